@@ -1,0 +1,192 @@
+# soquete: a Lua-scriptable socket runtime.
+#
+#   make             build the program: build/soquete
+#   make demo        install what building needs, build, run the course's examples
+#   make test        install what testing needs, build, run every suite
+#   make unit        C tests                 make lua      tests of the Lua API
+#   make e2e         the program against other programs
+#   make lint        formatting, room rules, luacheck, cppcheck
+#   make format      let clang-format rewrite the C files
+#   make cov         run the tests in MODE=cov, print the lines covered by file
+#   make deps        install every package that building, testing and linting use
+#   make install     PREFIX=/usr/local, DESTDIR= (for packaging)
+#   make clean       remove build/
+#
+# Knobs: MODE=release|debug|asan|tsan|cov (each builds in build/$(MODE)), V=1 shows the
+# commands, WERROR=1 makes warnings errors (CI=true too), CFLAGS and LDFLAGS come last,
+# SEED=N replays a test run.
+
+# --- Knobs ---------------------------------------------------------------------------
+
+MODE ?= release
+PREFIX ?= /usr/local
+CLANG_FORMAT ?= clang-format-14
+PYTHON ?= python3
+Q := $(if $(V),,@)
+
+# Debian packages, by what needs them.
+BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
+TEST  := libcmocka-dev python3 netcat-openbsd socat lua-filesystem
+LINT  := clang-format-14 lua-check cppcheck
+PEERS := default-jdk-headless
+BENCH :=
+
+# --- Flags ---------------------------------------------------------------------------
+
+stress    := -DSOQUETE_STRESS=1
+hardening := -D_FORTIFY_SOURCE=2
+sanitize  := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+release_flags := -O2 $(hardening)
+debug_flags   := -Og -g3 $(stress)
+asan_flags    := $(sanitize) -fsanitize=address,undefined $(stress)
+tsan_flags    := $(sanitize) -fsanitize=thread
+cov_flags     := -O0 --coverage
+ifeq ($($(MODE)_flags),)
+$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov)
+endif
+
+# Callbacks have the signature of their table, so unused parameters are no sign of a slip.
+warnings := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
+            -Wmissing-prototypes -Wvla -Wformat -Werror=format-security \
+            $(if $(filter 1,$(WERROR))$(filter true,$(CI)),-Werror)
+cppflags := -D_GNU_SOURCE -Isrc -I/usr/include/lua5.4
+cflags   := -std=gnu11 -g $($(MODE)_flags) -fstack-protector-strong -fPIE $(warnings)
+ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-needed \
+            -Wl,-z,relro -Wl,-z,now
+# The whole of Lua: C modules that are loaded later may call what the program does not.
+libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
+            -l:libutf8proc.a -lm -ldl
+
+compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
+link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o %.a,$^) $(libs) \
+          $(extra_libs) $(LDFLAGS)
+# Expanded here: a target's own additions must not look like a change of flags.
+all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
+
+# --- What there is -------------------------------------------------------------------
+
+out      := build/$(MODE)
+program  := $(out)/soquete
+archive  := $(out)/libsoquete.a
+luatest  := $(out)/luatest
+faulty   := $(out)/soquete-faulty
+embedded := $(out)/gen/embedded.c
+
+sources := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
+objects := $(sources:%.c=$(out)/%.o) $(out)/gen/embedded.o
+modules := $(sort $(shell find lua -name '*.lua'))
+
+support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/support/*.c)))
+unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
+units        := $(unit_sources:tests/%.c=$(out)/tests/%)
+support_objs := $(support:%.c=$(out)/%.o)
+mains        := $(sort $(wildcard tests/support/main_*.c))
+test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources))
+all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
+
+c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
+lua_files := $(modules) $(wildcard scripts/*.lua tests/lua/*.lua tests/regress/*.lua)
+
+# --- Rules ---------------------------------------------------------------------------
+
+.PHONY: all build demo test programs unit lua e2e lint format cov deps install \
+        clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: build
+
+build: $(program)
+	$(Q)ln -sfn $(MODE)/soquete build/soquete
+
+$(program): $(out)/src/cli/main.o $(archive)
+$(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
+$(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
+$(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
+$(units): extra_libs := -lcmocka
+
+$(program) $(luatest) $(faulty) $(units):
+	@echo "  link  $@"
+	@mkdir -p $(@D)
+	$(Q)$(link)
+
+# The folders are named so that a file that goes away is noticed too.
+$(archive): $(objects) $(wildcard src/*)
+	@echo "  pack  $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(test_objs): includes := -Itests
+$(out)/%.o: %.c $(out)/flags
+	@echo "  cc    $<"
+	@mkdir -p $(@D)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(out)/gen/embedded.o: $(embedded) $(out)/flags
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+# The dot keeps the folder lua/ apart from the goal of that name.
+$(embedded): src/api/embed.sh $(modules) $(addsuffix /.,$(shell find lua -type d))
+	@echo "  embed lua/"
+	@mkdir -p $(@D)
+	$(Q)sh src/api/embed.sh $(modules) >$@
+
+# Its time changes only when the flags do: everything is then compiled anew.
+$(out)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(all_flags)' | cmp -s - $@ || echo '$(all_flags)' >$@
+
+-include $(all_objs:.o=.d)
+
+# --- Goals ---------------------------------------------------------------------------
+
+# Packages come before anything is compiled, so these two build in a second make.
+demo:
+	@.ci/install-packages $(BUILD)
+	@$(MAKE) --no-print-directory build
+	@SOQUETE=$(program) tests/e2e/demo.sh
+
+test:
+	@.ci/install-packages $(BUILD) $(TEST)
+	@$(MAKE) --no-print-directory build programs
+	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e
+
+programs: $(program) $(luatest) $(faulty) $(units)
+
+unit: $(units)
+	@tests/support/unit.sh $(units)
+
+lua: $(luatest) $(program)
+	@$(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
+
+e2e: $(program) $(faulty)
+	@$(PYTHON) tests/e2e/run.py --soquete $(program)
+
+lint:
+	@.ci/install-packages $(LINT)
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(c_files)
+	$(Q)tests/lint/rooms.sh
+	$(Q)luacheck --quiet $(lua_files)
+	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j 2 -D_GNU_SOURCE \
+	  --enable=warning,performance,portability --suppress=missingIncludeSystem \
+	  -Isrc -Itests src tests
+
+format:
+	$(Q)$(CLANG_FORMAT) -i $(c_files)
+
+cov:
+	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory MODE=cov test
+	@tests/support/coverage.sh build/cov
+
+deps:
+	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS)
+
+install: build
+	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile

@@ -1,0 +1,91 @@
+-- What every state begins with: a require and a dofile that can wait, then standard input.
+
+local core = require "net.core"
+
+-- As Lua's own require, but in Lua, so that a module may wait while it loads. A second task
+-- that asks meanwhile waits for the first.
+
+local loading = {}
+
+local function c_function(name, path)
+  local open = "luaopen_" .. name:gsub("^.*%-", ""):gsub("%.", "_")
+  return package.loadlib(path, open)
+end
+
+-- Each gives a loader and its argument, or nil and where it looked.
+local searchers = {
+  function(name)
+    local loader = package.preload[name]
+    if loader then return loader, ":preload:" end
+    return nil, "no field package.preload['" .. name .. "']"
+  end,
+  function(name)
+    if package.overrides == "" then return nil end
+    local path, looked = package.searchpath(name, package.overrides)
+    if path then return assert(loadfile(path)), path end
+    return nil, looked
+  end,
+  function(name)
+    local loader = package.embedded(name)
+    if loader then return loader, ":embedded:" end
+    return nil, "no embedded module '" .. name .. "'"
+  end,
+  function(name)
+    local path, looked = package.searchpath(name, package.path)
+    if path then return assert(loadfile(path)), path end
+    return nil, looked
+  end,
+  function(name)
+    local path, looked = package.searchpath(name, package.cpath)
+    if not path then return nil, looked end
+    return assert(c_function(name, path)), path
+  end,
+  function(name) -- a library of several modules: a.b in a.so
+    local root = name:match("^([^.]*)%.")
+    if not root then return nil end
+    local path, looked = package.searchpath(root, package.cpath)
+    if not path then return nil, looked end
+    local loader = c_function(name, path)
+    if loader then return loader, path end
+    return nil, "no module '" .. name .. "' in file '" .. path .. "'"
+  end,
+}
+
+package.searchers = searchers
+
+local function find(name)
+  local looked = {}
+  for _, search in ipairs(package.searchers) do
+    local loader, where = search(name)
+    if type(loader) == "function" then return loader, where end
+    looked[#looked + 1] = where
+  end
+  error("module '" .. name .. "' not found:\n\t" .. table.concat(looked, "\n\t"), 3)
+end
+
+local function load_module(name)
+  local loader, where = find(name)
+  loading[name] = core.running() or true
+  local _ <close> = setmetatable({}, { __close = function() loading[name] = nil end })
+  local value = loader(name, where)
+  if value ~= nil then package.loaded[name] = value end
+  if package.loaded[name] == nil then package.loaded[name] = true end
+  return package.loaded[name], where
+end
+
+function require(name)
+  local first = loading[name]
+  if first and first == core.running() then
+    error("loop while loading module '" .. name .. "'", 2)
+  end
+  while loading[name] do core.sleep(0.001) end
+  local value = package.loaded[name]
+  if value ~= nil then return value end
+  return load_module(name)
+end
+
+function dofile(path)
+  return assert(loadfile(path))()
+end
+
+require "net.stdin"

@@ -1,0 +1,31 @@
+/* Arguments from Lua. */
+#include "api/args.h"
+
+#include <lauxlib.h>
+#include <math.h>
+
+#include "api/task.h"
+
+int64_t args_seconds(lua_State *L, int idx) {
+  if (lua_isnoneornil(L, idx)) return NET_NEVER;
+  lua_Number seconds = luaL_checknumber(L, idx);
+  luaL_argcheck(L, !isnan(seconds), idx, "seconds must be a number, not nan");
+  if (seconds >= 9.2e9) return NET_NEVER; /* 2^63 ns are 292 years */
+  return seconds <= 0 ? 0 : (int64_t)(seconds * 1e9);
+}
+
+int64_t args_deadline(lua_State *L, int idx, struct sched *s) {
+  int64_t ns = args_seconds(L, idx);
+  if (ns == NET_NEVER) return NET_NEVER;
+  int64_t now = loop_now(&s->loop);
+  return ns > INT64_MAX - now ? NET_NEVER : now + ns;
+}
+
+size_t args_size(lua_State *L, int idx, lua_Integer min, lua_Integer max) {
+  lua_Integer n = luaL_checkinteger(L, idx);
+  if (n < min || n > max)
+    luaL_argerror(L, idx,
+                  lua_pushfstring(L, "%I is not between %I and %I", (LUAI_UACINT)n,
+                                  (LUAI_UACINT)min, (LUAI_UACINT)max));
+  return (size_t)n;
+}

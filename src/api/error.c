@@ -1,0 +1,114 @@
+/* The error object: a table, so that scripts can add to it, with a lazy hint. */
+#include "api/error.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+static const char *const class = "net.error";
+
+void error_where(lua_State *L) {
+  lua_Debug ar;
+  for (int level = 0; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0 || strncmp(ar.short_src, "[soquete", 8) == 0) continue;
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "?");
+}
+
+static void set_text(lua_State *L, const char *field, const char *text) {
+  if (!text) return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
+void error_push(lua_State *L, const struct failure *f) {
+  luaL_checkstack(L, 4, NULL);
+  lua_createtable(L, 0, 8);
+  luaL_setmetatable(L, class);
+  set_text(L, "op", f->op);
+  set_text(L, "code", status_name(f->status));
+  set_text(L, "text", status_text(f->status));
+  set_text(L, "address", f->address);
+  set_text(L, "transport", f->transport);
+  if (status_errno(f->status)) {
+    lua_pushinteger(L, status_errno(f->status));
+    lua_setfield(L, -2, "errno");
+  }
+  error_where(L);
+  lua_setfield(L, -2, "where");
+}
+
+int error_return(lua_State *L, const struct failure *f) {
+  luaL_checkstack(L, 3, NULL);
+  lua_pushnil(L);
+  error_push(L, f);
+  lua_pushstring(L, status_name(f->status));
+  return 3;
+}
+
+int error_is(lua_State *L, int idx) {
+  if (lua_type(L, idx) != LUA_TTABLE || !lua_getmetatable(L, idx)) return 0;
+  luaL_getmetatable(L, class);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+/* A field of the error at index 1 as text, "" where it has none; pushes one value. */
+static const char *field(lua_State *L, const char *name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, 1);
+  const char *text = lua_tostring(L, -1);
+  return text ? text : "";
+}
+
+/* tostring(err) -> "connect 127.0.0.1:12000: connection refused (ECONNREFUSED)" */
+static int to_string(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  const char *op = field(L, "op"), *address = field(L, "address");
+  const char *text = field(L, "text"), *code = field(L, "code");
+  lua_pushfstring(L, "%s%s%s: %s (%s)", op, *address ? " " : "", address, text, code);
+  return 1;
+}
+
+/* err .. "text", "text" .. err -> string */
+static int concat(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+/* err.hint is computed at its first reading: it may have to look through /proc. */
+static int get_field(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "hint") != 0) return 0;
+  lua_settop(L, 2);
+  const char *op = field(L, "op"), *code = field(L, "code");
+  const char *address = field(L, "address"), *transport = field(L, "transport");
+  hint_push(L, op, code, address, transport);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  if (!lua_isnil(L, -1))
+    lua_rawset(L, 1);
+  else
+    lua_pop(L, 2);
+  return 1;
+}
+
+static const luaL_Reg metamethods[] = {
+    {"__concat",   concat   },
+    {"__index",    get_field},
+    {"__tostring", to_string},
+    {NULL,         NULL     },
+};
+
+void error_open(lua_State *L) {
+  luaL_newmetatable(L, class);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,46 @@
+/* Error objects: what the world did, as a table with the metatable net.error. It is made
+ * only when something failed. `tostring` is one line; `hint` is computed when it is read.
+ *
+ *   op       string   the operation: "connect"
+ *   code     string   "timeout" "eof" "closed" "cancelled" "oversized", "ECONNREFUSED",
+ *                     "EAI_NONAME" ...
+ *   errno    integer  where the kernel gave one
+ *   address  string   whom it was about, where there is one
+ *   where    string   "file:line" of the call
+ *   hint     string   what to do about it, where we know
+ *   partial  integer  bytes that a failed read left for the next call
+ *   sent     integer  bytes that a failed send had handed over
+ */
+#ifndef API_ERROR_H
+#define API_ERROR_H
+
+#include <lua.h>
+
+struct failure {
+  const char *op;
+  int status;
+  const char *address;   /* NULL: none */
+  const char *transport; /* "tcp" "udp" "unix", for the hint; NULL: none */
+};
+
+/* Makes the metatable.                                                    [-0, +0, m] */
+void error_open(lua_State *L);
+
+/* Pushes the error object.                                                [-0, +1, m] */
+void error_push(lua_State *L, const struct failure *f);
+
+/* Pushes nil, the error object and its code; gives 3.                     [-0, +3, m] */
+int error_return(lua_State *L, const struct failure *f);
+
+/* True when the value at `idx` is an error object.                        [-0, +0, m] */
+int error_is(lua_State *L, int idx);
+
+/* Pushes "file:line" of the innermost script line that is not part of the embedded
+ * library, or "?".                                                        [-0, +1, m] */
+void error_where(lua_State *L);
+
+/* Pushes the hint for a failure, or nil (hint.c).                         [-0, +1, m] */
+void hint_push(lua_State *L, const char *op, const char *code, const char *address,
+               const char *transport);
+
+#endif

@@ -1,0 +1,74 @@
+/* Hints: what usually lies behind a failure, and what to do. One table row each; only a
+ * busy port asks the system who holds it. */
+#include <lauxlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/error.h"
+#include "net/addr.h"
+#include "net/holder.h"
+
+static const struct {
+  const char *code, *op; /* op NULL: any */
+  const char *hint;
+} hints[] = {
+    {"EACCES",        "bind",    "ports below 1024 are the administrator's; choose 1024 to 65535"   },
+    {"EADDRNOTAVAIL", "bind",
+     "this machine has no such address; an empty host means any"                                    },
+    {"EADDRNOTAVAIL", NULL,      "no local address or port is left for this peer"                   },
+    {"EAFNOSUPPORT",  NULL,
+     "the address is of another family than the socket: net.socket(net.AF_INET6) takes "
+     "both"                                                                                         },
+    {"EAI_AGAIN",     NULL,
+     "the name server did not answer; try again, or check the network"                              },
+    {"EAI_NONAME",    NULL,
+     "no such name; check the spelling, /etc/hosts and the name server"                             },
+    {"ECONNREFUSED",  NULL,      "nothing listens there; is the server running, on this port?"      },
+    {"ECONNRESET",    NULL,
+     "the peer dropped the connection; often it closed with bytes unread, or it crashed"            },
+    {"EDESTADDRREQ",  NULL,      "say to whom: sendto(data, address), or connect first"             },
+    {"EHOSTUNREACH",  NULL,      "no route to that host; check the address and the network"         },
+    {"EISCONN",       NULL,      "this socket is connected already; make a new one"                 },
+    {"EMFILE",        NULL,      "too many open sockets and files; close some, or raise `ulimit -n`"},
+    {"EMSGSIZE",      NULL,      "a UDP datagram carries at most 65507 bytes over IPv4; send less"  },
+    {"ENETUNREACH",   NULL,      "no route to that network; check the address and the network"      },
+    {"ENOENT",        "connect", "no server has made this socket file; is it running?"              },
+    {"EPIPE",         NULL,
+     "this direction is closed: the peer went away, or shutdown was called"                         },
+    {"ETIMEDOUT",     NULL,
+     "the peer does not answer; it may be down, or a firewall drops it"                             },
+    {"oversized",     NULL,      "raise the limit with {max = bytes}, or read in pieces"            },
+};
+
+static void push_holder(lua_State *L, const char *address, const char *transport) {
+  struct addr_text text;
+  struct addr addr;
+  const char *why;
+  char who[128] = "";
+  int type = strcmp(transport, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+  int found = -1;
+  if (addr_split(address, strlen(address), &text, &why) == 0 &&
+      addr_from_text(&addr, &text, AF_UNSPEC) == 0)
+    found = holder_find(&addr, type, who, sizeof who);
+  if (found == 0)
+    lua_pushfstring(L, "%s holds it; stop that program, or choose another port", who);
+  else if (strcmp(transport, "unix") == 0)
+    lua_pushliteral(L, "the socket file exists; remove it if no server uses it any more");
+  else
+    lua_pushliteral(L, "another program holds the port; stop it, or choose another port");
+}
+
+void hint_push(lua_State *L, const char *op, const char *code, const char *address,
+               const char *transport) {
+  if (strcmp(code, "EADDRINUSE") == 0) {
+    push_holder(L, address, transport);
+    return;
+  }
+  for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
+    if (strcmp(hints[i].code, code) != 0) continue;
+    if (hints[i].op && strcmp(hints[i].op, op) != 0) continue;
+    lua_pushstring(L, hints[i].hint);
+    return;
+  }
+  lua_pushnil(L);
+}

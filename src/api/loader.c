@@ -1,0 +1,132 @@
+/* Text-only loading, the search paths, and the embedded library. */
+#include "api/loader.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/embedded.h"
+
+int loader_text(lua_State *L, const char *text, size_t len, const char *name) {
+  return luaL_loadbufferx(L, text, len, name, "t");
+}
+
+int loader_script(lua_State *L, const char *path) {
+  return luaL_loadfilex(L, strcmp(path, "-") == 0 ? NULL : path, "t");
+}
+
+/* --- load and loadfile ------------------------------------------------------------------ */
+
+/* Calls Lua's own function (upvalue 1) with the mode at `idx` forced to "t". */
+static int forced_text(lua_State *L, int idx) {
+  const char *mode = luaL_optstring(L, idx, "t");
+  if (!strchr(mode, 't')) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "only text is loaded: bytecode can crash the interpreter");
+    return 2;
+  }
+  if (lua_gettop(L) < idx) lua_settop(L, idx);
+  lua_pushliteral(L, "t");
+  lua_replace(L, idx);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* load(chunk [, name [, mode [, env]]]) -> function | nil, message                       */
+static int load_text(lua_State *L) {
+  return forced_text(L, 3);
+}
+
+/* loadfile([path [, mode [, env]]]) -> function | nil, message                           */
+static int loadfile_text(lua_State *L) {
+  return forced_text(L, 2);
+}
+
+static void replace_global(lua_State *L, const char *name, lua_CFunction f) {
+  lua_getglobal(L, name);
+  lua_pushcclosure(L, f, 1);
+  lua_setglobal(L, name);
+}
+
+/* --- the embedded library --------------------------------------------------------------- */
+
+static const struct embedded *find_embedded(const char *name) {
+  for (const struct embedded *m = embedded_modules; m->name; m++)
+    if (strcmp(m->name, name) == 0) return m;
+  return NULL;
+}
+
+/* Pushes the chunk of an embedded module; false with nothing pushed when there is none. */
+static int push_embedded(lua_State *L, const char *name) {
+  const struct embedded *m = find_embedded(name);
+  if (!m) return 0;
+  const char *chunk = lua_pushfstring(L, "=[soquete:%s]", name);
+  int status = loader_text(L, m->text, m->size, chunk);
+  lua_remove(L, -2);
+  if (status != LUA_OK) lua_error(L);
+  return 1;
+}
+
+/* package.embedded(name) -> function | nil                                               */
+static int embedded(lua_State *L) {
+  if (!push_embedded(L, luaL_checkstring(L, 1))) lua_pushnil(L);
+  return 1;
+}
+
+void loader_boot(lua_State *L, const char *name) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "searchpath");
+  lua_pushstring(L, name);
+  lua_getfield(L, -3, "overrides");
+  lua_call(L, 2, 1);
+  if (lua_isstring(L, -1)) {
+    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
+  } else if (!push_embedded(L, name)) {
+    luaL_error(L, "the library lacks %s", name);
+  }
+  lua_call(L, 0, 0);
+  lua_pop(L, 2);
+}
+
+/* --- search paths ----------------------------------------------------------------------- */
+
+/* Pushes "dir/?.lua;dir/?/init.lua;". */
+static void push_folder(lua_State *L, const char *dir, const char *sub) {
+  lua_pushfstring(L, "%s%s/?.lua;%s%s/?/init.lua;", dir, sub, dir, sub);
+}
+
+/* package.overrides: places that come before the embedded library. */
+static void set_overrides(lua_State *L, const char *script_dir) {
+  const char *path = getenv("SOQUETE_PATH");
+  lua_pushliteral(L, "");
+  if (path && *path) push_folder(L, path, "");
+  if (script_dir) push_folder(L, script_dir, "/lua");
+  lua_concat(L, 1 + (path && *path) + (script_dir != NULL));
+  lua_setfield(L, -2, "overrides");
+}
+
+/* The script's own folder comes before Lua's places, which are the distribution's. */
+static void set_paths(lua_State *L, const char *script_dir) {
+  if (!script_dir) return;
+  push_folder(L, script_dir, "");
+  lua_getfield(L, -2, "path");
+  lua_concat(L, 2);
+  lua_setfield(L, -2, "path");
+  lua_pushfstring(L, "%s/?.so;", script_dir);
+  lua_getfield(L, -2, "cpath");
+  lua_concat(L, 2);
+  lua_setfield(L, -2, "cpath");
+}
+
+void loader_open(lua_State *L, const char *script_dir) {
+  replace_global(L, "load", load_text);
+  replace_global(L, "loadfile", loadfile_text);
+  lua_getglobal(L, "package");
+  lua_pushcfunction(L, embedded);
+  lua_setfield(L, -2, "embedded");
+  set_overrides(L, script_dir);
+  set_paths(L, script_dir);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,30 @@
+/* Name lookups as Lua values: an address argument that is a name becomes a lookup object,
+ * which its operation resolves, waiting where the backend needs time. */
+#ifndef API_LOOKUP_H
+#define API_LOOKUP_H
+
+#include <lua.h>
+#include <stdint.h>
+
+#include "api/error.h"
+
+/* Makes the class of lookup objects.                                      [-0, +0, m] */
+void lookup_open(lua_State *L);
+
+/* Pushes a lookup of `host` for `port` (-1: none).                        [-0, +1, m] */
+void lookup_push(lua_State *L, const char *host, int port, int family, int type,
+                 int passive);
+
+/* Sees to it that an address object stands at `idx`, where address_arg left one or a
+ * lookup. 0: it does; -EAGAIN: the caller has to `return lookup_await(…)`, and comes here
+ * again; else a status, with the host's name in f->address.              [-0, +0, m] */
+int lookup_resolve(lua_State *L, int idx, struct failure *f);
+
+/* Waits for the answer to the lookup at `idx`.                          [-0, +0, v] [y] */
+int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
+                 lua_KFunction k);
+
+/* Adds gethostbyname, getaddrinfo and getnameinfo to the table on top.    [-0, +0, m] */
+void lookup_functions(lua_State *L);
+
+#endif

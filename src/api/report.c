@@ -1,0 +1,194 @@
+/* Reports for people: which task, where, why, and what to do. */
+#include "api/report.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/error.h"
+#include "api/socket.h"
+#include "api/task.h"
+
+static char handler_key; /* registry key of the message handler */
+
+/* --- tracebacks --------------------------------------------------------------------- */
+
+/* Message handler: keeps the traceback with the running task and hands the error through
+ * unchanged, because a join raises that very value. */
+static int keep_traceback(lua_State *L) {
+  struct task *t = sched_of(L)->current;
+  if (!t || (t->cancelled && error_is(L, 1))) return 1;
+  luaL_traceback(L, L, NULL, 1);
+  if (t->trace && t->cause == lua_topointer(L, 1)) {
+    lua_pushfstring(L, "\n%s", t->trace);
+    lua_concat(L, 2);
+  }
+  free(t->trace);
+  t->trace = strdup(lua_tostring(L, -1)); /* NULL: a report without it */
+  lua_settop(L, 1);
+  return 1;
+}
+
+void report_open(lua_State *L, struct sched *s) {
+  lua_pushlightuserdata(L, s);
+  lua_pushcclosure(L, keep_traceback, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
+}
+
+void report_push_handler(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &handler_key);
+}
+
+void report_joined(lua_State *L, struct task *joiner, struct task *from) {
+  char *text = NULL;
+  if (asprintf(&text, "in task %u, spawned at %s:\n%s", from->id, from->site,
+               from->trace ? from->trace : "") < 0)
+    return;
+  free(joiner->trace);
+  joiner->trace = text;
+  joiner->cause = lua_topointer(L, -1);
+}
+
+/* --- "cannot wait inside table.sort" -------------------------------------------------- */
+
+/* Pushes "table.sort" for the function on top, replacing it; nil when no library has it. */
+static void library_name(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING) continue;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, -6)) continue;
+      const char *module = lua_tostring(L, -4), *name = lua_tostring(L, -2);
+      if (strcmp(module, LUA_GNAME) == 0)
+        lua_pushstring(L, name);
+      else
+        lua_pushfstring(L, "%s.%s", module, name);
+      lua_replace(L, -7);
+      lua_pop(L, 5);
+      return;
+    }
+  }
+  lua_pop(L, 2);
+  lua_pushnil(L);
+}
+
+/* C functions of ours that a wait passes through. */
+static bool lets_waits_through(const char *name) {
+  static const char *const names[] = {"pcall", "xpcall", "coroutine.resume",
+                                      "net.deadline", NULL};
+  for (int i = 0; names[i]; i++)
+    if (strcmp(name, names[i]) == 0) return true;
+  return false;
+}
+
+/* Pushes the name of the nearest C function above level 0 that cannot yield, and where it
+ * was called; false when L has none. */
+static bool push_culprit(lua_State *L, lua_State *in, int level) {
+  lua_Debug ar;
+  for (; lua_getstack(in, level, &ar); level++) {
+    lua_getinfo(in, "Snf", &ar);
+    lua_xmove(in, L, 1);
+    bool gc = ar.name && strcmp(ar.name, "__gc") == 0;
+    if (*ar.what != 'C' && !gc) {
+      lua_pop(L, 1);
+      continue;
+    }
+    library_name(L);
+    if (gc || lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      lua_pushstring(L, gc ? "a __gc metamethod" : ar.name ? ar.name : "a C function");
+    }
+    if (lets_waits_through(lua_tostring(L, -1))) {
+      lua_pop(L, 1);
+      continue;
+    }
+    luaL_where(in, level + 1);
+    lua_xmove(in, L, 1);
+    return true;
+  }
+  return false;
+}
+
+int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
+  if (!s->current) return luaL_error(L, "%s: only a task can wait", op);
+  luaL_checkstack(L, 10, NULL);
+  if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 0)))
+    return luaL_error(L, "%s: cannot wait inside a C function", op);
+  const char *where = lua_tostring(L, -1);
+  size_t len = strlen(where);
+  if (len < 2) return luaL_error(L, "%s: cannot wait inside %s", op, lua_tostring(L, -2));
+  lua_pushlstring(L, where, len - 2); /* without ": " */
+  return luaL_error(L, "%s: cannot wait inside %s (%s)", op, lua_tostring(L, -3),
+                    lua_tostring(L, -1));
+}
+
+/* --- errors of tasks ------------------------------------------------------------------ */
+
+/* Writes the text of the value on top, "\n", and its hint. Protected by the caller. */
+static int write_value(lua_State *L) {
+  size_t len;
+  const char *text = luaL_tolstring(L, 1, &len);
+  fprintf(stderr, "soquete: %.*s\n", (int)len, text);
+  if (error_is(L, 1) && lua_getfield(L, 1, "hint") == LUA_TSTRING)
+    fprintf(stderr, "  hint: %s\n", lua_tostring(L, -1));
+  return 0;
+}
+
+void report_value(lua_State *L, int idx) {
+  idx = lua_absindex(L, idx);
+  lua_pushcfunction(L, write_value);
+  lua_pushvalue(L, idx);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
+          luaL_typename(L, idx));
+  lua_pop(L, 1);
+}
+
+void report_failure(struct task *t) {
+  lua_State *L = t->sched->main;
+  fflush(stdout);
+  luaL_checkstack(L, 4, NULL);
+  lua_pushvalue(t->L, -1);
+  lua_xmove(t->L, L, 1);
+  report_value(L, -1);
+  lua_pop(L, 1);
+  if (t != t->sched->first)
+    fprintf(stderr, "in task %u, spawned at %s\n", t->id, t->site);
+  if (t->trace) fprintf(stderr, "%s\n", t->trace);
+}
+
+/* --- tasks that wait ------------------------------------------------------------------ */
+
+void report_push_wait(lua_State *L, const struct task *t) {
+  char address[SOCKET_TEXT] = "";
+  if (t->on) socket_whom(t->on, address);
+  lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *address ? " " : "", address);
+}
+
+/* The script line in which a parked task waits. */
+static void push_line(lua_State *L, const struct task *t) {
+  lua_State *in = t->parked;
+  if (!in || !lua_checkstack(in, 3)) {
+    lua_pushliteral(L, "?");
+    return;
+  }
+  error_where(in);
+  lua_xmove(in, L, 1);
+}
+
+void report_tasks(struct sched *s, const char *headline) {
+  lua_State *L = s->main;
+  fflush(stdout);
+  fprintf(stderr, "soquete: %s\n", headline);
+  for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next) {
+    struct task *t = list_entry(i, struct task, all);
+    double age = (double)(loop_now(&s->loop) - t->since_ns) / 1e9;
+    push_line(L, t);
+    report_push_wait(L, t);
+    fprintf(stderr, "  task %u (%s%s) waits at %s in %s since %.3f s\n", t->id,
+            t == s->first ? "main script" : "spawned at ", t == s->first ? "" : t->site,
+            lua_tostring(L, -2), lua_tostring(L, -1), age);
+    lua_pop(L, 2);
+  }
+}

@@ -1,0 +1,134 @@
+/* A runtime and its run. */
+#include "api/runtime.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/core.h"
+#include "api/error.h"
+#include "api/loader.h"
+#include "api/report.h"
+#include "base/status.h"
+
+/* What has been printed shows before the process sleeps: a prompt, for instance. */
+static void flush_output(void *arg) {
+  (void)arg;
+  fflush(stdout);
+}
+
+/* Runs under a protected call: opens everything that can raise. */
+static int open_all(lua_State *L) {
+  const char *script_dir = lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  loader_open(L, script_dir);
+  core_open(L);
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "preload");
+  lua_pushcfunction(L, luaopen_net_core);
+  lua_setfield(L, -2, "net.core");
+  lua_pop(L, 2);
+  loader_boot(L, "boot");
+  return 0;
+}
+
+struct runtime *runtime_new(struct net *net, const char *script_dir) {
+  struct runtime *rt = calloc(1, sizeof *rt);
+  lua_State *L = luaL_newstate();
+  if (!rt || !L || sched_init(&rt->sched, L, net) < 0) {
+    fprintf(stderr, "soquete: not enough memory\n");
+    goto free_all;
+  }
+  *(intptr_t *)lua_getextraspace(L) = 0;
+  rt->L = L;
+  rt->net = net;
+  rt->sched.loop.before_sleep = flush_output;
+  lua_pushcfunction(L, open_all);
+  lua_pushlightuserdata(L, (void *)script_dir);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return rt;
+  report_value(L, -1);
+
+free_all:
+  if (L) lua_close(L);
+  if (rt) sched_fini(&rt->sched);
+  free(rt);
+  net_free(net);
+  return NULL;
+}
+
+/* Failures that nobody has joined and nobody can join any more. */
+static void tell_untold(struct sched *s) {
+  struct list *node;
+  while ((node = list_shift(&s->untold))) {
+    s->status = 1;
+    report_failure(list_entry(node, struct task, all));
+  }
+}
+
+/* Every task waits and nothing can wake any of them. False when that was told before. */
+static bool deadlock(struct sched *s) {
+  if (s->stopping) return false;
+  report_tasks(s, "deadlock: every task waits, and nothing can wake any of them");
+  s->status = 1;
+  task_cancel_all(s);
+  return true;
+}
+
+static void turns(struct sched *s) {
+  while (s->alive > 0) {
+    int r = loop_turn(&s->loop);
+    if (s->signal && !s->stopping) task_cancel_all(s);
+    if (r == -EDEADLK && !deadlock(s)) break;
+    if (r < 0 && r != -EDEADLK) {
+      fprintf(stderr, "soquete: the loop cannot wait: %s\n", status_text(r));
+      s->status = 1;
+      break;
+    }
+  }
+}
+
+int runtime_run(struct runtime *rt, int nargs) {
+  struct sched *s = &rt->sched;
+  s->first = task_spawn(rt->L, s, nargs);
+  lua_pop(rt->L, 1);
+  turns(s);
+  lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed, failures nobody holds */
+  tell_untold(s);
+  fflush(stdout);
+  return s->signal ? 128 + s->signal : s->status;
+}
+
+void runtime_interrupt(struct runtime *rt, int signal) {
+  rt->sched.signal = signal;
+  lua_State *running = rt->sched.running;
+  if (running)
+    lua_sethook(running, task_signal_hook,
+                LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  net_wake(rt->net);
+}
+
+void runtime_place(void *arg, char out[TRACE_PLACE]) {
+  struct sched *s = &((struct runtime *)arg)->sched;
+  lua_State *L = s->running;
+  if (!L || !s->current || !lua_checkstack(L, 3)) {
+    snprintf(out, TRACE_PLACE, "-");
+    return;
+  }
+  error_where(L);
+  snprintf(out, TRACE_PLACE, "task %u  %s", s->current->id, lua_tostring(L, -1));
+  lua_pop(L, 1);
+}
+
+struct leftovers runtime_leftovers(struct runtime *rt) {
+  return (struct leftovers){rt->sched.alive, rt->sched.loop.timers.count, rt->net->open};
+}
+
+void runtime_free(struct runtime *rt) {
+  if (!rt) return;
+  lua_close(rt->L);
+  sched_fini(&rt->sched);
+  net_free(rt->net);
+  free(rt);
+}

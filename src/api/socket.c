@@ -1,0 +1,295 @@
+/* The class net.socket: making, naming, closing. */
+#include "api/socket.h"
+
+#include <string.h>
+
+#include "api/address.h"
+#include "api/args.h"
+#include "api/names.h"
+#include "base/status.h"
+
+const char socket_class;
+
+/* --- making ------------------------------------------------------------------------- */
+
+struct socket *socket_new(lua_State *L, struct sched *sched, int family, int type) {
+  struct socket *s = lua_newuserdatauv(L, sizeof *s, SOCKET_USER_VALUES);
+  memset(s, 0, sizeof *s);
+  s->class = &socket_class;
+  s->sched = sched;
+  s->h = -1;
+  s->family = family;
+  s->type = type;
+  s->timeout_ns = NET_NEVER;
+  gate_init(&s->rd);
+  gate_init(&s->wr);
+  stream_init(&s->stream);
+  luaL_setmetatable(L, "net.socket");
+  return s;
+}
+
+static int check_one_of(lua_State *L, int idx, int value, const int *valid,
+                        const char *names) {
+  for (; *valid; valid++)
+    if (*valid == value) return value;
+  return luaL_argerror(L, idx, lua_pushfstring(L, "%d is none of %s", value, names));
+}
+
+/* net.socket([family [, type]]) -> socket | nil, err, code. AF_INET, SOCK_STREAM unless
+ * told.                                                                                 */
+static int make(lua_State *L) {
+  static const int families[] = {AF_INET, AF_INET6, AF_UNIX, 0};
+  static const int types[] = {SOCK_STREAM, SOCK_DGRAM, 0};
+  int family = check_one_of(L, 1, (int)luaL_optinteger(L, 1, AF_INET), families,
+                            "AF_INET, AF_INET6, AF_UNIX");
+  int type = check_one_of(L, 2, (int)luaL_optinteger(L, 2, SOCK_STREAM), types,
+                          "SOCK_STREAM, SOCK_DGRAM");
+  struct sched *sched = sched_of(L);
+  struct socket *s = socket_new(L, sched, family, type);
+  net_h h = net_socket(sched->loop.net, family, type, 0);
+  if (h < 0)
+    return error_return(L, &(struct failure){"socket", h, NULL, socket_transport(s)});
+  s->h = h;
+  return 1;
+}
+
+/* net.stdin() -> a stream over descriptor 0, which stays open when it is closed          */
+static int standard_input(lua_State *L) {
+  struct sched *sched = sched_of(L);
+  struct socket *s = socket_new(L, sched, AF_UNSPEC, SOCK_STREAM);
+  s->phase = SOCKET_CONNECTED;
+  net_h h = net_adopt(sched->loop.net, 0);
+  if (h < 0) return error_return(L, &(struct failure){"stdin", h, NULL, NULL});
+  s->h = h;
+  return 1;
+}
+
+/* --- naming ------------------------------------------------------------------------- */
+
+const char *socket_transport(const struct socket *s) {
+  if (s->family == AF_UNSPEC) return "file";
+  if (s->family == AF_UNIX) return socket_is_stream(s) ? "unix" : "unix datagram";
+  return socket_is_stream(s) ? "tcp" : "udp";
+}
+
+/* The address of one side as text, past the observer; "" when there is none. */
+static bool name_of(const struct socket *s, int which, char *out) {
+  struct net *net = s->sched->loop.net;
+  struct addr a;
+  *out = '\0';
+  if (s->h < 0 || s->family == AF_UNSPEC) return false;
+  if (net->ops->name_of(net, s->h, which, &a) < 0) return false;
+  addr_unmap(&a);
+  addr_format(&a, out);
+  return true;
+}
+
+void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
+  *out = '\0';
+  if (s->family == AF_UNSPEC)
+    strcpy(out, "standard input");
+  else if (!name_of(s, NET_PEER, out))
+    name_of(s, NET_LOCAL, out);
+}
+
+/* tostring(socket) -> "socket (tcp, 127.0.0.1:80 → 127.0.0.1:5012)"                      */
+static int to_string(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  char local[ADDR_TEXT], peer[ADDR_TEXT];
+  const char *transport = socket_transport(s);
+  if (s->h < 0) {
+    lua_pushfstring(L, "socket (%s, closed)", transport);
+    return 1;
+  }
+  name_of(s, NET_LOCAL, local);
+  const char *state = s->phase == SOCKET_LISTENING ? ", listening" : "";
+  if (name_of(s, NET_PEER, peer))
+    lua_pushfstring(L, "socket (%s, %s → %s)", transport, local, peer);
+  else
+    lua_pushfstring(L, "socket (%s%s%s%s)", transport, *local ? ", " : "", local, state);
+  return 1;
+}
+
+static int get_name(lua_State *L, const char *op, int which) {
+  struct socket *s = socket_check(L, 1);
+  struct addr a;
+  if (s->h < 0) return socket_fail(L, 1, op, STATUS_CLOSED);
+  int r = net_name_of(s->sched->loop.net, s->h, which, &a);
+  if (r < 0) return socket_fail(L, 1, op, r);
+  address_push(L, &a);
+  return 1;
+}
+
+/* sock:getsockname() -> address | nil, err, code                                         */
+static int getsockname_method(lua_State *L) {
+  return get_name(L, "getsockname", NET_LOCAL);
+}
+
+/* sock:getpeername() -> address | nil, err, code                                         */
+static int getpeername_method(lua_State *L) {
+  return get_name(L, "getpeername", NET_PEER);
+}
+
+/* sock:fileno() -> descriptor | nil, err, code                                           */
+static int fileno_method(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  if (s->h < 0) return socket_fail(L, 1, "fileno", STATUS_CLOSED);
+  lua_pushinteger(L, s->h);
+  return 1;
+}
+
+/* --- failures ------------------------------------------------------------------------- */
+
+int64_t socket_deadline(const struct socket *s) {
+  return s->timeout_ns == NET_NEVER ? NET_NEVER
+                                    : loop_now(&s->sched->loop) + s->timeout_ns;
+}
+
+/* Says in the error on top where the socket at `idx` was closed. */
+static void tell_closer(lua_State *L, int idx) {
+  if (lua_getiuservalue(L, idx, SOCKET_PAST) == LUA_TSTRING)
+    lua_pushfstring(L, "closed at %s", lua_tostring(L, -1));
+  else
+    lua_pushnil(L);
+  if (!lua_isnil(L, -1))
+    lua_setfield(L, -3, "text");
+  else
+    lua_pop(L, 1);
+  lua_pop(L, 1);
+}
+
+int socket_fail(lua_State *L, int idx, const char *op, int status) {
+  struct socket *s = socket_check(L, idx);
+  char whom[SOCKET_TEXT];
+  idx = lua_absindex(L, idx);
+  if (s->sched->current) gate_leave(s->sched->current);
+  luaL_checkstack(L, 6, NULL);
+  if (s->h >= 0 && lua_getiuservalue(L, idx, SOCKET_PEER) == LUA_TUSERDATA)
+    strncpy(whom, luaL_tolstring(L, -1, NULL), sizeof whom - 1)[sizeof whom - 1] = '\0';
+  else
+    socket_whom(s, whom);
+  error_return(L,
+               &(struct failure){op, status, *whom ? whom : NULL, socket_transport(s)});
+  if (status == STATUS_CLOSED) {
+    lua_pushvalue(L, -2);
+    tell_closer(L, idx);
+    lua_pop(L, 1);
+  }
+  return 3;
+}
+
+void socket_remember(lua_State *L, const char *op, int err) {
+  struct socket *s = socket_check(L, 1);
+  lua_pushvalue(L, err);
+  lua_setiuservalue(L, 1, SOCKET_PAST);
+  s->failed = op;
+}
+
+void socket_need(lua_State *L, struct socket *s, const char *op, const char *step) {
+  if (!s->failed || strcmp(s->failed, step) != 0 || s->h < 0) return;
+  lua_getiuservalue(L, 1, SOCKET_PAST);
+  lua_getfield(L, -1, "where");
+  const char *where = lua_tostring(L, -1), *what = luaL_tolstring(L, -2, NULL);
+  luaL_error(L, "%s: the %s of this socket failed at %s: %s", op, step, where, what);
+}
+
+void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
+  if (s->h < 0) return;
+  if (s->phase == SOCKET_LISTENING)
+    luaL_error(L, "%s: this socket listens; use the one that accept gives", op);
+  socket_need(L, s, op, "connect");
+  if (s->phase != SOCKET_CONNECTED)
+    luaL_error(L, "%s: this socket is not connected; call connect first", op);
+}
+
+/* --- the end -------------------------------------------------------------------------- */
+
+static void close_handle(struct socket *s) {
+  net_h h = s->h;
+  s->h = -1;
+  loop_hangup(&s->sched->loop, h);
+  gate_break(&s->rd);
+  gate_break(&s->wr);
+  net_close(s->sched->loop.net, h); /* nothing is queued: no error can be lost */
+  stream_fini(&s->stream);
+  stream_init(&s->stream);
+}
+
+/* sock:close() -> true. Wakes whoever waits on it; a second close does nothing.          */
+static int close_method(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  if (s->h >= 0) {
+    error_where(L);
+    lua_setiuservalue(L, 1, SOCKET_PAST);
+    s->failed = NULL;
+    close_handle(s);
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int collect(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  if (s->h >= 0) close_handle(s);
+  stream_fini(&s->stream);
+  return 0;
+}
+
+/* sock:settimeout(seconds) -> sock. For every coming operation; nil: none                */
+static int settimeout_method(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  luaL_checkany(L, 2);
+  s->timeout_ns = args_seconds(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int set_field(lua_State *L) {
+  return luaL_error(L, "a socket has no fields to set; keep '%s' in a table of your own",
+                    luaL_tolstring(L, 2, NULL));
+}
+
+static const luaL_Reg functions[] = {
+    {"socket", make          },
+    {"stdin",  standard_input},
+    {NULL,     NULL          },
+};
+
+static const luaL_Reg methods[] = {
+    {"close",       close_method      },
+    {"fileno",      fileno_method     },
+    {"getpeername", getpeername_method},
+    {"getsockname", getsockname_method},
+    {"settimeout",  settimeout_method },
+    {NULL,          NULL              },
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__close",    close_method},
+    {"__gc",       collect     },
+    {"__newindex", set_field   },
+    {"__tostring", to_string   },
+    {NULL,         NULL        },
+};
+
+void socket_functions(lua_State *L) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, functions, 1);
+}
+
+void socket_open(lua_State *L) {
+  luaL_newmetatable(L, "net.socket");
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, metamethods, 1);
+  lua_newtable(L);
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, methods, 1);
+  socket_connect_methods(L);
+  socket_datagram_methods(L);
+  socket_option_methods(L);
+  socket_read_methods(L);
+  socket_send_methods(L);
+  names_strict(L, "a socket");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,114 @@
+/* The class net.socket: a handle of the seam with its buffer, its gates and its history.
+ * socket.c makes, names and closes it; socket_read.c, socket_send.c, socket_datagram.c,
+ * socket_connect.c and socket_option.c hold the operations. */
+#ifndef API_SOCKET_H
+#define API_SOCKET_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "api/error.h"
+#include "api/task.h"
+#include "net/stream.h"
+
+enum socket_phase {
+  SOCKET_FRESH,
+  SOCKET_LISTENING,
+  SOCKET_CONNECTED, /* streams: connected or accepted; datagrams: has a fixed peer */
+};
+
+/* What a reading operation is after; fixed at its entry, in force until it ends. */
+struct want {
+  const char *op;
+  /* Pushes the result when the buffer holds it: 1; 0: more is needed; or a status. */
+  int (*take)(lua_State *L, struct socket *s);
+  size_t n, max;    /* bytes wanted; limit of a search */
+  bool keep_end;    /* a line keeps its end */
+  bool rest_at_end; /* at the end of the stream what is left is the result */
+  bool iterates;    /* lines, pieces: the end is nil, any other failure raises */
+};
+
+struct socket {
+  const void *class;   /* identity of this struct: &socket_class */
+  struct sched *sched; /* borrowed */
+  net_h h;             /* -1: closed */
+  int family, type;
+  enum socket_phase phase;
+  bool reuse_chosen; /* the script has set SO_REUSEADDR itself */
+  struct gate rd, wr;
+  int64_t timeout_ns; /* of each operation; NET_NEVER */
+  int64_t backoff_ns; /* accept waits that long when descriptors have run out */
+  const char *failed; /* the step that failed: "bind" "listen" "connect"; NULL: none */
+  size_t sent;        /* progress of the send that holds the gate */
+  struct want want;
+  struct stream stream;
+};
+
+/* User values. */
+enum {
+  SOCKET_PEER = 1, /* address object: the peer, or the target of a connect */
+  SOCKET_PAST,     /* the error of `failed`; once closed: "file:line" of the close */
+  SOCKET_USER_VALUES = SOCKET_PAST,
+};
+
+enum { SOCKET_TEXT = ADDR_TEXT * 2 + 8 };
+
+extern const char socket_class;
+
+/* Makes the class.                                                        [-0, +0, m] */
+void socket_open(lua_State *L);
+
+/* Adds socket and stdin to the table on top.                              [-0, +0, m] */
+void socket_functions(lua_State *L);
+
+/* The socket at `idx`; raises when it is something else. */
+static inline struct socket *socket_check(lua_State *L, int idx) {
+  struct socket *s = lua_touserdata(L, idx);
+  if (s && lua_type(L, idx) == LUA_TUSERDATA && s->class == &socket_class) return s;
+  luaL_typeerror(L, idx, "socket");
+  return NULL;
+}
+
+/* Pushes a socket without a handle (closed), to be filled: slot first, resource second. */
+struct socket *socket_new(lua_State *L, struct sched *sched, int family, int type);
+
+/* The descriptor's address texts for messages: the peer where there is one, else the
+ * socket's own; "" when it has none. */
+void socket_whom(const struct socket *s, char out[SOCKET_TEXT]);
+
+/* "tcp" "udp" "unix" "unix datagram" "file". */
+const char *socket_transport(const struct socket *s);
+
+static inline bool socket_is_stream(const struct socket *s) {
+  return s->type == SOCK_STREAM;
+}
+
+/* The deadline of an operation that begins now. */
+int64_t socket_deadline(const struct socket *s);
+
+/* Pushes nil, err, code for an operation on the socket at slot `idx` that gave `status`;
+ * a closed one tells where it was closed. Leaves the gate.                [-0, +3, m] */
+int socket_fail(lua_State *L, int idx, const char *op, int status);
+
+/* Remembers that the step `op` of the socket at slot 1 failed with the error object that
+ * lies at stack index `err`.                                              [-0, +0, m] */
+void socket_remember(lua_State *L, const char *op, int err);
+
+/* Raises when a step that `op` needs has failed before, naming it.        [-0, +0, v] */
+void socket_need(lua_State *L, struct socket *s, const char *op, const char *step);
+
+/* Raises unless the socket is a stream that is connected.                 [-0, +0, v] */
+void socket_need_stream(lua_State *L, struct socket *s, const char *op);
+
+/* send and recv of a datagram socket; arguments from slot 2.        [-0, +1 or 3, v] [y] */
+int socket_send_datagram(lua_State *L, struct socket *s);
+int socket_recv_datagram(lua_State *L, struct socket *s);
+
+/* The methods of each file, with the scheduler as upvalue.                [-0, +0, m] */
+void socket_read_methods(lua_State *L);
+void socket_send_methods(lua_State *L);
+void socket_datagram_methods(lua_State *L);
+void socket_connect_methods(lua_State *L);
+void socket_option_methods(lua_State *L);
+
+#endif

@@ -1,0 +1,147 @@
+/* Datagrams: sendto, recvfrom, and send and recv on datagram sockets. One datagram is one
+ * system call; it may be empty, and one that was cut says so by its size. */
+#include <errno.h>
+
+#include "api/address.h"
+#include "api/args.h"
+#include "api/lookup.h"
+#include "api/socket.h"
+#include "base/status.h"
+
+/* Slots: 1 the socket, 2 the data or the size, 3 the address or nil. */
+enum { SLOT_SOCKET = 1, SLOT_DATA, SLOT_ADDRESS };
+
+enum { DATAGRAM_MAX = 65535 };
+
+static void need_datagram(lua_State *L, struct socket *s, const char *op,
+                          const char *instead) {
+  if (s->h >= 0 && socket_is_stream(s))
+    luaL_error(L, "%s: this is a stream socket; use %s", op, instead);
+}
+
+/* --- sending ---------------------------------------------------------------------------- */
+
+static int send_failed(lua_State *L, struct socket *s, int status, const char *name) {
+  if (s->h < 0 || lua_isnil(L, SLOT_ADDRESS))
+    return socket_fail(L, SLOT_SOCKET, "send", s->h < 0 ? STATUS_CLOSED : status);
+  if (s->sched->current) gate_leave(s->sched->current);
+  const char *whom = name ? name : luaL_tolstring(L, SLOT_ADDRESS, NULL);
+  return error_return(L, &(struct failure){"sendto", status, whom, socket_transport(s)});
+}
+
+static int sendto_k(lua_State *L, int status, lua_KContext deadline);
+
+/* Waits for the turn or for room. */
+static int send_wait(lua_State *L, struct socket *s, bool turn, int64_t deadline) {
+  struct task_wait w = {"sendto", s, turn ? s->h : -1, NET_WR, deadline, 0};
+  if (!turn) return task_queue(L, s->sched, &s->wr, &w, sendto_k);
+  gate_enter(&s->wr, s->sched);
+  return task_await(L, s->sched, &w, sendto_k);
+}
+
+static int sendto_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  struct failure f = {"sendto", 0, NULL, NULL};
+  if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL);
+  bool late = task_late(s->sched, deadline), named = !lua_isnil(L, SLOT_ADDRESS);
+  int r = named ? lookup_resolve(L, SLOT_ADDRESS, &f) : 0;
+  if (r == -EAGAIN && !late)
+    return lookup_await(L, SLOT_ADDRESS, "sendto", deadline, sendto_k);
+  if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : r, f.address);
+  if (!gate_open(&s->wr, s->sched))
+    return late ? send_failed(L, s, STATUS_TIMEOUT, NULL)
+                : send_wait(L, s, false, deadline);
+  struct addr to;
+  if (named) address_get(L, SLOT_ADDRESS, s->family, &to);
+  size_t len;
+  const char *data = lua_tolstring(L, SLOT_DATA, &len);
+  ssize_t n = net_sendto(s->sched->loop.net, s->h, data, len, named ? &to : NULL);
+  if (n == -EAGAIN && !late) return send_wait(L, s, true, deadline);
+  if (n < 0) return send_failed(L, s, n == -EAGAIN ? STATUS_TIMEOUT : (int)n, NULL);
+  if (s->sched->current) gate_leave(s->sched->current);
+  lua_pushinteger(L, n);
+  return task_step(L, s->sched, 1, (size_t)n);
+}
+
+/* sock:sendto(data, address) or sock:sendto(data, host, port) -> bytes | nil, err, code  */
+static int sendto_method(lua_State *L) {
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  luaL_checkstring(L, SLOT_DATA);
+  need_datagram(L, s, "sendto", "connect and send");
+  address_arg(L, SLOT_ADDRESS, s->family, s->type, 0);
+  lua_settop(L, SLOT_ADDRESS);
+  if (s->h >= 0) task_begin(L, s->sched, "sendto", s);
+  return sendto_k(L, LUA_OK, socket_deadline(s));
+}
+
+int socket_send_datagram(lua_State *L, struct socket *s) {
+  lua_settop(L, SLOT_DATA);
+  lua_pushnil(L);
+  if (s->h >= 0) task_begin(L, s->sched, "send", s);
+  return sendto_k(L, LUA_OK, socket_deadline(s));
+}
+
+/* --- receiving -------------------------------------------------------------------------- */
+
+/* Pushes data, from, size. An unnamed Unix sender has no address: nil. */
+static int deliver(lua_State *L, struct socket *s, ssize_t n, const struct addr *from,
+                   size_t size) {
+  if (s->sched->current) gate_leave(s->sched->current);
+  lua_pushlstring(L, s->sched->scratch, (size_t)n);
+  if (from->len > sizeof(sa_family_t))
+    address_push(L, from);
+  else
+    lua_pushnil(L);
+  lua_pushinteger(L, (lua_Integer)size);
+  return task_step(L, s->sched, 3, (size_t)n);
+}
+
+static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  size_t n = (size_t)lua_tointeger(L, SLOT_DATA);
+  if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_CLOSED);
+  bool turn = gate_open(&s->rd, s->sched);
+  struct addr from;
+  size_t size = 0;
+  ssize_t r = -EAGAIN;
+  if (turn)
+    r = net_recvfrom(s->sched->loop.net, s->h, s->sched->scratch, n, &from, &size);
+  if (r >= 0) return deliver(L, s, r, &from, size);
+  if (r != -EAGAIN) return socket_fail(L, SLOT_SOCKET, "recvfrom", (int)r);
+  if (task_late(s->sched, deadline))
+    return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_TIMEOUT);
+  struct task_wait w = {"recvfrom", s, turn ? s->h : -1, NET_RD, deadline, 0};
+  if (!turn) return task_queue(L, s->sched, &s->rd, &w, recvfrom_k);
+  gate_enter(&s->rd, s->sched);
+  return task_await(L, s->sched, &w, recvfrom_k);
+}
+
+int socket_recv_datagram(lua_State *L, struct socket *s) {
+  size_t n = lua_isnoneornil(L, SLOT_DATA) ? DATAGRAM_MAX
+                                           : args_size(L, SLOT_DATA, 0, DATAGRAM_MAX);
+  lua_settop(L, SLOT_SOCKET);
+  lua_pushinteger(L, (lua_Integer)n);
+  if (s->h >= 0) task_begin(L, s->sched, "recvfrom", s);
+  return recvfrom_k(L, LUA_OK, socket_deadline(s));
+}
+
+/* sock:recvfrom([n]) -> data, from, size | nil, err, code. n is 65,535 unless told; a size
+ * above #data means that the datagram was cut (recvmsg(2), MSG_TRUNC).               [y] */
+static int recvfrom_method(lua_State *L) {
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  need_datagram(L, s, "recvfrom", "recv");
+  return socket_recv_datagram(L, s);
+}
+
+static const luaL_Reg methods[] = {
+    {"recvfrom", recvfrom_method},
+    {"sendto",   sendto_method  },
+    {NULL,       NULL           },
+};
+
+void socket_datagram_methods(lua_State *L) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, methods, 1);
+}

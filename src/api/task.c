@@ -1,0 +1,474 @@
+/* The scheduler's heart: spawn, park, resume, interrupt. */
+#include "api/task.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/error.h"
+#include "api/report.h"
+#include "api/socket.h"
+#include "base/status.h"
+
+#ifndef SOQUETE_STRESS
+#define SOQUETE_STRESS 0 /* debug builds: a full collection at every park */
+#endif
+
+enum {
+  SHARE_OPS = 64,                /* operations in a row before a task steps aside */
+  SHARE_BYTES = 256 * 1024,      /* bytes in a row */
+  SWALLOW_MAX = 16,              /* protected calls that may catch one interruption */
+  GRACE_NS = 1000 * 1000 * 1000, /* what <close> variables may wait in all */
+  REAP_SHARE = 20,               /* the reaper takes at most a twentieth of the time */
+};
+
+/* Yielded by a wait; every resume of a script's coroutine hands it outward. */
+static char parked_sentinel;
+static char tasks_key, body_key, sched_key; /* registry keys */
+
+struct sched *sched_get(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &sched_key);
+  struct sched *s = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return s;
+}
+
+/* --- gates -------------------------------------------------------------------------- */
+
+void gate_init(struct gate *g) {
+  g->holder = NULL;
+  list_init(&g->queue);
+}
+
+bool gate_open(const struct gate *g, const struct sched *s) {
+  return !g->holder || g->holder == s->current;
+}
+
+void gate_enter(struct gate *g, struct sched *s) {
+  g->holder = s->current;
+  s->current->gate = g;
+}
+
+void gate_leave(struct task *t) {
+  struct gate *g = t->gate;
+  if (!g) return;
+  t->gate = NULL;
+  g->holder = NULL;
+  struct list *node = list_shift(&g->queue);
+  if (!node) return;
+  struct task *next = list_entry(node, struct task, queued);
+  g->holder = next; /* at once, so that nobody comes in between */
+  next->gate = g;
+  loop_ready(&next->sched->loop, &next->waiter);
+}
+
+void gate_break(struct gate *g) {
+  if (g->holder) g->holder->gate = NULL;
+  g->holder = NULL;
+  struct list *node;
+  while ((node = list_shift(&g->queue))) {
+    struct task *t = list_entry(node, struct task, queued);
+    loop_ready(&t->sched->loop, &t->waiter);
+  }
+}
+
+/* --- the end of a task -------------------------------------------------------------- */
+
+void task_push(lua_State *L, const struct task *t) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_rawgetp(L, -1, t);
+  lua_remove(L, -2);
+}
+
+static void anchor(lua_State *L, struct task *t, bool on) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  if (on)
+    lua_pushvalue(L, -2);
+  else
+    lua_pushnil(L);
+  lua_rawsetp(L, -2, t);
+  lua_pop(L, 1);
+}
+
+/* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
+ * not some day: their __gc tells. Costs at most a REAP_SHARE of the time. */
+static void reap(struct waiter *w) {
+  struct sched *s = list_entry(w, struct sched, reaper);
+  int64_t begin = loop_now(&s->loop);
+  lua_gc(s->main, LUA_GCCOLLECT);
+  int64_t end = loop_now(&s->loop);
+  s->reap_ns = end + (end - begin) * REAP_SHARE;
+}
+
+void task_told(struct task *t) {
+  if (t->state == TASK_FAILED) list_remove(&t->all);
+}
+
+void task_fini(struct task *t) {
+  list_remove(&t->all);
+  free(t->trace);
+  t->trace = NULL;
+}
+
+static void failed(struct task *t) {
+  struct sched *s = t->sched;
+  if (t == s->first) {
+    s->status = 1;
+    report_failure(t);
+    task_cancel_all(s);
+    return;
+  }
+  if (!list_empty(&t->joiners)) return;
+  list_append(&s->untold, &t->all);
+  if (waiter_busy(&s->reaper)) return;
+  int64_t now = loop_now(&s->loop);
+  /* without memory for a timer it is told by a later collection or at the end */
+  (void)loop_wait(&s->loop, &s->reaper, -1, 0, now > s->reap_ns ? now : s->reap_ns);
+}
+
+static void finish(struct task *t, int status, int results) {
+  struct sched *s = t->sched;
+  results--;              /* the site lies below the results */
+  if (status != LUA_OK) { /* an error outside the body: there was no memory for it */
+    t->state = TASK_FAILED;
+    results = 1;
+  } else if (t->state == TASK_ALIVE) {
+    t->state = TASK_DONE;
+  }
+  t->results = results;
+  gate_leave(t);
+  loop_cancel(&s->loop, &t->waiter);
+  list_remove(&t->all);
+  s->alive--;
+  if (t->state == TASK_FAILED) failed(t);
+  if (t == s->first) s->first = NULL;
+  struct list *node;
+  while ((node = list_shift(&t->joiners)))
+    loop_ready(&s->loop, &list_entry(node, struct task, queued)->waiter);
+  anchor(s->main, t, false);
+}
+
+/* --- running ------------------------------------------------------------------------ */
+
+static bool is_cancel(lua_State *L, const struct task *t) {
+  return t->cancelled && t->cancel_error && lua_topointer(L, -1) == t->cancel_error;
+}
+
+static int body_k(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  struct task *t = sched_of(L)->current;
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
+  t->state = is_cancel(L, t) ? TASK_CANCELLED : TASK_FAILED;
+  return 1;
+}
+
+/* A task's function and arguments, under a protected call: without that frame an error
+ * would kill the thread before its <close> variables run. */
+static int body(lua_State *L) {
+  int nargs = lua_gettop(L) - 1;
+  report_push_handler(L);
+  lua_insert(L, 1);
+  return body_k(L, lua_pcallk(L, nargs, LUA_MULTRET, 1, 0, body_k), 0);
+}
+
+static void run(struct waiter *w) {
+  struct task *t = list_entry(w, struct task, waiter);
+  struct sched *s = t->sched;
+  int nargs = 0;
+  list_remove(&t->queued);
+  if (t->state == TASK_NEW) {
+    if (t->cancelled) {
+      lua_settop(t->L, 1);
+      t->state = TASK_CANCELLED;
+      finish(t, LUA_OK, 1);
+      return;
+    }
+    nargs = lua_gettop(t->L) - 2; /* all but the site and the body */
+    t->state = TASK_ALIVE;
+  }
+  t->parked = NULL;
+  t->on = NULL;
+  t->ops = 0;
+  t->bytes = 0;
+  s->current = t;
+  s->running = t->L;
+  int results;
+  int status = lua_resume(t->L, s->main, nargs, &results);
+  s->current = NULL;
+  s->running = NULL;
+  if (status == LUA_YIELD)
+    lua_pop(t->L, results);
+  else
+    finish(t, status, results);
+}
+
+struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
+  int function = lua_gettop(L) - nargs;
+  struct task *t = lua_newuserdatauv(L, sizeof *t, 1);
+  memset(t, 0, sizeof *t);
+  t->sched = s;
+  waiter_init(&t->waiter, run);
+  list_init(&t->all);
+  list_init(&t->queued);
+  list_init(&t->joiners);
+  luaL_setmetatable(L, "net.task");
+  t->L = lua_newthread(L);
+  lua_setiuservalue(L, -2, 1);
+  error_where(L);
+  t->site = lua_tostring(L, -1);
+  lua_xmove(L, t->L, 1);
+  anchor(L, t, true);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &body_key);
+  lua_insert(L, function);
+  lua_insert(L, function); /* task, body, function, arguments */
+  luaL_checkstack(t->L, nargs + 2, "too many arguments");
+  lua_xmove(L, t->L, nargs + 2);
+  t->id = ++s->last_id;
+  t->cancelled = s->stopping;
+  list_append(&s->tasks, &t->all);
+  s->alive++;
+  loop_ready(&s->loop, &t->waiter);
+  return t;
+}
+
+/* --- interruptions ------------------------------------------------------------------ */
+
+/* The outermost scope whose deadline has passed, or NULL. */
+static struct scope *expired_scope(struct task *t, int64_t now) {
+  struct scope *found = NULL;
+  for (struct scope *c = t->scope; c; c = c->outer)
+    if (c->fired || (uint64_t)c->deadline_ns <= (uint64_t)now) found = c;
+  return found;
+}
+
+static void interrupt(lua_State *L, struct task *t, struct scope *scope, const char *op,
+                      const struct socket *on) {
+  char address[SOCKET_TEXT] = "";
+  if (on) socket_whom(on, address);
+  gate_leave(t);
+  list_remove(&t->queued);
+  int status = t->cancelled ? STATUS_CANCELLED : STATUS_TIMEOUT;
+  error_push(L, &(struct failure){op, status, *address ? address : NULL, NULL});
+  const void *identity = lua_topointer(L, -1);
+  int64_t grace = loop_now(&t->sched->loop) + GRACE_NS;
+  if (t->cancelled) {
+    if (!t->cancel_error) t->grace_ns = grace;
+    t->cancel_error = identity;
+  } else {
+    if (!scope->fired) scope->grace_ns = grace;
+    scope->fired = true;
+    scope->error = identity;
+  }
+  t->unwind_L = L;
+  t->unwind_depth = *task_depth(L);
+  lua_error(L);
+}
+
+/* Raises when `t` is interrupted. While an interruption unwinds, the waits are those of
+ * <close> variables: they may go on until the grace is over. */
+static void check(lua_State *L, struct task *t, const char *op, const struct socket *on) {
+  if (!t->cancelled && !t->scope) return;
+  int64_t now = loop_now(&t->sched->loop);
+  struct scope *scope = expired_scope(t, now);
+  if (!t->cancelled && !scope) return;
+  int64_t grace = t->cancelled ? t->grace_ns : scope->grace_ns;
+  if (t->unwind_L && now < grace) return;
+  interrupt(L, t, scope, op, on);
+}
+
+void task_begin(lua_State *L, struct sched *s, const char *op, const struct socket *on) {
+  if (s->current) check(L, s->current, op, on);
+}
+
+/* The earliest of the wait's own deadline, the scopes' that have not fired, and the grace
+ * while one unwinds. */
+static int64_t earliest(const struct task *t, int64_t deadline_ns) {
+  uint64_t first = (uint64_t)deadline_ns; /* NET_NEVER is the largest */
+  for (const struct scope *c = t->scope; c; c = c->outer) {
+    uint64_t limit = (uint64_t)(c->fired ? c->grace_ns : c->deadline_ns);
+    if (limit < first) first = limit;
+  }
+  if (t->cancelled && (uint64_t)t->grace_ns < first) first = (uint64_t)t->grace_ns;
+  return (int64_t)first;
+}
+
+bool task_cancel(struct task *t) {
+  if (t->state > TASK_ALIVE) return false;
+  if (t->cancelled) return true;
+  t->cancelled = true;
+  t->swallowed = 0;
+  if (t->state == TASK_ALIVE && t->parked) loop_ready(&t->sched->loop, &t->waiter);
+  return true;
+}
+
+void task_cancel_all(struct sched *s) {
+  s->stopping = true;
+  for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next)
+    task_cancel(list_entry(i, struct task, all));
+}
+
+void task_unpark(struct task *t) {
+  gate_leave(t);
+  loop_ready(&t->sched->loop, &t->waiter);
+}
+
+void task_signal_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  struct sched *s = sched_get(L);
+  if (!s->signal) return;
+  task_cancel_all(s);
+  if (s->current) check(L, s->current, "signal", NULL);
+}
+
+bool task_caught(lua_State *L, struct sched *s, intptr_t depth) {
+  struct task *t = s->current;
+  if (!t || t->unwind_L != L || t->unwind_depth != depth) return false;
+  t->unwind_L = NULL;
+  return ++t->swallowed > SWALLOW_MAX;
+}
+
+int task_rethrow(lua_State *L, struct sched *s) {
+  if (s->current) {
+    s->current->unwind_L = L;
+    s->current->unwind_depth = *task_depth(L);
+  }
+  return lua_error(L);
+}
+
+/* --- waiting ------------------------------------------------------------------------ */
+
+bool task_late(struct sched *s, int64_t deadline_ns) {
+  return deadline_ns != NET_NEVER && loop_now(&s->loop) >= deadline_ns;
+}
+
+static bool can_wait(lua_State *L, const struct sched *s) {
+  return s->current && !s->blocked && lua_isyieldable(L);
+}
+
+static int park(lua_State *L, struct task *t, const char *op, const struct socket *on,
+                lua_KContext context, lua_KFunction k) {
+  t->parked = L;
+  t->op = op;
+  t->on = on;
+  t->since_ns = loop_now(&t->sched->loop);
+  if (SOQUETE_STRESS) lua_gc(L, LUA_GCCOLLECT);
+  lua_pushlightuserdata(L, &parked_sentinel);
+  return lua_yieldk(L, 1, context, k);
+}
+
+int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
+               lua_KFunction k) {
+  if (!can_wait(L, s)) return report_cannot_wait(L, s, w->op);
+  struct task *t = s->current;
+  check(L, t, w->op, w->on);
+  luaL_checkstack(L, 1, NULL);
+  int64_t until = earliest(t, w->deadline_ns);
+  if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
+  int r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
+  if (r < 0) {
+    gate_leave(t);
+    list_remove(&t->queued);
+    return luaL_error(L, "%s: %s", w->op,
+                      r == -EBUSY ? "another task waits for this already"
+                                  : status_text(r));
+  }
+  return park(L, t, w->op, w->on, w->deadline_ns, k);
+}
+
+/* Waits in a queue; whoever shifts the task out of it readies its waiter. */
+static int wait_in(lua_State *L, struct sched *s, struct list *queue,
+                   const struct task_wait *w, lua_KFunction k) {
+  if (!can_wait(L, s)) return report_cannot_wait(L, s, w->op);
+  list_append(queue, &s->current->queued);
+  return task_await(L, s, w, k);
+}
+
+int task_queue(lua_State *L, struct sched *s, struct gate *gate,
+               const struct task_wait *w, lua_KFunction k) {
+  return wait_in(L, s, &gate->queue, w, k);
+}
+
+int task_join_wait(lua_State *L, struct sched *s, struct task *target,
+                   const struct task_wait *w, lua_KFunction k) {
+  return wait_in(L, s, &target->joiners, w, k);
+}
+
+int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k) {
+  if (!can_wait(L, s)) return report_cannot_wait(L, s, op);
+  check(L, s->current, op, NULL);
+  loop_later(&s->loop, &s->current->waiter);
+  return park(L, s->current, op, NULL, 0, k);
+}
+
+static int step_k(lua_State *L, int status, lua_KContext results) {
+  (void)L;
+  (void)status;
+  return (int)results;
+}
+
+int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
+  struct task *t = s->current;
+  if (!t) return results;
+  t->bytes += bytes;
+  if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return results;
+  if (!can_wait(L, s)) return results;
+  luaL_checkstack(L, 1, NULL);
+  loop_later(&s->loop, &t->waiter);
+  return park(L, t, "yield", NULL, results, step_k);
+}
+
+/* --- scripts' own coroutines ---------------------------------------------------------- */
+
+int task_resume(lua_State *L, struct sched *s, lua_State *co, int nargs, int *results) {
+  lua_State *blocked = s->blocked, *running = s->running;
+  if (!lua_isyieldable(L)) s->blocked = L;
+  s->running = co;
+  int status = lua_resume(co, L, nargs, results);
+  s->running = running;
+  s->blocked = blocked;
+  if (status == LUA_YIELD && *results == 1 &&
+      lua_touserdata(co, -1) == (void *)&parked_sentinel) {
+    lua_pop(co, 1);
+    return TASK_WAITS;
+  }
+  return status;
+}
+
+int task_pass(lua_State *L, lua_KContext context, lua_KFunction k) {
+  luaL_checkstack(L, 1, NULL);
+  lua_pushlightuserdata(L, &parked_sentinel);
+  return lua_yieldk(L, 1, context, k);
+}
+
+int task_yield_values(lua_State *L, int results) {
+  return lua_yieldk(L, results, 0, NULL);
+}
+
+/* --- the scheduler -------------------------------------------------------------------- */
+
+int sched_init(struct sched *s, lua_State *L, struct net *net) {
+  *s = (struct sched){.main = L};
+  s->scratch = malloc(SCRATCH_BYTES);
+  if (!s->scratch) return -ENOMEM;
+  loop_init(&s->loop, net);
+  list_init(&s->tasks);
+  list_init(&s->untold);
+  waiter_init(&s->reaper, reap);
+  lua_pushlightuserdata(L, s);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched_key);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_pushlightuserdata(L, s);
+  lua_pushcclosure(L, body, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &body_key);
+  return 0;
+}
+
+void sched_fini(struct sched *s) {
+  loop_fini(&s->loop);
+  free(s->scratch);
+  s->scratch = NULL;
+}

@@ -1,0 +1,203 @@
+/* Tasks: coroutines that the scheduler resumes. task.c is the only file that yields and
+ * resumes. A task waits for one thing at a time, with its one waiter; a wait restarts its
+ * operation from the top, so a spurious wake is harmless. Deadline, cancel and signals are
+ * one mechanism, the interruption: a wait in an interrupted scope raises, again and again.
+ */
+#ifndef API_TASK_H
+#define API_TASK_H
+
+#include <lua.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "net/loop.h"
+
+struct socket;
+struct task;
+
+/* A place that one task at a time may hold; the others queue, first come, first served.
+ * It lies in a socket, one a direction. */
+struct gate {
+  struct task *holder; /* borrowed; NULL: free */
+  struct list queue;   /* of task.queued */
+};
+
+/* A deadline's range: net.deadline pushes one, and it is popped when its function ends. */
+struct scope {
+  struct scope *outer; /* borrowed: it lives on the stack below */
+  lua_State *L;        /* the thread that runs the function */
+  int64_t deadline_ns;
+  int64_t grace_ns; /* until when <close> variables may wait, once it has fired */
+  bool fired;
+  const void *error; /* identity of the error that was raised for it last */
+};
+
+enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
+
+struct task {
+  struct waiter waiter;
+  struct list all;     /* in sched.tasks while alive; in sched.untold when it failed */
+  struct list queued;  /* in a gate's queue or in another task's `joiners` */
+  struct list joiners; /* of task.queued: who waits for the end of this one */
+  struct sched *sched; /* borrowed */
+  lua_State *L;        /* its thread; user value 1 keeps it */
+  const char *site;    /* "file:line" of the spawn: the lowest string on that thread */
+  char *trace;         /* owned; the traceback of the error it failed with, or NULL */
+  lua_State *parked;   /* the innermost thread while it waits, else NULL */
+  struct gate *gate;   /* the gate it holds or was handed, or NULL */
+  struct scope *scope; /* the innermost deadline, or NULL */
+  const char *op;      /* what it waits in, for reports */
+  const struct socket *on; /* borrowed while it waits; NULL: no socket */
+  int64_t since_ns;
+  const void *cancel_error; /* identity of the error that was raised for the cancel */
+  const void *cause;     /* identity of the error that a join raised here, see report.c */
+  int64_t grace_ns;      /* as in struct scope, for the cancel */
+  lua_State *unwind_L;   /* not NULL: an interruption unwinds to the protected call ... */
+  intptr_t unwind_depth; /* ... of this depth in this thread; <close> handlers may wait */
+  unsigned swallowed;    /* how often a protected call caught the interruption */
+  unsigned ops;          /* operations since it waited last */
+  size_t bytes;          /* bytes they moved */
+  uint32_t id;
+  uint8_t state; /* enum task_state */
+  bool cancelled;
+  int results; /* values on its stack once it is done; the error when it failed */
+};
+
+struct sched {
+  struct loop loop;
+  lua_State *main;             /* the state; runs no script itself */
+  struct task *current;        /* the task that runs, or NULL */
+  lua_State *volatile running; /* the innermost thread that runs, or NULL */
+  lua_State *blocked;   /* not NULL: this thread is inside a C call that cannot yield */
+  struct list tasks;    /* alive, oldest first */
+  struct list untold;   /* failed, and nobody has joined them */
+  struct waiter reaper; /* looks for failed tasks that nobody can join any more */
+  int64_t reap_ns;      /* not before this time */
+  size_t alive;
+  uint32_t last_id;
+  struct task *first;           /* the main script's, while it is alive */
+  bool stopping;                /* every task is cancelled, new ones are born so */
+  volatile sig_atomic_t signal; /* SIGINT or SIGTERM that came, else 0 */
+  int status;                   /* the exit status so far: 1 after an untended failure */
+  char *scratch; /* owned; where received bytes land before they become strings */
+};
+
+enum { SCRATCH_BYTES = 256 * 1024 };
+
+/* Every function of ours has the scheduler as its first upvalue. */
+static inline struct sched *sched_of(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* Prepares `s` over `net`; -ENOMEM when there is no memory. */
+int sched_init(struct sched *s, lua_State *L, struct net *net);
+void sched_fini(struct sched *s);
+
+/* Makes a task of the function and its `nargs` arguments on top of the stack, to run later
+ * in this turn, and leaves the task there instead.                  [-(nargs+1), +1, m] */
+struct task *task_spawn(lua_State *L, struct sched *s, int nargs);
+
+/* What a wait is about. */
+struct task_wait {
+  const char *op;          /* "recv": a string that lives for ever */
+  const struct socket *on; /* NULL: no socket */
+  net_h h;                 /* -1: waits for a wake or the time only */
+  uint32_t what;           /* NET_RD or NET_WR */
+  int64_t deadline_ns;     /* the operation's; NET_NEVER: none */
+  int64_t wake_ns;         /* wakes then, if that is earlier; 0: no */
+};
+
+/* Parks the running task until the handle is ready or the deadline, its own or that of a
+ * scope, has passed; then calls `k` with the deadline as its context. Raises when the task
+ * is interrupted or cannot wait here.                                   [-0, +0, v] [y] */
+int task_await(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFunction k);
+
+/* As task_await, in the queue of `gate`; the task holds the gate when it is woken. */
+int task_queue(lua_State *L, struct sched *s, struct gate *gate,
+               const struct task_wait *w, lua_KFunction k);
+
+/* Raises when the running task is interrupted: every operation that may wait asks first.
+ *                                                                           [-0, +0, v] */
+void task_begin(lua_State *L, struct sched *s, const char *op, const struct socket *on);
+
+/* Ends an operation that did not wait and gives `results` values: counts it and its bytes,
+ * and steps aside when the task has had its share.                      [-0, +0, -] [y] */
+int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
+
+/* As task_await, until `target` has ended or something else wakes the task. */
+int task_join_wait(lua_State *L, struct sched *s, struct task *target,
+                   const struct task_wait *w, lua_KFunction k);
+
+/* Steps aside until the next turn, then calls `k`.                       [-0, +0, v] [y] */
+int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k);
+
+/* True when the deadline of an operation has passed. */
+bool task_late(struct sched *s, int64_t deadline_ns);
+
+/* Cancels: the task's waits raise from now on. False when it had ended. */
+bool task_cancel(struct task *t);
+void task_cancel_all(struct sched *s);
+
+/* Ends the wait of a parked task whose coroutine is being closed by another task. */
+void task_unpark(struct task *t);
+
+/* --- gates ------------------------------------------------------------------------- */
+
+void gate_init(struct gate *g);
+
+/* True when the running task holds the gate or could take it. */
+bool gate_open(const struct gate *g, const struct sched *s);
+
+/* The running task takes an open gate, for as long as it waits inside an operation. */
+void gate_enter(struct gate *g, struct sched *s);
+
+/* Leaves the gate that `t` holds, if any, and hands it to the first in the queue. */
+void gate_leave(struct task *t);
+
+/* Frees the gate and readies all that queue: its socket is closed. */
+void gate_break(struct gate *g);
+
+/* --- protected calls and coroutines ------------------------------------------------- */
+
+/* The depth of protected calls in a thread, kept in the thread itself. */
+static inline intptr_t *task_depth(lua_State *L) {
+  return lua_getextraspace(L);
+}
+
+/* A protected call of depth `depth` in L has caught an error, which is on top: ends the
+ * unwinding if it was meant for it. True when the error is an interruption that has been
+ * caught often enough and has to go on.                                     [-0, +0, -] */
+bool task_caught(lua_State *L, struct sched *s, intptr_t depth);
+
+/* Raises the interruption on top again, from here.                          [-1, +0, v] */
+int task_rethrow(lua_State *L, struct sched *s);
+
+/* Resumes a script's coroutine with `nargs` values of its stack. lua_resume's status, or
+ * TASK_WAITS when it, or one inside it, waits: then task_pass has to follow. */
+enum { TASK_WAITS = -1 };
+int task_resume(lua_State *L, struct sched *s, lua_State *co, int nargs, int *results);
+
+/* Hands a wait of an inner coroutine outward; `k` runs when it is over. [-0, +0, v] [y] */
+int task_pass(lua_State *L, lua_KContext context, lua_KFunction k);
+
+/* Yields `results` values from a script's coroutine.                        [-?, +?, -] */
+int task_yield_values(lua_State *L, int results);
+
+/* The hook that a signal sets: raises in the running task.                  [-0, +0, v] */
+void task_signal_hook(lua_State *L, lua_Debug *ar);
+
+/* --- for the class and the reports ---------------------------------------------------- */
+
+/* The scheduler of a state (for hooks and metamethods without the upvalue). */
+struct sched *sched_get(lua_State *L);
+
+/* Pushes the task, which must be alive.                                   [-0, +1, m] */
+void task_push(lua_State *L, const struct task *t);
+
+/* Forgets that a failure is untold: somebody has joined the task. */
+void task_told(struct task *t);
+
+/* Frees what a task owns; its userdata is being collected. */
+void task_fini(struct task *t);
+
+#endif

@@ -1,0 +1,186 @@
+/* Lua's face of tasks. */
+#include "api/task_class.h"
+
+#include <lauxlib.h>
+
+#include "api/args.h"
+#include "api/error.h"
+#include "api/names.h"
+#include "api/protect.h"
+#include "api/report.h"
+#include "api/task.h"
+#include "base/status.h"
+
+static struct task *check_task(lua_State *L, int idx) {
+  return luaL_checkudata(L, idx, "net.task");
+}
+
+/* --- functions ------------------------------------------------------------------------ */
+
+/* net.spawn(fn, ...) -> task. Never switches: it runs later in this turn, in order.      */
+static int spawn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  task_spawn(L, sched_of(L), lua_gettop(L) - 1);
+  return 1;
+}
+
+static int sleep_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct sched *s = sched_of(L);
+  if (task_late(s, deadline)) return 0;
+  struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0};
+  return task_await(L, s, &w, sleep_k);
+}
+
+/* net.sleep(seconds): waits that long; 0 or less lets the others run once.           [y] */
+static int sleep_for(lua_State *L) {
+  struct sched *s = sched_of(L);
+  luaL_checknumber(L, 1);
+  int64_t deadline = args_deadline(L, 1, s);
+  task_begin(L, s, "sleep", NULL);
+  struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0};
+  return task_await(L, s, &w, sleep_k);
+}
+
+/* net.now() -> seconds on a clock that only goes forward                                 */
+static int now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)loop_now(&sched_of(L)->loop) / 1e9);
+  return 1;
+}
+
+static int yield_k(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 0;
+}
+
+/* net.yield(): lets every other task and event have its turn                         [y] */
+static int yield(lua_State *L) {
+  return task_yield(L, sched_of(L), "yield", yield_k);
+}
+
+/* net.running() -> the task that runs now                                                */
+static int running(lua_State *L) {
+  struct task *t = sched_of(L)->current;
+  if (t)
+    task_push(L, t);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* --- methods -------------------------------------------------------------------------- */
+
+static int push_results(lua_State *L, struct task *t) {
+  luaL_checkstack(L, t->results, "too many results to join");
+  if (!lua_checkstack(t->L, t->results)) return luaL_error(L, "join: not enough memory");
+  int first = lua_gettop(t->L) - t->results + 1;
+  for (int i = 0; i < t->results; i++) lua_pushvalue(t->L, first + i);
+  lua_xmove(t->L, L, t->results);
+  return t->results;
+}
+
+static int join_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  struct sched *s = sched_of(L);
+  struct task *t = check_task(L, 1);
+  if (t->state <= TASK_ALIVE) {
+    if (t == s->current) return luaL_error(L, "join: a task cannot wait for its own end");
+    struct task_wait w = {"join", NULL, -1, 0, NET_NEVER, 0};
+    return task_join_wait(L, s, t, &w, join_k);
+  }
+  task_told(t);
+  switch (t->state) {
+  case TASK_DONE: return push_results(L, t);
+  case TASK_FAILED:
+    push_results(L, t);
+    if (s->current) report_joined(L, s->current, t);
+    return lua_error(L);
+  default:
+    return error_return(L, &(struct failure){"join", STATUS_CANCELLED, NULL, NULL});
+  }
+}
+
+/* task:join() -> fn's results | nil, err, "cancelled"; raises fn's error             [y] */
+static int join(lua_State *L) {
+  struct task *t = check_task(L, 1);
+  lua_settop(L, 1);
+  if (t->state <= TASK_ALIVE) task_begin(L, sched_of(L), "join", NULL);
+  return join_k(L, LUA_OK, 0);
+}
+
+/* task:cancel() -> was it alive                                                          */
+static int cancel(lua_State *L) {
+  lua_pushboolean(L, task_cancel(check_task(L, 1)));
+  return 1;
+}
+
+static const char *state_name(const struct task *t) {
+  static const char *const names[] = {"ready", "waiting", "done", "failed", "cancelled"};
+  if (t == t->sched->current) return "running";
+  return names[t->state];
+}
+
+/* task:status() -> "ready" "running" "waiting" "done" "failed" "cancelled"               */
+static int get_status(lua_State *L) {
+  lua_pushstring(L, state_name(check_task(L, 1)));
+  return 1;
+}
+
+static int to_string(lua_State *L) {
+  struct task *t = check_task(L, 1);
+  lua_pushfstring(L, "task %d (%s, spawned at %s)", (int)t->id, state_name(t), t->site);
+  return 1;
+}
+
+static int collect(lua_State *L) {
+  struct task *t = check_task(L, 1);
+  if (t->state == TASK_FAILED && !list_empty(&t->all)) {
+    t->sched->status = 1;
+    report_failure(t);
+  }
+  task_fini(t);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"deadline", protect_deadline},
+    {"now",      now             },
+    {"running",  running         },
+    {"sleep",    sleep_for       },
+    {"spawn",    spawn           },
+    {"yield",    yield           },
+    {NULL,       NULL            },
+};
+
+static const luaL_Reg methods[] = {
+    {"cancel", cancel    },
+    {"join",   join      },
+    {"status", get_status},
+    {NULL,     NULL      },
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc",       collect  },
+    {"__tostring", to_string},
+    {NULL,         NULL     },
+};
+
+void task_class_open(lua_State *L) {
+  luaL_newmetatable(L, "net.task");
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, metamethods, 1);
+  lua_newtable(L);
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, methods, 1);
+  names_strict(L, "a task");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+void task_class_functions(lua_State *L) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, functions, 1);
+}

@@ -1,0 +1,10 @@
+/* Upper case for text that comes in pieces: adds `upper` to Lua's utf8 library. */
+#ifndef API_TEXT_H
+#define API_TEXT_H
+
+#include <lua.h>
+
+/* Adds the functions to the global table `utf8`, which has to be open.   [-0, +0, m] */
+void text_open(lua_State *L);
+
+#endif

@@ -1,0 +1,42 @@
+/* A byte buffer: bytes go in at the tail and out at the head. It grows by doubling with
+ * what arrives, never with what was promised, and gives its memory back when empty. */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct buf {
+  char *data; /* owned; NULL while cap is 0 */
+  size_t head, tail, cap;
+};
+
+void buf_init(struct buf *b);
+void buf_fini(struct buf *b);
+
+static inline size_t buf_len(const struct buf *b) {
+  return b->tail - b->head;
+}
+
+/* The first held byte; borrowed until the next reserve, consume or fini. */
+static inline const char *buf_bytes(const struct buf *b) {
+  return b->data + b->head;
+}
+
+/* Makes room for `n` more bytes and points `*at` there. 0, or -ENOMEM with all kept. */
+int buf_reserve(struct buf *b, size_t n, char **at);
+
+/* Counts `n` bytes that were written to the reserved room. */
+void buf_commit(struct buf *b, size_t n);
+
+/* Copies `n` bytes in. 0, or -ENOMEM with all kept. */
+int buf_append(struct buf *b, const void *bytes, size_t n);
+
+/* Drops the first `n` bytes (n <= buf_len); an empty buffer frees its memory. */
+void buf_consume(struct buf *b, size_t n);
+
+/* The offset of `pattern` (len >= 1) at or after offset `from`, or -1. Bytes that were
+ * scanned before need not be scanned again: pass the held length minus len - 1. */
+ssize_t buf_find(const struct buf *b, size_t from, const char *pattern, size_t len);
+
+#endif

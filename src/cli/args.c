@@ -1,0 +1,44 @@
+/* The command line. */
+#include "cli/args.h"
+
+#include <string.h>
+
+static struct args complain(const char *complaint, const char *word) {
+  return (struct args){.action = ARGS_USAGE, .complaint = complaint, .word = word};
+}
+
+static struct args parse_help(int argc, char *const argv[], int i) {
+  if (i + 1 >= argc) return (struct args){.action = ARGS_HELP};
+  if (i + 2 < argc) return complain("help takes one file, not also", argv[i + 2]);
+  return (struct args){.action = ARGS_EXPLAIN, .script = argv[i + 1]};
+}
+
+struct args args_parse(int argc, char *const argv[]) {
+  struct args a = {.action = ARGS_PROMPT, .first = argc};
+  for (int i = 1; i < argc; i++) {
+    const char *word = argv[i];
+    if (strcmp(word, "--trace") == 0) {
+      a.trace = true;
+    } else if (strcmp(word, "--version") == 0 || strcmp(word, "-v") == 0) {
+      return (struct args){.action = ARGS_VERSION};
+    } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+      return (struct args){.action = ARGS_HELP};
+    } else if (strcmp(word, "-e") == 0) {
+      if (i + 1 >= argc) return complain("-e needs code after it", "");
+      a.action = ARGS_CODE;
+      a.code = argv[i + 1];
+      a.first = i + 2;
+      return a;
+    } else if (strcmp(word, "help") == 0) {
+      return parse_help(argc, argv, i);
+    } else if (word[0] == '-' && word[1] != '\0') {
+      return complain("there is no option", word);
+    } else {
+      a.action = ARGS_RUN;
+      a.script = word;
+      a.first = i + 1;
+      return a;
+    }
+  }
+  return a;
+}

@@ -1,0 +1,134 @@
+/* The program: arguments, the state, the script, the exit status. */
+#include <lauxlib.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/loader.h"
+#include "api/report.h"
+#include "api/runtime.h"
+#include "base/status.h"
+#include "cli/args.h"
+#include "cli/explain.h"
+#include "cli/signals.h"
+#include "net/trace.h"
+
+#define SOQUETE_VERSION "0.1.0"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usage: soquete [--trace] FILE.lua [arguments]   run a script\n"
+    "       soquete [--trace] -e CODE [arguments]    run a line of code\n"
+    "       soquete [--trace] - [arguments]          run what standard input says\n"
+    "       soquete                                  a prompt\n"
+    "       soquete help FILE.lua                    print a script's opening comment\n"
+    "       soquete --version | --help\n"
+    "\n"
+    "--trace prints each operation on a socket on standard error. SOQUETE_PATH names a\n"
+    "folder whose Lua modules come before the embedded ones.\n";
+
+/* Takes as many descriptors as the system allows, and keeps freed memory: giving it back
+ * and asking again costs a page fault each time. */
+static void prepare_process(void) {
+  enum { KEEP_BYTES = 64 * 1024 * 1024 };
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  mallopt(M_MMAP_THRESHOLD, KEEP_BYTES / 2);
+  mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+  setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+}
+
+/* The folder of the script, or NULL for none; the caller frees it. */
+static char *folder_of(const struct args *a) {
+  if (a->action != ARGS_RUN || strcmp(a->script, "-") == 0) return NULL;
+  const char *slash = strrchr(a->script, '/');
+  if (!slash) return strdup(".");
+  return slash == a->script ? strdup("/")
+                            : strndup(a->script, (size_t)(slash - a->script));
+}
+
+/* The table `arg` as Lua's own interpreter sets it. */
+static void set_arg(lua_State *L, const struct args *a, int argc, char *argv[]) {
+  int script = a->first - 1;
+  lua_createtable(L, argc - a->first, script + 1);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+static int load_prompt(lua_State *L) {
+  static const char code[] = "require('prompt')()";
+  return loader_text(L, code, sizeof code - 1, "=prompt");
+}
+
+/* Pushes the main function; LUA_OK, or the message is on top. */
+static int load_main(lua_State *L, const struct args *a) {
+  switch (a->action) {
+  case ARGS_RUN: return loader_script(L, a->script);
+  case ARGS_CODE: return loader_text(L, a->code, strlen(a->code), "=(command line)");
+  default: return load_prompt(L);
+  }
+}
+
+static int run(struct runtime *rt, const struct args *a, int argc, char *argv[]) {
+  lua_State *L = rt->L;
+  set_arg(L, a, argc, argv);
+  if (load_main(L, a) != LUA_OK) {
+    report_value(L, -1);
+    return EXIT_FAILURE;
+  }
+  luaL_checkstack(L, argc + 2, "too many arguments");
+  for (int i = a->first; i < argc; i++) lua_pushstring(L, argv[i]);
+  return runtime_run(rt, argc > a->first ? argc - a->first : 0);
+}
+
+static int run_script(const struct args *a, int argc, char *argv[]) {
+  int status;
+  struct net *net = net_host_epoll(&status);
+  if (!net) {
+    fprintf(stderr, "soquete: cannot set up the event loop: %s\n", status_text(status));
+    return EXIT_FAILURE;
+  }
+  char *folder = folder_of(a);
+  struct runtime *rt = runtime_new(net, folder);
+  free(folder);
+  if (!rt) return EXIT_FAILURE;
+  struct trace trace;
+  if (a->trace) trace_open(&trace, net, STDERR_FILENO, runtime_place, rt);
+  signals_open(rt);
+  status = run(rt, a, argc, argv);
+  int signal = rt->sched.signal;
+  runtime_free(rt);
+  if (fflush(stdout) != 0 && status == 0) {
+    fputs("soquete: standard output cannot be written\n", stderr);
+    status = EXIT_FAILURE;
+  }
+  if (signal) signals_die(signal);
+  return status;
+}
+
+int main(int argc, char *argv[]) {
+  struct args a = args_parse(argc, argv);
+  prepare_process();
+  switch (a.action) {
+  case ARGS_USAGE:
+    fprintf(stderr, "soquete: %s%s%s\n%s", a.complaint, *a.word ? " " : "", a.word,
+            usage);
+    return EXIT_USAGE;
+  case ARGS_HELP: fputs(usage, stdout); return EXIT_SUCCESS;
+  case ARGS_VERSION:
+    printf("soquete %s (%s)\n", SOQUETE_VERSION, LUA_RELEASE);
+    return EXIT_SUCCESS;
+  case ARGS_EXPLAIN: return explain_file(a.script);
+  default: return run_script(&a, argc, argv);
+  }
+}

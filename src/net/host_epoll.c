@@ -1,0 +1,346 @@
+/* The epoll backend. A handle is its descriptor. A descriptor joins the epoll set at its
+ * first -EAGAIN, once, edge-triggered for both directions, so that no later wait costs a
+ * system call. An edge that comes while nobody waits is lost on purpose: who waits has
+ * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "net/host.h"
+
+enum {
+  IN_SET = 1,     /* registered with epoll */
+  CONNECTING = 2, /* connect(2) has answered EINPROGRESS */
+  INHERITED = 4,  /* descriptor of another program too: O_NONBLOCK is never set */
+  ALWAYS = 8,     /* epoll refuses it (a regular file): it is always ready */
+};
+
+struct slot {
+  uint32_t generation; /* bumped by close: events of a former owner are dropped */
+  uint32_t flags;
+};
+
+struct epoll_net {
+  struct net net;
+  int epoll_fd, wake_fd;
+  int reserve_fd;     /* given up to refuse one connection when descriptors run out */
+  struct slot *slots; /* owned; indexed by descriptor */
+  size_t slot_count;
+  struct epoll_event *found; /* owned; what the last epoll_wait gave */
+  int found_max;
+};
+
+static struct epoll_net *self(struct net *net) {
+  return (struct epoll_net *)net;
+}
+
+/* --- the table of handles ------------------------------------------------------- */
+
+/* Makes room for descriptor `fd` in the table. */
+static int grow(struct epoll_net *e, int fd) {
+  if ((size_t)fd < e->slot_count) return 0;
+  size_t count = e->slot_count ? e->slot_count : 64;
+  while (count <= (size_t)fd) count *= 2;
+  struct slot *slots = realloc(e->slots, count * sizeof *slots);
+  if (!slots) return -ENOMEM;
+  memset(slots + e->slot_count, 0, (count - e->slot_count) * sizeof *slots);
+  e->slots = slots;
+  e->slot_count = count;
+  return 0;
+}
+
+/* Takes a fresh descriptor in as a handle; closes it when that fails. */
+static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
+  int r = grow(e, fd);
+  if (r < 0) {
+    close(fd);
+    return r;
+  }
+  e->slots[fd].flags = flags;
+  e->net.open++;
+  return fd;
+}
+
+/* Arms the wake of a handle that has just answered EAGAIN. */
+static int arm(struct epoll_net *e, net_h h) {
+  struct slot *slot = &e->slots[h];
+  if (slot->flags & IN_SET && !(slot->flags & INHERITED)) return -EAGAIN;
+  struct epoll_event ev = {.data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)h};
+  /* An inherited descriptor is read only after poll(2) says so, one wait at a time:
+   * another program may take its bytes. */
+  ev.events = slot->flags & INHERITED
+                  ? EPOLLIN | EPOLLONESHOT
+                  : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+  int op = slot->flags & IN_SET ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  if (epoll_ctl(e->epoll_fd, op, h, &ev) < 0) return -errno;
+  slot->flags |= IN_SET;
+  return -EAGAIN;
+}
+
+/* The status of a system call that failed: EAGAIN arms. */
+static int failed(struct epoll_net *e, net_h h, int error) {
+  return error == EAGAIN ? arm(e, h) : -error;
+}
+
+/* --- operations ----------------------------------------------------------------- */
+
+static net_h epoll_socket(struct net *net, int family, int type, int proto) {
+  int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
+  return fd < 0 ? -errno : enrol(self(net), fd, 0);
+}
+
+static net_h epoll_adopt(struct net *net, int fd) {
+  int r = grow(self(net), fd);
+  if (r < 0) return r;
+  struct epoll_event ev = {.events = 0};
+  uint32_t flags = INHERITED;
+  if (epoll_ctl(self(net)->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0)
+    epoll_ctl(self(net)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+  else if (errno == EPERM)
+    flags |= ALWAYS; /* epoll_ctl(2): a regular file or a directory */
+  else
+    return -errno;
+  self(net)->slots[fd].flags = flags;
+  net->open++;
+  return fd;
+}
+
+static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
+  struct slot *slot = &self(net)->slots[h];
+  if (slot->flags & CONNECTING) {
+    struct pollfd p = {.fd = h, .events = POLLOUT};
+    if (poll(&p, 1, 0) <= 0) return arm(self(net), h);
+    slot->flags &= ~(uint32_t)CONNECTING;
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(h, SOL_SOCKET, SO_ERROR, &error, &len) < 0) return -errno;
+    return -error;
+  }
+  int r;
+  do r = connect(h, &addr->u.sa, addr->len);
+  while (r < 0 && errno == EINTR);
+  if (r == 0) return 0;
+  if (errno == EINPROGRESS) {
+    slot->flags |= CONNECTING;
+    return arm(self(net), h);
+  }
+  /* unix(7): a full backlog answers EAGAIN and raises no event when room comes; told as
+   * it is for TCP when the queue is full and nobody takes from it. */
+  return errno == EAGAIN ? -ECONNREFUSED : -errno;
+}
+
+/* Out of descriptors: gives up the reserve, takes one connection and closes it, so that
+ * its client learns at once, and takes the reserve back. */
+static void refuse_one(struct epoll_net *e, net_h h) {
+  if (e->reserve_fd < 0) return;
+  close(e->reserve_fd);
+  int fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) close(fd);
+  e->reserve_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+static net_h epoll_accept(struct net *net, net_h h) {
+  int fd;
+  do fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  while (fd < 0 && errno == EINTR);
+  if (fd >= 0) return enrol(self(net), fd, 0);
+  int error = errno;
+  if (error == EMFILE || error == ENFILE) refuse_one(self(net), h);
+  return failed(self(net), h, error);
+}
+
+static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
+  struct pollfd p = {.fd = h, .events = POLLIN};
+  if (!(e->slots[h].flags & ALWAYS) && poll(&p, 1, 0) == 0) return arm(e, h);
+  ssize_t r;
+  do r = read(h, bytes, n);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? failed(e, h, errno) : r;
+}
+
+static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
+  if (self(net)->slots[h].flags & INHERITED)
+    return inherited_read(self(net), h, bytes, n);
+  ssize_t r;
+  do r = recv(h, bytes, n, 0);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? failed(self(net), h, errno) : r;
+}
+
+static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n) {
+  ssize_t r;
+  do r = send(h, bytes, n, MSG_NOSIGNAL);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? failed(self(net), h, errno) : r;
+}
+
+static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
+  ssize_t r;
+  do r = recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? failed(self(net), h, errno) : r;
+}
+
+static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
+                             int flags) {
+  ssize_t r;
+  do r = sendmsg(h, msg, flags | MSG_NOSIGNAL);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? failed(self(net), h, errno) : r;
+}
+
+/* Sends leave at once in this backend: nothing is ever held back. */
+static int epoll_flush(struct net *net, net_h h) {
+  (void)net;
+  (void)h;
+  return 0;
+}
+
+static int epoll_shutdown(struct net *net, net_h h, int how) {
+  (void)net;
+  return shutdown(h, how) < 0 ? -errno : 0;
+}
+
+static int epoll_close(struct net *net, net_h h) {
+  struct epoll_net *e = self(net);
+  struct slot *slot = &e->slots[h];
+  /* A duplicate of the descriptor in a child would keep it in the set: take it out. */
+  if (slot->flags & IN_SET) epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
+  slot->generation++;
+  bool inherited = slot->flags & INHERITED;
+  slot->flags = 0;
+  net->open--;
+  if (inherited) return 0; /* the descriptor stays its owner's */
+  /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
+  return close(h) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* --- waiting -------------------------------------------------------------------- */
+
+static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
+  for (;;) {
+    struct timespec left = {0}, *limit = &left;
+    if (deadline_ns == NET_NEVER) {
+      limit = NULL;
+    } else {
+      int64_t ns = deadline_ns - host_now(&e->net);
+      if (ns > 0) left = (struct timespec){ns / 1000000000, ns % 1000000000};
+    }
+    int n = epoll_pwait2(e->epoll_fd, e->found, max, limit, NULL);
+    if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
+    if (limit && left.tv_sec == 0 && left.tv_nsec == 0) return 0;
+  }
+}
+
+static uint32_t what_of(uint32_t events) {
+  uint32_t what = 0;
+  if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_RD;
+  if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) what |= NET_WR;
+  return what;
+}
+
+/* Turns what epoll found into events; drops those of former owners. */
+static int take_in(struct epoll_net *e, int found, struct net_event *events) {
+  int count = 0;
+  for (int i = 0; i < found; i++) {
+    uint64_t tag = e->found[i].data.u64;
+    if (tag == UINT64_MAX) {
+      uint64_t drained;
+      if (read(e->wake_fd, &drained, sizeof drained) < 0) continue;
+      continue;
+    }
+    net_h h = (net_h)(uint32_t)tag;
+    if (e->slots[h].generation != (uint32_t)(tag >> 32)) continue;
+    events[count++] = (struct net_event){h, what_of(e->found[i].events)};
+  }
+  return count;
+}
+
+static int epoll_poll(struct net *net, struct net_event *events, int max,
+                      int64_t deadline_ns) {
+  struct epoll_net *e = self(net);
+  if (max > e->found_max) max = e->found_max;
+  int found = wait_events(e, max, deadline_ns);
+  return found < 0 ? found : take_in(e, found, events);
+}
+
+static int epoll_drain(struct net *net, int64_t deadline_ns) {
+  (void)net;
+  (void)deadline_ns;
+  return 0;
+}
+
+static void epoll_wake(struct net *net) {
+  uint64_t one = 1;
+  int saved = errno; /* a signal handler may be the caller */
+  if (write(self(net)->wake_fd, &one, sizeof one) < 0) errno = saved;
+  errno = saved;
+}
+
+static void epoll_free(struct net *net) {
+  struct epoll_net *e = self(net);
+  if (e->epoll_fd >= 0) close(e->epoll_fd);
+  if (e->wake_fd >= 0) close(e->wake_fd);
+  if (e->reserve_fd >= 0) close(e->reserve_fd);
+  free(e->slots);
+  free(e->found);
+  free(e);
+}
+
+static const struct net_ops epoll_ops = {
+    .name = "epoll",
+    .socket = epoll_socket,
+    .adopt = epoll_adopt,
+    .bind = host_bind,
+    .listen = host_listen,
+    .setopt = host_setopt,
+    .getopt = host_getopt,
+    .name_of = host_name_of,
+    .connect = epoll_connect,
+    .accept = epoll_accept,
+    .recv = epoll_recv,
+    .send = epoll_send,
+    .recvmsg = epoll_recvmsg,
+    .sendmsg = epoll_sendmsg,
+    .flush = epoll_flush,
+    .shutdown = epoll_shutdown,
+    .close = epoll_close,
+    .lookup = host_lookup,
+    .forget = host_forget,
+    .poll = epoll_poll,
+    .drain = epoll_drain,
+    .wake = epoll_wake,
+    .now = host_now,
+    .free = epoll_free,
+};
+
+struct net *net_host_epoll(int *status) {
+  enum { EVENTS = 256 };
+  struct epoll_net *e = calloc(1, sizeof *e);
+  *status = -ENOMEM;
+  if (!e) return NULL;
+  e->net.ops = &epoll_ops;
+  e->found = calloc(EVENTS, sizeof *e->found);
+  e->found_max = EVENTS;
+  e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  e->reserve_fd = eventfd(0, EFD_CLOEXEC);
+  struct epoll_event ev = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
+  if (!e->found) goto free_net;
+  *status = -errno;
+  if (e->epoll_fd < 0 || e->wake_fd < 0) goto free_net;
+  if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev) < 0) {
+    *status = -errno;
+    goto free_net;
+  }
+  *status = 0;
+  return &e->net;
+
+free_net:
+  epoll_free(&e->net);
+  return NULL;
+}

@@ -1,0 +1,133 @@
+/* The seam as the rooms above call it: the backend's operation, then the observer. With no
+ * observer a call costs one predictable branch beyond the operation itself. */
+#include "net/net.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+/* Tells the observer, if there is one, and hands the result through. */
+static int64_t observed(struct net *net, const char *op, net_h h, int64_t result,
+                        const struct addr *addr, const void *data) {
+  if (__builtin_expect(net->observer != NULL, 0)) {
+    struct net_call call = {op, h, result, addr, data};
+    net->observer->call(net->observer, net, &call);
+  }
+  return result;
+}
+
+net_h net_socket(struct net *net, int family, int type, int proto) {
+  net_h h = net->ops->socket(net, family, type, proto);
+  return (net_h)observed(net, "socket", h, h, NULL, NULL);
+}
+
+net_h net_adopt(struct net *net, int fd) {
+  net_h h = net->ops->adopt(net, fd);
+  return (net_h)observed(net, "adopt", h, h, NULL, NULL);
+}
+
+int net_bind(struct net *net, net_h h, const struct addr *addr) {
+  return (int)observed(net, "bind", h, net->ops->bind(net, h, addr), addr, NULL);
+}
+
+int net_listen(struct net *net, net_h h, int backlog) {
+  return (int)observed(net, "listen", h, net->ops->listen(net, h, backlog), NULL, NULL);
+}
+
+int net_setopt(struct net *net, net_h h, int level, int name, const void *value,
+               socklen_t len) {
+  int r = net->ops->setopt(net, h, level, name, value, len);
+  return (int)observed(net, "setsockopt", h, r, NULL, NULL);
+}
+
+int net_getopt(struct net *net, net_h h, int level, int name, void *value,
+               socklen_t *len) {
+  int r = net->ops->getopt(net, h, level, name, value, len);
+  return (int)observed(net, "getsockopt", h, r, NULL, NULL);
+}
+
+int net_name_of(struct net *net, net_h h, int which, struct addr *out) {
+  int r = net->ops->name_of(net, h, which, out);
+  const char *op = which == NET_PEER ? "getpeername" : "getsockname";
+  return (int)observed(net, op, h, r, r < 0 ? NULL : out, NULL);
+}
+
+int net_connect(struct net *net, net_h h, const struct addr *addr) {
+  return (int)observed(net, "connect", h, net->ops->connect(net, h, addr), addr, NULL);
+}
+
+net_h net_accept(struct net *net, net_h h) {
+  return (net_h)observed(net, "accept", h, net->ops->accept(net, h), NULL, NULL);
+}
+
+ssize_t net_recv(struct net *net, net_h h, void *bytes, size_t n) {
+  return observed(net, "recv", h, net->ops->recv(net, h, bytes, n), NULL, bytes);
+}
+
+ssize_t net_send(struct net *net, net_h h, const void *bytes, size_t n) {
+  return observed(net, "send", h, net->ops->send(net, h, bytes, n), NULL, bytes);
+}
+
+ssize_t net_recvfrom(struct net *net, net_h h, void *bytes, size_t n, struct addr *from,
+                     size_t *size) {
+  struct iovec iov = {bytes, n};
+  struct msghdr msg = {
+      .msg_name = &from->u,
+      .msg_namelen = sizeof from->u,
+      .msg_iov = &iov,
+      .msg_iovlen = 1,
+  };
+  /* recvmsg(2): with MSG_TRUNC the result is the datagram's true length */
+  ssize_t r = net->ops->recvmsg(net, h, &msg, MSG_TRUNC);
+  if (r < 0) return observed(net, "recvfrom", h, r, NULL, NULL);
+  from->len = msg.msg_namelen;
+  *size = (size_t)r;
+  if ((size_t)r > n) r = (ssize_t)n;
+  return observed(net, "recvfrom", h, r, from, bytes);
+}
+
+ssize_t net_sendto(struct net *net, net_h h, const void *bytes, size_t n,
+                   const struct addr *to) {
+  struct iovec iov = {(void *)bytes, n};
+  struct msghdr msg = {
+      .msg_name = to ? (void *)&to->u : NULL,
+      .msg_namelen = to ? to->len : 0,
+      .msg_iov = &iov,
+      .msg_iovlen = 1,
+  };
+  ssize_t r = net->ops->sendmsg(net, h, &msg, 0);
+  return observed(net, to ? "sendto" : "send", h, r, to, bytes);
+}
+
+int net_shutdown(struct net *net, net_h h, int how) {
+  return (int)observed(net, "shutdown", h, net->ops->shutdown(net, h, how), NULL, NULL);
+}
+
+int net_close(struct net *net, net_h h) {
+  return (int)observed(net, "close", h, net->ops->close(net, h), NULL, NULL);
+}
+
+int net_lookup(struct net *net, struct net_lookup *q) {
+  int r = net->ops->lookup(net, q);
+  const struct addr *addr = q->of ? q->of : r == 0 && q->count > 0 ? q->addrs : NULL;
+  return (int)observed(net, "lookup", -1, r, addr, q->host);
+}
+
+void net_forget(struct net *net, struct net_lookup *q) {
+  net->ops->forget(net, q);
+}
+
+void net_lookup_fini(struct net *net, struct net_lookup *q) {
+  if (q->ticket >= 0) net_forget(net, q);
+  free(q->addrs);
+  q->addrs = NULL;
+  q->count = 0;
+}
+
+int net_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
+  return net->ops->poll(net, events, max, deadline_ns);
+}
+
+void net_free(struct net *net) {
+  if (net) net->ops->free(net);
+}

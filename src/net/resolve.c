@@ -1,0 +1,72 @@
+/* Name resolution of the host backends, by the C library: /etc/hosts and nsswitch.conf
+ * are honoured because getaddrinfo(3) honours them. It answers at once, so a question is
+ * never pending and `forget` has nothing to drop. */
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "net/host.h"
+
+static bool holds(const struct addr *list, int count, const struct sockaddr *sa,
+                  socklen_t len) {
+  for (int i = 0; i < count; i++)
+    if (list[i].len == len && memcmp(&list[i].u, sa, len) == 0) return true;
+  return false;
+}
+
+/* Copies the answer without repeats: with socket type 0 each address comes three times. */
+static int keep(struct net_lookup *q, const struct addrinfo *found) {
+  int n = 0;
+  for (const struct addrinfo *i = found; i; i = i->ai_next) n++;
+  struct addr *addrs = calloc((size_t)n, sizeof *addrs);
+  if (!addrs) return -ENOMEM;
+  int count = 0;
+  for (const struct addrinfo *i = found; i; i = i->ai_next) {
+    if (i->ai_addrlen > sizeof addrs->u) continue;
+    if (holds(addrs, count, i->ai_addr, i->ai_addrlen)) continue;
+    memcpy(&addrs[count].u, i->ai_addr, i->ai_addrlen);
+    addrs[count++].len = i->ai_addrlen;
+  }
+  q->addrs = addrs;
+  q->count = count;
+  return 0;
+}
+
+static int forward(struct net_lookup *q) {
+  struct addrinfo hints = {
+      .ai_family = q->family,
+      .ai_socktype = q->type,
+      .ai_flags = q->passive ? AI_PASSIVE : 0,
+  };
+  struct addrinfo *found = NULL;
+  /* getaddrinfo(3): one of node and service must be given */
+  const char *service = q->service || q->host ? q->service : "0";
+  int eai = getaddrinfo(q->host, service, &hints, &found);
+  if (eai == EAI_SYSTEM) return -errno;
+  if (eai != 0) return status_from_eai(eai);
+  int r = keep(q, found);
+  freeaddrinfo(found);
+  return r;
+}
+
+static int reverse(struct net_lookup *q) {
+  int flags =
+      (q->name_required ? NI_NAMEREQD : 0) | (q->type == SOCK_DGRAM ? NI_DGRAM : 0);
+  int eai = getnameinfo(&q->of->u.sa, q->of->len, q->name, sizeof q->name, q->port_name,
+                        sizeof q->port_name, flags);
+  if (eai == EAI_SYSTEM) return -errno;
+  return eai == 0 ? 0 : status_from_eai(eai);
+}
+
+int host_lookup(struct net *net, struct net_lookup *q) {
+  (void)net;
+  q->ticket = -1;
+  return q->of ? reverse(q) : forward(q);
+}
+
+void host_forget(struct net *net, struct net_lookup *q) {
+  (void)net;
+  q->ticket = -1;
+}

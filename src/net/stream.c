@@ -1,0 +1,64 @@
+/* Buffered streams. */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/status.h"
+
+void stream_init(struct stream *st) {
+  *st = (struct stream){0};
+  buf_init(&st->in);
+}
+
+void stream_fini(struct stream *st) {
+  buf_fini(&st->in);
+}
+
+/* What a receive gave, with its end remembered. Lack of memory passes. */
+static ssize_t received(struct stream *st, ssize_t r) {
+  if (r > 0 || r == -EAGAIN || r == -ENOMEM || r == -ENOBUFS) return r;
+  st->rd_status = r == 0 ? STATUS_EOF : (int)r;
+  return st->rd_status;
+}
+
+ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, size_t n) {
+  size_t held = buf_len(&st->in);
+  if (held > 0) {
+    if (n > held) n = held;
+    memcpy(bytes, buf_bytes(&st->in), n);
+    stream_take(st, n);
+    return (ssize_t)n;
+  }
+  if (st->rd_status < 0) return st->rd_status;
+  return received(st, net_recv(net, h, bytes, n));
+}
+
+ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
+                    size_t n) {
+  if (st->rd_status < 0) return st->rd_status;
+  ssize_t r = received(st, net_recv(net, h, scratch, n));
+  if (r <= 0) return r;
+  int status = buf_append(&st->in, scratch, (size_t)r);
+  return status < 0 ? status : r;
+}
+
+ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *bytes,
+                    size_t n) {
+  if (st->wr_status < 0) return st->wr_status;
+  ssize_t r = net_send(net, h, bytes, n);
+  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int)r;
+  return r;
+}
+
+ssize_t stream_find(struct stream *st, const char *pattern, size_t len) {
+  ssize_t at = buf_find(&st->in, st->scanned, pattern, len);
+  size_t held = buf_len(&st->in);
+  if (at < 0) st->scanned = held >= len ? held - len + 1 : 0;
+  return at;
+}
+
+void stream_take(struct stream *st, size_t n) {
+  buf_consume(&st->in, n);
+  st->scanned = 0;
+}

@@ -1,0 +1,43 @@
+/* A buffered byte stream over a handle: one buffer, filled by one receive at a time. What
+ * ended a direction (end of file, a reset) stays: every later call gets the same answer.
+ * A read that fails consumes nothing. It never waits: -EAGAIN goes up. */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "base/buf.h"
+#include "net/net.h"
+
+struct stream {
+  struct buf in;
+  size_t scanned; /* bytes of `in` that the running search has seen */
+  int rd_status;  /* 0, or what ended the receiving direction (a status) */
+  int wr_status;  /* the same for sending */
+};
+
+void stream_init(struct stream *st);
+void stream_fini(struct stream *st);
+
+/* Receives at most `n` bytes once: from the buffer first, else from the net.
+ * > 0: that many bytes are at `bytes`; -EAGAIN; STATUS_EOF; another status. */
+ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, size_t n);
+
+/* Receives once into the buffer, through `scratch` of `n` bytes, so that the buffer grows
+ * with what came. > 0; -EAGAIN; STATUS_EOF; another status. */
+ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch, size_t n);
+
+/* Sends once. > 0: taken; -EAGAIN; another status, which stays. */
+ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *bytes,
+                    size_t n);
+
+/* The offset of `pattern` in the buffer, or -1 with the scan remembered for the next call
+ * of the same search; stream_restart begins another search. */
+ssize_t stream_find(struct stream *st, const char *pattern, size_t len);
+
+static inline void stream_restart(struct stream *st) {
+  st->scanned = 0;
+}
+
+/* Drops the first n bytes of the buffer. */
+void stream_take(struct stream *st, size_t n);
+
+#endif
