@@ -80,7 +80,7 @@ function require(name)
   end
   while loading[name] do core.sleep(0.001) end
   local value = package.loaded[name]
-  if value ~= nil then return value end
+  if value then return value end
   return load_module(name)
 end
 

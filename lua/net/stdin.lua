@@ -5,6 +5,7 @@
 local core = require "net.core"
 
 local input, lines, kind = io.input, io.lines, io.type
+local no_limit = { max = math.maxinteger } -- as Lua has none
 local stream -- opened at the first read: a script that never reads pays nothing
 
 local function source()
@@ -42,7 +43,7 @@ local function read_one(format)
   if type(format) == "string" and format:gsub("^%*", ""):sub(1, 1) == "n" then
     return read_number()
   end
-  local value, err, code = source():read(format)
+  local value, err, code = source():read(format, no_limit)
   if value == nil and code ~= "eof" then return nil, tostring(err), code end
   return value
 end
@@ -54,7 +55,7 @@ local function read_all(...)
     local err, code
     values[i], err, code = read_one((select(i, ...)))
     if values[i] == nil then
-      if i == 1 then return nil, err, code end
+      if i == 1 and code then return nil, err, code end
       return table.unpack(values, 1, i)
     end
   end

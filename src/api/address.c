@@ -82,13 +82,26 @@ static void read_text(lua_State *L, int idx, struct addr_text *text) {
   if (port >= 0) text->port = port;
 }
 
+/* A Unix socket takes Unix addresses, and no other socket does. */
+static void check_kind(lua_State *L, int idx, int family, bool is_unix) {
+  if (family == AF_UNIX && !is_unix)
+    bad(L, idx, "a Unix socket needs \"unix:/path\" or \"unix:@name\"");
+  if (family != AF_UNIX && family != AF_UNSPEC && is_unix)
+    bad(L, idx, "only a socket of AF_UNIX takes Unix addresses");
+}
+
 void address_arg(lua_State *L, int idx, int family, int type, int passive) {
-  if (address_at(L, idx)) return;
+  const struct addr *object = address_at(L, idx);
+  if (object) {
+    check_kind(L, idx, family, addr_family(object) == AF_UNIX);
+    return;
+  }
   struct addr_text text;
   struct addr a;
   luaL_argexpected(L, lua_isstring(L, idx), idx,
                    "address (\"host:port\", or host, port)");
   read_text(L, idx, &text);
+  check_kind(L, idx, family, text.is_unix);
   if (!text.is_unix && text.host_len == 0 && !passive)
     bad(L, idx, "it names no host to connect or send to");
   if (!text.is_unix && text.port < 0) bad(L, idx, "it names no port");

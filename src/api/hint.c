@@ -1,8 +1,11 @@
 /* Hints: what usually lies behind a failure, and what to do. One table row each; only a
  * busy port asks the system who holds it. */
 #include <lauxlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/error.h"
 #include "net/addr.h"
@@ -12,6 +15,7 @@ static const struct {
   const char *code, *op; /* op NULL: any */
   const char *hint;
 } hints[] = {
+    {"EACCES",        "sendto",  "a broadcast needs setsockopt(\"SO_BROADCAST\", true) first"       },
     {"EACCES",        "bind",    "ports below 1024 are the administrator's; choose 1024 to 65535"   },
     {"EADDRNOTAVAIL", "bind",
      "this machine has no such address; an empty host means any"                                    },
@@ -44,15 +48,19 @@ static void push_holder(lua_State *L, const char *address, const char *transport
   struct addr_text text;
   struct addr addr;
   const char *why;
-  char who[128] = "";
-  int type = strcmp(transport, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+  char who[128] = "", own[32];
+  bool datagrams = strcmp(transport, "udp") == 0 || strstr(transport, "datagram");
+  int type = datagrams ? SOCK_DGRAM : SOCK_STREAM;
   int found = -1;
   if (addr_split(address, strlen(address), &text, &why) == 0 &&
       addr_from_text(&addr, &text, AF_UNSPEC) == 0)
     found = holder_find(&addr, type, who, sizeof who);
-  if (found == 0)
+  snprintf(own, sizeof own, "(pid %d)", (int)getpid());
+  if (found == 0 && strstr(who, own))
+    lua_pushliteral(L, "this program holds it itself; close that socket first");
+  else if (found == 0)
     lua_pushfstring(L, "%s holds it; stop that program, or choose another port", who);
-  else if (strcmp(transport, "unix") == 0)
+  else if (strncmp(transport, "unix", 4) == 0)
     lua_pushliteral(L, "the socket file exists; remove it if no server uses it any more");
   else
     lua_pushliteral(L, "another program holds the port; stop it, or choose another port");

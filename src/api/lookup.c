@@ -204,7 +204,9 @@ static int resolve(lua_State *L) {
   luaL_checkstring(L, 3);
   lua_settop(L, 3);
   lua_insert(L, 1); /* operation, address, port */
-  address_arg(L, 2, AF_INET6, type, passive);
+  const char *host = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
+  bool any = *host == '\0' || *host == ':';
+  address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, passive);
   lua_settop(L, 2);
   if (address_at(L, 2)) {
     lua_createtable(L, 1, 0);

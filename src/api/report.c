@@ -129,8 +129,12 @@ int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
 static int write_value(lua_State *L) {
   size_t len;
   const char *text = luaL_tolstring(L, 1, &len);
-  fprintf(stderr, "soquete: %.*s\n", (int)len, text);
-  if (error_is(L, 1) && lua_getfield(L, 1, "hint") == LUA_TSTRING)
+  bool object = error_is(L, 1);
+  if (object && lua_getfield(L, 1, "where") == LUA_TSTRING)
+    fprintf(stderr, "soquete: %s: %.*s\n", lua_tostring(L, -1), (int)len, text);
+  else
+    fprintf(stderr, "soquete: %.*s\n", (int)len, text);
+  if (object && lua_getfield(L, 1, "hint") == LUA_TSTRING)
     fprintf(stderr, "  hint: %s\n", lua_tostring(L, -1));
   return 0;
 }

@@ -228,9 +228,15 @@ static int close_method(lua_State *L) {
   return 1;
 }
 
+/* A socket that nobody closed; `warn("@on")` shows it. */
 static int collect(lua_State *L) {
   struct socket *s = socket_check(L, 1);
-  if (s->h >= 0) close_handle(s);
+  if (s->h >= 0) {
+    to_string(L);
+    lua_warning(L, lua_tostring(L, -1), 1);
+    lua_warning(L, " was collected: nobody had closed it", 0);
+    close_handle(s);
+  }
   stream_fini(&s->stream);
   return 0;
 }

@@ -34,6 +34,7 @@ struct socket {
   net_h h;             /* -1: closed */
   int family, type;
   enum socket_phase phase;
+  bool bound;        /* bind has succeeded */
   bool reuse_chosen; /* the script has set SO_REUSEADDR itself */
   struct gate rd, wr;
   int64_t timeout_ns; /* of each operation; NET_NEVER */

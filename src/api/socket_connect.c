@@ -19,7 +19,8 @@ static int step_failed(lua_State *L, struct socket *s, const char *op, int statu
   if (s->sched->current) gate_leave(s->sched->current);
   const char *whom = name ? name : luaL_tolstring(L, SLOT_ADDRESS, NULL);
   error_return(L, &(struct failure){op, status, whom, socket_transport(s)});
-  socket_remember(L, op, lua_absindex(L, -2));
+  bool had_succeeded = strcmp(op, "bind") == 0 ? s->bound : s->phase != SOCKET_FRESH;
+  if (!had_succeeded) socket_remember(L, op, lua_absindex(L, -2));
   return 3;
 }
 
@@ -66,7 +67,9 @@ static int bind_k(lua_State *L, int status, lua_KContext deadline) {
   address_get(L, SLOT_ADDRESS, s->family, &a);
   allow_restart(s);
   r = net_bind(s->sched->loop.net, s->h, &a);
-  return r < 0 ? step_failed(L, s, "bind", r, NULL) : step_done(L, s, "bind");
+  if (r < 0) return step_failed(L, s, "bind", r, NULL);
+  s->bound = true;
+  return step_done(L, s, "bind");
 }
 
 /* sock:bind(address) or sock:bind(host, port) -> sock | nil, err, code               [y] */

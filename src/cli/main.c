@@ -1,4 +1,5 @@
 /* The program: arguments, the state, the script, the exit status. */
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ static void prepare_process(void) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
+  for (int fd = 0; fd <= 2; fd++) /* a socket must never become standard output */
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) _exit(EXIT_FAILURE);
   mallopt(M_MMAP_THRESHOLD, KEEP_BYTES / 2);
   mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);

@@ -136,6 +136,7 @@ static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
 /* Out of descriptors: gives up the reserve, takes one connection and closes it, so that
  * its client learns at once, and takes the reserve back. */
 static void refuse_one(struct epoll_net *e, net_h h) {
+  if (e->reserve_fd < 0) e->reserve_fd = eventfd(0, EFD_CLOEXEC); /* lost to another */
   if (e->reserve_fd < 0) return;
   close(e->reserve_fd);
   int fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -13,19 +13,27 @@ static struct trace *self(struct net_observer *o) {
   return (struct trace *)o;
 }
 
+/* One byte as it shows between quotes: at most 4 characters and NUL. */
+static void escape(char out[5], unsigned char c) {
+  if (c == '\n' || c == '\r')
+    snprintf(out, 5, "\\%c", c == '\n' ? 'n' : 'r');
+  else if (c == '"' || c == '\\')
+    snprintf(out, 5, "\\%c", c);
+  else if (c < 32 || c > 126)
+    snprintf(out, 5, "\\x%02x", c);
+  else
+    snprintf(out, 5, "%c", c);
+}
+
 /* The first bytes of the data, quoted and escaped. */
 static void quote(char *out, size_t size, const void *data, size_t n) {
   const unsigned char *bytes = data;
-  size_t shown = n < SHOWN_BYTES ? n : SHOWN_BYTES, at = 0;
-  at += (size_t)snprintf(out, size, " \"");
+  size_t shown = n < SHOWN_BYTES ? n : SHOWN_BYTES;
+  char form[5];
+  size_t at = (size_t)snprintf(out, size, " \"");
   for (size_t i = 0; i < shown; i++) {
-    unsigned char c = bytes[i];
-    const char *form = c == '"' || c == '\\' ? "\\%c"
-                       : c < 32 || c > 126   ? "\\x%02x"
-                                             : "%c";
-    if (c == '\n') form = "\\n";
-    if (c == '\r') form = "\\r";
-    at += (size_t)snprintf(out + at, size - at, form, c);
+    escape(form, bytes[i]);
+    at += (size_t)snprintf(out + at, size - at, "%s", form);
   }
   snprintf(out + at, size - at, n > shown ? "\"…" : "\"");
 }
@@ -80,8 +88,10 @@ static void print_call(struct net_observer *o, struct net *net,
   char handle[16] = "";
   if (c->h >= 0 && strcmp(c->op, "socket") != 0)
     snprintf(handle, sizeof handle, " #%d", c->h);
-  dprintf(t->fd, "%10.6f  %-24s %s%s%s%s: %s\n", seconds, place, c->op, handle,
-          *address ? " " : "", address, result);
+  bool asks = strcmp(c->op, "lookup") == 0 && c->data; /* the name is what was asked */
+  dprintf(t->fd, "%10.6f  %-24s %s%s%s%s%s%s: %s\n", seconds, place, c->op, handle,
+          asks ? " " : "", asks ? (const char *)c->data : "", *address ? " " : "",
+          address, result);
 }
 
 void trace_open(struct trace *t, struct net *net, int fd,
