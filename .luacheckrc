@@ -3,7 +3,7 @@ max_line_length = false -- counted in bytes; .editorconfig says 90 columns
 -- The runtime adds one function to Lua's own tables.
 read_globals = { utf8 = { fields = { "upper" } } }
 -- These replace functions of Lua's own by ones that can wait.
-files["lua/boot.lua"] = {
+files["lua/net/boot.lua"] = {
   globals = { "require", "dofile", package = { other_fields = true, read_only = false } },
 }
 files["lua/net/stdin.lua"] = { globals = { "io" } }

@@ -6,7 +6,7 @@
 #include <lua.h>
 
 /* Replaces load and loadfile by text-only ones and prepares package.path, package.cpath
- * and `embedded` (the searcher that lua/boot.lua uses). `script_dir` is the script's own
+ * and `embedded` (the searcher that lua/net/boot.lua uses). `script_dir` is the script's own
  * folder, or NULL.                                                        [-0, +0, m] */
 void loader_open(lua_State *L, const char *script_dir);
 

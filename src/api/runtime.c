@@ -30,7 +30,7 @@ static int open_all(lua_State *L) {
   lua_pushcfunction(L, luaopen_net_core);
   lua_setfield(L, -2, "net.core");
   lua_pop(L, 2);
-  loader_boot(L, "boot");
+  loader_boot(L, "net.boot");
   return 0;
 }
 
@@ -96,6 +96,7 @@ int runtime_run(struct runtime *rt, int nargs) {
   turns(s);
   lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed, failures nobody holds */
   tell_untold(s);
+  loop_cancel(&s->loop, &s->reaper);
   fflush(stdout);
   return s->signal ? 128 + s->signal : s->status;
 }

@@ -69,7 +69,7 @@ static void set_arg(lua_State *L, const struct args *a, int argc, char *argv[]) 
 }
 
 static int load_prompt(lua_State *L) {
-  static const char code[] = "require('prompt')()";
+  static const char code[] = "require('net.prompt')()";
   return loader_text(L, code, sizeof code - 1, "=prompt");
 }
 
