@@ -115,7 +115,7 @@ static int host_by_name(lua_State *L) {
   l->q.host = l->host;
   l->q.family = AF_INET;
   l->q.type = SOCK_STREAM;
-  task_begin(L, sched_of(L), "gethostbyname", NULL);
+  interrupt_check(L, sched_of(L), "gethostbyname", NULL);
   return gethostbyname_k(L, LUA_OK, 0);
 }
 
@@ -158,7 +158,7 @@ static int address_info(lua_State *L) {
   }
   lua_replace(L, 1);
   lua_settop(L, 1);
-  task_begin(L, sched_of(L), "getaddrinfo", NULL);
+  interrupt_check(L, sched_of(L), "getaddrinfo", NULL);
   return getaddrinfo_k(L, LUA_OK, 0);
 }
 
@@ -185,7 +185,7 @@ static int name_info(lua_State *L) {
   l->q.name_required = true;
   lua_replace(L, 1);
   lua_settop(L, 1);
-  task_begin(L, sched_of(L), "getnameinfo", NULL);
+  interrupt_check(L, sched_of(L), "getnameinfo", NULL);
   return getnameinfo_k(L, LUA_OK, 0);
 }
 
@@ -216,7 +216,7 @@ static int resolve(lua_State *L) {
   }
   ((struct lookup *)luaL_checkudata(L, 2, class))->q.family = AF_UNSPEC;
   lua_insert(L, 1); /* lookup, operation */
-  task_begin(L, sched_of(L), lua_tostring(L, 2), NULL);
+  interrupt_check(L, sched_of(L), lua_tostring(L, 2), NULL);
   return resolve_k(L, LUA_OK, 0);
 }
 

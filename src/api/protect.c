@@ -11,9 +11,9 @@
 
 /* The end of a protected call; `extra` values lie below its results. */
 static int protected_k(lua_State *L, int status, lua_KContext extra) {
-  intptr_t depth = (*task_depth(L))--;
+  intptr_t depth = (*interrupt_depth(L))--;
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)extra;
-  if (task_caught(L, sched_of(L), depth)) return task_rethrow(L, sched_of(L));
+  if (interrupt_caught(L, sched_of(L), depth)) return interrupt_again(L, sched_of(L));
   lua_pushboolean(L, 0);
   lua_insert(L, -2);
   return 2;
@@ -24,7 +24,7 @@ static int protected_call(lua_State *L) {
   luaL_checkany(L, 1);
   lua_pushboolean(L, 1); /* the first result */
   lua_insert(L, 1);
-  ++*task_depth(L);
+  ++*interrupt_depth(L);
   int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, protected_k);
   return protected_k(L, status, 0);
 }
@@ -36,7 +36,7 @@ static int protected_call_with_handler(lua_State *L) {
   lua_pushboolean(L, 1);
   lua_pushvalue(L, 1);
   lua_rotate(L, 3, 2); /* fn, handler, true, fn, arguments */
-  ++*task_depth(L);
+  ++*interrupt_depth(L);
   int status = lua_pcallk(L, n - 2, LUA_MULTRET, 2, 2, protected_k);
   return protected_k(L, status, 2);
 }
@@ -50,13 +50,13 @@ static int deadline_k(lua_State *L, int status, lua_KContext context) {
   struct sched *s = sched_of(L);
   struct task *t = s->current;
   struct scope *scope = lua_touserdata(L, 1);
-  intptr_t depth = (*task_depth(L))--;
+  intptr_t depth = (*interrupt_depth(L))--;
   t->scope = scope->outer;
   if (status != LUA_OK && status != LUA_YIELD) {
     bool unwinds = t->unwind_L == L && t->unwind_depth == depth;
     if (unwinds) t->unwind_L = NULL;
     bool own = scope->fired && lua_topointer(L, -1) == scope->error;
-    if (!own) return unwinds ? task_rethrow(L, s) : lua_error(L);
+    if (!own) return unwinds ? interrupt_again(L, s) : lua_error(L);
   } else if (!scope->fired) {
     return lua_gettop(L) - 1;
   } else {
@@ -79,7 +79,7 @@ int protect_deadline(lua_State *L) {
   lua_replace(L, 1);
   *scope = (struct scope){s->current->scope, L, deadline, NET_NEVER, false, NULL};
   s->current->scope = scope;
-  ++*task_depth(L);
+  ++*interrupt_depth(L);
   return deadline_k(L, lua_pcallk(L, nargs, LUA_MULTRET, 0, 0, deadline_k), 0);
 }
 

@@ -72,14 +72,14 @@ static bool deadlock(struct sched *s) {
   if (s->stopping) return false;
   report_tasks(s, "deadlock: every task waits, and nothing can wake any of them");
   s->status = 1;
-  task_cancel_all(s);
+  interrupt_all(s);
   return true;
 }
 
 static void turns(struct sched *s) {
   while (s->alive > 0) {
     int r = loop_turn(&s->loop);
-    if (s->signal && !s->stopping) task_cancel_all(s);
+    if (s->signal && !s->stopping) interrupt_all(s);
     if (r == -EDEADLK && !deadlock(s)) break;
     if (r < 0 && r != -EDEADLK) {
       fprintf(stderr, "soquete: the loop cannot wait: %s\n", status_text(r));
@@ -105,7 +105,7 @@ void runtime_interrupt(struct runtime *rt, int signal) {
   rt->sched.signal = signal;
   lua_State *running = rt->sched.running;
   if (running)
-    lua_sethook(running, task_signal_hook,
+    lua_sethook(running, interrupt_hook,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   net_wake(rt->net);
 }

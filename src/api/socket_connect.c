@@ -37,7 +37,7 @@ static bool begin(lua_State *L, struct socket *s, const char *op, int passive) {
   if (s->h < 0) return false;
   address_arg(L, SLOT_ADDRESS, s->family, s->type, passive);
   lua_settop(L, SLOT_ADDRESS);
-  task_begin(L, s->sched, op, s);
+  interrupt_check(L, s->sched, op, s);
   return true;
 }
 
@@ -197,7 +197,7 @@ static int accept_method(lua_State *L) {
     socket_need(L, s, "accept", "listen");
     if (s->phase != SOCKET_LISTENING)
       return luaL_error(L, "accept: this socket does not listen; call listen first");
-    task_begin(L, s->sched, "accept", s);
+    interrupt_check(L, s->sched, "accept", s);
   }
   return accept_k(L, LUA_OK, socket_deadline(s));
 }

@@ -71,14 +71,14 @@ static int sendto_method(lua_State *L) {
   need_datagram(L, s, "sendto", "connect and send");
   address_arg(L, SLOT_ADDRESS, s->family, s->type, 0);
   lua_settop(L, SLOT_ADDRESS);
-  if (s->h >= 0) task_begin(L, s->sched, "sendto", s);
+  if (s->h >= 0) interrupt_check(L, s->sched, "sendto", s);
   return sendto_k(L, LUA_OK, socket_deadline(s));
 }
 
 int socket_send_datagram(lua_State *L, struct socket *s) {
   lua_settop(L, SLOT_DATA);
   lua_pushnil(L);
-  if (s->h >= 0) task_begin(L, s->sched, "send", s);
+  if (s->h >= 0) interrupt_check(L, s->sched, "send", s);
   return sendto_k(L, LUA_OK, socket_deadline(s));
 }
 
@@ -123,7 +123,7 @@ int socket_recv_datagram(lua_State *L, struct socket *s) {
                                            : args_size(L, SLOT_DATA, 0, DATAGRAM_MAX);
   lua_settop(L, SLOT_SOCKET);
   lua_pushinteger(L, (lua_Integer)n);
-  if (s->h >= 0) task_begin(L, s->sched, "recvfrom", s);
+  if (s->h >= 0) interrupt_check(L, s->sched, "recvfrom", s);
   return recvfrom_k(L, LUA_OK, socket_deadline(s));
 }
 

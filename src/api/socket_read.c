@@ -138,7 +138,7 @@ static int begin(lua_State *L, struct want want) {
   claim(L, s, want.op);
   s->want = want;
   stream_restart(&s->stream);
-  if (s->h >= 0) task_begin(L, s->sched, want.op, s);
+  if (s->h >= 0) interrupt_check(L, s->sched, want.op, s);
   return read_k(L, LUA_OK, socket_deadline(s));
 }
 
@@ -180,7 +180,7 @@ static int receive(lua_State *L, struct socket *s, const char *op, size_t n,
   socket_need_stream(L, s, op);
   claim(L, s, op);
   s->want = (struct want){.op = op, .n = n, .iterates = iterates};
-  if (s->h >= 0) task_begin(L, s->sched, op, s);
+  if (s->h >= 0) interrupt_check(L, s->sched, op, s);
   return recv_k(L, LUA_OK, socket_deadline(s));
 }
 

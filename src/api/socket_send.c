@@ -96,7 +96,7 @@ static void begin(lua_State *L, struct socket *s) {
   read_data(L);
   if (s->h < 0) return;
   socket_need_stream(L, s, "send");
-  task_begin(L, s->sched, "send", s);
+  interrupt_check(L, s->sched, "send", s);
 }
 
 /* sock:send(data | {fragments}) -> bytes | nil, err, code. All of it or a failure, whose

@@ -17,11 +17,9 @@
 #endif
 
 enum {
-  SHARE_OPS = 64,                /* operations in a row before a task steps aside */
-  SHARE_BYTES = 256 * 1024,      /* bytes in a row */
-  SWALLOW_MAX = 16,              /* protected calls that may catch one interruption */
-  GRACE_NS = 1000 * 1000 * 1000, /* what <close> variables may wait in all */
-  REAP_SHARE = 20,               /* the reaper takes at most a twentieth of the time */
+  SHARE_OPS = 64,           /* operations in a row before a task steps aside */
+  SHARE_BYTES = 256 * 1024, /* bytes in a row */
+  REAP_SHARE = 20,          /* the reaper takes at most a twentieth of the time */
 };
 
 /* Yielded by a wait; every resume of a script's coroutine hands it outward. */
@@ -33,46 +31,6 @@ struct sched *sched_get(lua_State *L) {
   struct sched *s = lua_touserdata(L, -1);
   lua_pop(L, 1);
   return s;
-}
-
-/* --- gates -------------------------------------------------------------------------- */
-
-void gate_init(struct gate *g) {
-  g->holder = NULL;
-  list_init(&g->queue);
-}
-
-bool gate_open(const struct gate *g, const struct sched *s) {
-  return !g->holder || g->holder == s->current;
-}
-
-void gate_enter(struct gate *g, struct sched *s) {
-  if (s->current->gate != g) gate_leave(s->current); /* one that an error left behind */
-  g->holder = s->current;
-  s->current->gate = g;
-}
-
-void gate_leave(struct task *t) {
-  struct gate *g = t->gate;
-  if (!g) return;
-  t->gate = NULL;
-  g->holder = NULL;
-  struct list *node = list_shift(&g->queue);
-  if (!node) return;
-  struct task *next = list_entry(node, struct task, queued);
-  g->holder = next; /* at once, so that nobody comes in between */
-  next->gate = g;
-  loop_ready(&next->sched->loop, &next->waiter);
-}
-
-void gate_break(struct gate *g) {
-  if (g->holder) g->holder->gate = NULL;
-  g->holder = NULL;
-  struct list *node;
-  while ((node = list_shift(&g->queue))) {
-    struct task *t = list_entry(node, struct task, queued);
-    loop_ready(&t->sched->loop, &t->waiter);
-  }
 }
 
 /* --- the end of a task -------------------------------------------------------------- */
@@ -118,7 +76,7 @@ static void failed(struct task *t) {
   if (t == s->first) {
     s->status = 1;
     report_failure(t);
-    task_cancel_all(s);
+    interrupt_all(s);
     return;
   }
   if (!list_empty(&t->joiners)) return;
@@ -234,109 +192,9 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   return t;
 }
 
-/* --- interruptions ------------------------------------------------------------------ */
-
-/* The outermost scope whose deadline has passed, or NULL. */
-static struct scope *expired_scope(struct task *t, int64_t now) {
-  struct scope *found = NULL;
-  for (struct scope *c = t->scope; c; c = c->outer)
-    if (c->fired || (uint64_t)c->deadline_ns <= (uint64_t)now) found = c;
-  return found;
-}
-
-static void interrupt(lua_State *L, struct task *t, struct scope *scope, const char *op,
-                      const struct socket *on) {
-  char address[SOCKET_TEXT] = "";
-  if (on) socket_whom(on, address);
-  gate_leave(t);
-  list_remove(&t->queued);
-  int status = t->cancelled ? STATUS_CANCELLED : STATUS_TIMEOUT;
-  error_push(L, &(struct failure){op, status, *address ? address : NULL, NULL});
-  const void *identity = lua_topointer(L, -1);
-  int64_t grace = loop_now(&t->sched->loop) + GRACE_NS;
-  if (t->cancelled) {
-    if (!t->cancel_error) t->grace_ns = grace;
-    t->cancel_error = identity;
-  } else {
-    if (!scope->fired) scope->grace_ns = grace;
-    scope->fired = true;
-    scope->error = identity;
-  }
-  t->unwind_L = L;
-  t->unwind_depth = *task_depth(L);
-  lua_error(L);
-}
-
-/* Raises when `t` is interrupted. While an interruption unwinds, the waits are those of
- * <close> variables: they may go on until the grace is over. */
-static void check(lua_State *L, struct task *t, const char *op, const struct socket *on) {
-  if (!t->cancelled && !t->scope) return;
-  int64_t now = loop_now(&t->sched->loop);
-  struct scope *scope = expired_scope(t, now);
-  if (!t->cancelled && !scope) return;
-  int64_t grace = t->cancelled ? t->grace_ns : scope->grace_ns;
-  if (t->unwind_L && now < grace) return;
-  interrupt(L, t, scope, op, on);
-}
-
-void task_begin(lua_State *L, struct sched *s, const char *op, const struct socket *on) {
-  if (s->current) check(L, s->current, op, on);
-}
-
-/* The earliest of the wait's own deadline, the scopes' that have not fired, and the grace
- * while one unwinds. */
-static int64_t earliest(const struct task *t, int64_t deadline_ns) {
-  uint64_t first = (uint64_t)deadline_ns; /* NET_NEVER is the largest */
-  for (const struct scope *c = t->scope; c; c = c->outer) {
-    uint64_t limit = (uint64_t)(c->fired ? c->grace_ns : c->deadline_ns);
-    if (limit < first) first = limit;
-  }
-  if (t->cancelled && (uint64_t)t->grace_ns < first) first = (uint64_t)t->grace_ns;
-  return (int64_t)first;
-}
-
-bool task_cancel(struct task *t) {
-  if (t->state > TASK_ALIVE) return false;
-  if (t->cancelled) return true;
-  t->cancelled = true;
-  t->swallowed = 0;
-  if (t->state == TASK_ALIVE && t->parked) loop_ready(&t->sched->loop, &t->waiter);
-  return true;
-}
-
-void task_cancel_all(struct sched *s) {
-  s->stopping = true;
-  for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next)
-    task_cancel(list_entry(i, struct task, all));
-}
-
 void task_unpark(struct task *t) {
   gate_leave(t);
   loop_ready(&t->sched->loop, &t->waiter);
-}
-
-void task_signal_hook(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  struct sched *s = sched_get(L);
-  if (!s->signal) return;
-  task_cancel_all(s);
-  if (s->current) check(L, s->current, "signal", NULL);
-}
-
-bool task_caught(lua_State *L, struct sched *s, intptr_t depth) {
-  struct task *t = s->current;
-  if (!t || t->unwind_L != L || t->unwind_depth != depth) return false;
-  t->unwind_L = NULL;
-  return ++t->swallowed > SWALLOW_MAX;
-}
-
-int task_rethrow(lua_State *L, struct sched *s) {
-  if (s->current) {
-    s->current->unwind_L = L;
-    s->current->unwind_depth = *task_depth(L);
-  }
-  return lua_error(L);
 }
 
 /* --- waiting ------------------------------------------------------------------------ */
@@ -364,9 +222,9 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
   if (!can_wait(L, s)) return report_cannot_wait(L, s, w->op);
   struct task *t = s->current;
-  check(L, t, w->op, w->on);
+  interrupt_check(L, s, w->op, w->on);
   luaL_checkstack(L, 1, NULL);
-  int64_t until = earliest(t, w->deadline_ns);
+  int64_t until = interrupt_limit(t, w->deadline_ns);
   if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
   int r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
   if (r < 0) {
@@ -399,7 +257,7 @@ int task_join_wait(lua_State *L, struct sched *s, struct task *target,
 
 int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k) {
   if (!can_wait(L, s)) return report_cannot_wait(L, s, op);
-  check(L, s->current, op, NULL);
+  interrupt_check(L, s, op, NULL);
   loop_later(&s->loop, &s->current->waiter);
   return park(L, s->current, op, NULL, 0, k);
 }

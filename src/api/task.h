@@ -1,8 +1,7 @@
 /* Tasks: coroutines that the scheduler resumes. task.c is the only file that yields and
  * resumes. A task waits for one thing at a time, with its one waiter; a wait restarts its
- * operation from the top, so a spurious wake is harmless. Deadline, cancel and signals are
- * one mechanism, the interruption: a wait in an interrupted scope raises, again and again.
- */
+ * operation from the top, so a spurious wake is harmless. Gates (gate.h) order the tasks
+ * that want the same; interruptions (interrupt.h) end their waits. */
 #ifndef API_TASK_H
 #define API_TASK_H
 
@@ -10,27 +9,12 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "api/gate.h"
+#include "api/interrupt.h"
 #include "net/loop.h"
 
 struct socket;
 struct task;
-
-/* A place that one task at a time may hold; the others queue, first come, first served.
- * It lies in a socket, one a direction. */
-struct gate {
-  struct task *holder; /* borrowed; NULL: free */
-  struct list queue;   /* of task.queued */
-};
-
-/* A deadline's range: net.deadline pushes one, and it is popped when its function ends. */
-struct scope {
-  struct scope *outer; /* borrowed: it lives on the stack below */
-  lua_State *L;        /* the thread that runs the function */
-  int64_t deadline_ns;
-  int64_t grace_ns; /* until when <close> variables may wait, once it has fired */
-  bool fired;
-  const void *error; /* identity of the error that was raised for it last */
-};
 
 enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
 
@@ -116,10 +100,6 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFu
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
                const struct task_wait *w, lua_KFunction k);
 
-/* Raises when the running task is interrupted: every operation that may wait asks first.
- *                                                                           [-0, +0, v] */
-void task_begin(lua_State *L, struct sched *s, const char *op, const struct socket *on);
-
 /* Ends an operation that did not wait and gives `results` values: counts it and its bytes,
  * and steps aside when the task has had its share.                      [-0, +0, -] [y] */
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
@@ -134,43 +114,10 @@ int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k);
 /* True when the deadline of an operation has passed. */
 bool task_late(struct sched *s, int64_t deadline_ns);
 
-/* Cancels: the task's waits raise from now on. False when it had ended. */
-bool task_cancel(struct task *t);
-void task_cancel_all(struct sched *s);
-
 /* Ends the wait of a parked task whose coroutine is being closed by another task. */
 void task_unpark(struct task *t);
 
-/* --- gates ------------------------------------------------------------------------- */
-
-void gate_init(struct gate *g);
-
-/* True when the running task holds the gate or could take it. */
-bool gate_open(const struct gate *g, const struct sched *s);
-
-/* The running task takes an open gate, for as long as it waits inside an operation. */
-void gate_enter(struct gate *g, struct sched *s);
-
-/* Leaves the gate that `t` holds, if any, and hands it to the first in the queue. */
-void gate_leave(struct task *t);
-
-/* Frees the gate and readies all that queue: its socket is closed. */
-void gate_break(struct gate *g);
-
-/* --- protected calls and coroutines ------------------------------------------------- */
-
-/* The depth of protected calls in a thread, kept in the thread itself. */
-static inline intptr_t *task_depth(lua_State *L) {
-  return lua_getextraspace(L);
-}
-
-/* A protected call of depth `depth` in L has caught an error, which is on top: ends the
- * unwinding if it was meant for it. True when the error is an interruption that has been
- * caught often enough and has to go on.                                     [-0, +0, -] */
-bool task_caught(lua_State *L, struct sched *s, intptr_t depth);
-
-/* Raises the interruption on top again, from here.                          [-1, +0, v] */
-int task_rethrow(lua_State *L, struct sched *s);
+/* --- scripts' coroutines -------------------------------------------------------------- */
 
 /* Resumes a script's coroutine with `nargs` values of its stack. lua_resume's status, or
  * TASK_WAITS when it, or one inside it, waits: then task_pass has to follow. */
@@ -182,9 +129,6 @@ int task_pass(lua_State *L, lua_KContext context, lua_KFunction k);
 
 /* Yields `results` values from a script's coroutine.                        [-?, +?, -] */
 int task_yield_values(lua_State *L, int results);
-
-/* The hook that a signal sets: raises in the running task.                  [-0, +0, v] */
-void task_signal_hook(lua_State *L, lua_Debug *ar);
 
 /* --- for the class and the reports ---------------------------------------------------- */
 

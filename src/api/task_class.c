@@ -37,7 +37,7 @@ static int sleep_for(lua_State *L) {
   struct sched *s = sched_of(L);
   luaL_checknumber(L, 1);
   int64_t deadline = args_deadline(L, 1, s);
-  task_begin(L, s, "sleep", NULL);
+  interrupt_check(L, s, "sleep", NULL);
   struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0};
   return task_await(L, s, &w, sleep_k);
 }
@@ -107,13 +107,13 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
 static int join(lua_State *L) {
   struct task *t = check_task(L, 1);
   lua_settop(L, 1);
-  if (t->state <= TASK_ALIVE) task_begin(L, sched_of(L), "join", NULL);
+  if (t->state <= TASK_ALIVE) interrupt_check(L, sched_of(L), "join", NULL);
   return join_k(L, LUA_OK, 0);
 }
 
 /* task:cancel() -> was it alive                                                          */
 static int cancel(lua_State *L) {
-  lua_pushboolean(L, task_cancel(check_task(L, 1)));
+  lua_pushboolean(L, interrupt_task(check_task(L, 1)));
   return 1;
 }
 

@@ -1,0 +1,33 @@
+/* Gates: a place that one task at a time may hold; the others queue, first come, first
+ * served. One lies in each direction of a socket. A gate never waits by itself: task_queue
+ * does, and whoever leaves the gate hands it on. */
+#ifndef API_GATE_H
+#define API_GATE_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+
+struct sched;
+struct task;
+
+struct gate {
+  struct task *holder; /* borrowed; NULL: free */
+  struct list queue;   /* of task.queued */
+};
+
+void gate_init(struct gate *g);
+
+/* True when the running task holds the gate or could take it. */
+bool gate_open(const struct gate *g, const struct sched *s);
+
+/* The running task takes an open gate, for as long as it waits inside an operation. */
+void gate_enter(struct gate *g, struct sched *s);
+
+/* Leaves the gate that `t` holds, if any, and hands it to the first in the queue. */
+void gate_leave(struct task *t);
+
+/* Frees the gate and readies all that queue: its socket is closed. */
+void gate_break(struct gate *g);
+
+#endif

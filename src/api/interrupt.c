@@ -1,0 +1,109 @@
+/* Interruptions. */
+#include "api/interrupt.h"
+
+#include "api/error.h"
+#include "api/socket.h"
+#include "api/task.h"
+#include "base/status.h"
+
+enum {
+  SWALLOW_MAX = 16,              /* protected calls that may catch one interruption */
+  GRACE_NS = 1000 * 1000 * 1000, /* what <close> variables may wait in all */
+};
+
+/* The outermost scope whose deadline has passed, or NULL. */
+static struct scope *expired_scope(struct task *t, int64_t now) {
+  struct scope *found = NULL;
+  for (struct scope *c = t->scope; c; c = c->outer)
+    if (c->fired || (uint64_t)c->deadline_ns <= (uint64_t)now) found = c;
+  return found;
+}
+
+static void raise_interruption(lua_State *L, struct task *t, struct scope *scope,
+                               const char *op, const struct socket *on) {
+  char address[SOCKET_TEXT] = "";
+  if (on) socket_whom(on, address);
+  gate_leave(t);
+  list_remove(&t->queued);
+  int status = t->cancelled ? STATUS_CANCELLED : STATUS_TIMEOUT;
+  error_push(L, &(struct failure){op, status, *address ? address : NULL, NULL});
+  const void *identity = lua_topointer(L, -1);
+  int64_t grace = loop_now(&t->sched->loop) + GRACE_NS;
+  if (t->cancelled) {
+    if (!t->cancel_error) t->grace_ns = grace;
+    t->cancel_error = identity;
+  } else {
+    if (!scope->fired) scope->grace_ns = grace;
+    scope->fired = true;
+    scope->error = identity;
+  }
+  t->unwind_L = L;
+  t->unwind_depth = *interrupt_depth(L);
+  lua_error(L);
+}
+
+/* Raises when `t` is interrupted. While an interruption unwinds, the waits are those of
+ * <close> variables: they may go on until the grace is over. */
+static void check(lua_State *L, struct task *t, const char *op, const struct socket *on) {
+  if (!t->cancelled && !t->scope) return;
+  int64_t now = loop_now(&t->sched->loop);
+  struct scope *scope = expired_scope(t, now);
+  if (!t->cancelled && !scope) return;
+  int64_t grace = t->cancelled ? t->grace_ns : scope->grace_ns;
+  if (t->unwind_L && now < grace) return;
+  raise_interruption(L, t, scope, op, on);
+}
+
+void interrupt_check(lua_State *L, struct sched *s, const char *op,
+                     const struct socket *on) {
+  if (s->current) check(L, s->current, op, on);
+}
+
+int64_t interrupt_limit(const struct task *t, int64_t deadline_ns) {
+  uint64_t first = (uint64_t)deadline_ns; /* NET_NEVER is the largest */
+  for (const struct scope *c = t->scope; c; c = c->outer) {
+    uint64_t limit = (uint64_t)(c->fired ? c->grace_ns : c->deadline_ns);
+    if (limit < first) first = limit;
+  }
+  if (t->cancelled && (uint64_t)t->grace_ns < first) first = (uint64_t)t->grace_ns;
+  return (int64_t)first;
+}
+
+bool interrupt_task(struct task *t) {
+  if (t->state > TASK_ALIVE) return false;
+  if (t->cancelled) return true;
+  t->cancelled = true;
+  t->swallowed = 0;
+  if (t->state == TASK_ALIVE && t->parked) loop_ready(&t->sched->loop, &t->waiter);
+  return true;
+}
+
+void interrupt_all(struct sched *s) {
+  s->stopping = true;
+  for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next)
+    interrupt_task(list_entry(i, struct task, all));
+}
+
+void interrupt_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  struct sched *s = sched_get(L);
+  if (!s->signal) return;
+  interrupt_all(s);
+  if (s->current) check(L, s->current, "signal", NULL);
+}
+
+bool interrupt_caught(lua_State *L, struct sched *s, intptr_t depth) {
+  struct task *t = s->current;
+  if (!t || t->unwind_L != L || t->unwind_depth != depth) return false;
+  t->unwind_L = NULL;
+  return ++t->swallowed > SWALLOW_MAX;
+}
+
+int interrupt_again(lua_State *L, struct sched *s) {
+  if (s->current) {
+    s->current->unwind_L = L;
+    s->current->unwind_depth = *interrupt_depth(L);
+  }
+  return lua_error(L);
+}
