@@ -175,7 +175,10 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   luaL_setmetatable(L, "net.task");
   t->L = lua_newthread(L);
   lua_setiuservalue(L, -2, 1);
-  error_where(L);
+  if (s->current)
+    error_where(L);
+  else
+    lua_pushliteral(L, "program start");
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
   anchor(L, t, true);
