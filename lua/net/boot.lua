@@ -88,4 +88,17 @@ function dofile(path)
   return assert(loadfile(path))()
 end
 
+-- What was sent must be on its way before the process blocks or ends.
+
+local function preceded(before, f)
+  return function(...)
+    before()
+    return f(...)
+  end
+end
+
+os.execute = preceded(core.flush, os.execute)
+io.popen = preceded(core.flush, io.popen)
+os.exit = preceded(core.drain, os.exit)
+
 require "net.stdin"

@@ -11,6 +11,7 @@
 #include "api/names.h"
 #include "api/protect.h"
 #include "api/report.h"
+#include "api/runtime.h"
 #include "api/socket.h"
 #include "api/task_class.h"
 #include "api/text.h"
@@ -34,6 +35,18 @@ static int address(lua_State *L) {
                 "a numeric host is needed; getaddrinfo asks names");
   lua_settop(L, 1);
   return 1;
+}
+
+/* core.flush(): hands queued sends to the kernel, before something blocks the process     */
+static int flush(lua_State *L) {
+  net_flush(sched_get(L)->loop.net, -1);
+  return 0;
+}
+
+/* core.drain(): waits until everything that was sent is in the kernel, before an exit     */
+static int drain(lua_State *L) {
+  runtime_drain(sched_get(L)->loop.net);
+  return 0;
 }
 
 /* core.is_address(value) -> boolean                                                      */
@@ -66,6 +79,8 @@ static const struct {
 
 static const luaL_Reg functions[] = {
     {"address",    address   },
+    {"drain",      drain     },
+    {"flush",      flush     },
     {"is_address", is_address},
     {"strict",     strict    },
     {NULL,         NULL      },

@@ -126,9 +126,14 @@ struct leftovers runtime_leftovers(struct runtime *rt) {
   return (struct leftovers){rt->sched.alive, rt->sched.loop.timers.count, rt->net->open};
 }
 
+void runtime_drain(struct net *net) {
+  net_drain(net, net_now(net) + DRAIN_SECONDS * INT64_C(1000000000));
+}
+
 void runtime_free(struct runtime *rt) {
   if (!rt) return;
   lua_close(rt->L);
+  runtime_drain(rt->net);
   sched_fini(&rt->sched);
   net_free(rt->net);
   free(rt);

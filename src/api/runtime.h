@@ -36,7 +36,11 @@ struct leftovers {
 };
 struct leftovers runtime_leftovers(struct runtime *rt);
 
-/* Closes the state, then the net. */
+/* Waits, at most DRAIN_SECONDS, until everything that was sent is in the kernel. */
+enum { DRAIN_SECONDS = 10 };
+void runtime_drain(struct net *net);
+
+/* Closes the state, then drains and closes the net. */
 void runtime_free(struct runtime *rt);
 
 #endif

@@ -204,25 +204,36 @@ void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
 
 /* --- the end -------------------------------------------------------------------------- */
 
-static void close_handle(struct socket *s) {
+static int close_handle(struct socket *s) {
   net_h h = s->h;
   s->h = -1;
   loop_hangup(&s->sched->loop, h);
   gate_break(&s->rd);
   gate_break(&s->wr);
-  net_close(s->sched->loop.net, h); /* nothing is queued: no error can be lost */
+  int r = net_close(s->sched->loop.net, h);
   stream_fini(&s->stream);
   stream_init(&s->stream);
+  return r;
 }
 
-/* sock:close() -> true. Wakes whoever waits on it; a second close does nothing.          */
+/* nil, err, code for a close that met the error of a queued send. */
+static int close_failed(lua_State *L, struct socket *s, int status) {
+  const char *whom = NULL;
+  if (lua_getiuservalue(L, 1, SOCKET_PEER) == LUA_TUSERDATA)
+    whom = luaL_tolstring(L, -1, NULL);
+  return error_return(L, &(struct failure){"close", status, whom, socket_transport(s)});
+}
+
+/* sock:close() -> true | nil, err, code, where a send that was queued has failed. Wakes
+ * whoever waits on it; a second close does nothing.                                      */
 static int close_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
     error_where(L);
     lua_setiuservalue(L, 1, SOCKET_PAST);
     s->failed = NULL;
-    close_handle(s);
+    int r = close_handle(s);
+    if (r < 0) return close_failed(L, s, r);
   }
   lua_pushboolean(L, 1);
   return 1;

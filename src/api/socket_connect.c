@@ -242,18 +242,34 @@ static int connect_method(lua_State *L) {
 
 /* --- shutdown --------------------------------------------------------------------------- */
 
+/* The end comes after what was sent: waits for bytes that the kernel has not taken yet. */
+static int shutdown_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "shutdown", STATUS_CLOSED);
+  int r = net_shutdown(s->sched->loop.net, s->h, (int)lua_tointeger(L, 2));
+  if (r == -EAGAIN && !task_late(s->sched, deadline)) {
+    struct task_wait w = {"shutdown", s, s->h, NET_WR, deadline, 0};
+    gate_enter(&s->wr, s->sched);
+    return task_await(L, s->sched, &w, shutdown_k);
+  }
+  if (r < 0)
+    return socket_fail(L, SLOT_SOCKET, "shutdown", r == -EAGAIN ? STATUS_TIMEOUT : r);
+  return step_done(L, s, "shutdown");
+}
+
 /* sock:shutdown([how]) -> sock | nil, err, code. SHUT_WR unless told: the peer reads the
- * end of the stream, and this side can still receive (shutdown(2)).                      */
+ * end of the stream, and this side can still receive (shutdown(2)).                  [y] */
 static int shutdown_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   lua_Integer how = luaL_optinteger(L, 2, SHUT_WR);
   luaL_argcheck(L, how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR, 2,
                 "SHUT_RD, SHUT_WR or SHUT_RDWR");
-  if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "shutdown", STATUS_CLOSED);
-  int r = net_shutdown(s->sched->loop.net, s->h, (int)how);
-  if (r < 0) return socket_fail(L, SLOT_SOCKET, "shutdown", r);
+  if (!gate_open(&s->wr, s->sched))
+    return luaL_error(L, "shutdown: another task is sending on this socket");
   lua_settop(L, SLOT_SOCKET);
-  return 1;
+  lua_pushinteger(L, how);
+  return shutdown_k(L, LUA_OK, socket_deadline(s));
 }
 
 static const luaL_Reg methods[] = {

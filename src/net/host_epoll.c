@@ -1,4 +1,5 @@
-/* The epoll backend. A handle is its descriptor. A descriptor joins the epoll set at its
+/* The epoll backend. A handle is its descriptor. Small sends are queued and leave once a
+ * turn (outq.h). A descriptor joins the epoll set at its
  * first -EAGAIN, once, edge-triggered for both directions, so that no later wait costs a
  * system call. An edge that comes while nobody waits is lost on purpose: who waits has
  * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
@@ -11,12 +12,17 @@
 #include <unistd.h>
 
 #include "net/host.h"
+#include "net/outq.h"
 
 enum {
   IN_SET = 1,     /* registered with epoll */
   CONNECTING = 2, /* connect(2) has answered EINPROGRESS */
   INHERITED = 4,  /* descriptor of another program too: O_NONBLOCK is never set */
   ALWAYS = 8,     /* epoll refuses it (a regular file): it is always ready */
+  STREAM = 16,    /* sends may be queued; a short read means that all is read */
+  DRAINED = 32,   /* such a read has happened, and no event came since */
+  UNSURE = 64,    /* end, error or urgent data were seen: ask the kernel always */
+  LINGERS = 128,  /* closed by its owner; bytes that it sent are still to leave */
 };
 
 struct slot {
@@ -32,6 +38,8 @@ struct epoll_net {
   size_t slot_count;
   struct epoll_event *found; /* owned; what the last epoll_wait gave */
   int found_max;
+  struct outq outq;
+  size_t lingering; /* handles with LINGERS */
 };
 
 static struct epoll_net *self(struct net *net) {
@@ -90,7 +98,7 @@ static int failed(struct epoll_net *e, net_h h, int error) {
 
 static net_h epoll_socket(struct net *net, int family, int type, int proto) {
   int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
-  return fd < 0 ? -errno : enrol(self(net), fd, 0);
+  return fd < 0 ? -errno : enrol(self(net), fd, type == SOCK_STREAM ? STREAM : 0);
 }
 
 static net_h epoll_adopt(struct net *net, int fd) {
@@ -148,7 +156,7 @@ static net_h epoll_accept(struct net *net, net_h h) {
   int fd;
   do fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   while (fd < 0 && errno == EINTR);
-  if (fd >= 0) return enrol(self(net), fd, 0);
+  if (fd >= 0) return enrol(self(net), fd, self(net)->slots[h].flags & STREAM);
   int error = errno;
   if (error == EMFILE || error == ENFILE) refuse_one(self(net), h);
   return failed(self(net), h, error);
@@ -163,20 +171,36 @@ static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t 
   return r < 0 ? failed(e, h, errno) : r;
 }
 
-static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
-  if (self(net)->slots[h].flags & INHERITED)
-    return inherited_read(self(net), h, bytes, n);
+static ssize_t stream_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
+  uint32_t flags = e->slots[h].flags;
+  if ((flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
   ssize_t r;
   do r = recv(h, bytes, n, 0);
+  while (r < 0 && errno == EINTR);
+  if (r > 0 && (size_t)r < n) e->slots[h].flags |= DRAINED;
+  if (r > 0) return r;
+  /* A queued send that met a reset has taken the error: it must not look like an end. */
+  int error = r == 0 || errno != EAGAIN ? outq_error(&e->outq, h) : 0;
+  if (error && error != -EPIPE) return error;
+  return r < 0 ? failed(e, h, errno) : 0;
+}
+
+static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
+  struct epoll_net *e = self(net);
+  if (e->slots[h].flags & INHERITED) return inherited_read(e, h, bytes, n);
+  return stream_read(e, h, bytes, n);
+}
+
+static ssize_t send_now(struct net *net, net_h h, const void *bytes, size_t n) {
+  ssize_t r;
+  do r = send(h, bytes, n, MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
 }
 
 static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n) {
-  ssize_t r;
-  do r = send(h, bytes, n, MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  if (self(net)->slots[h].flags & STREAM) return outq_send(&self(net)->outq, h, bytes, n);
+  return send_now(net, h, bytes, n);
 }
 
 static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
@@ -188,36 +212,52 @@ static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int f
 
 static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                              int flags) {
-  ssize_t r;
+  ssize_t r = outq_flush(&self(net)->outq, h);
+  if (r < 0) return r;
   do r = sendmsg(h, msg, flags | MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
 }
 
-/* Sends leave at once in this backend: nothing is ever held back. */
 static int epoll_flush(struct net *net, net_h h) {
-  (void)net;
-  (void)h;
-  return 0;
+  struct epoll_net *e = self(net);
+  if (h >= 0) return outq_flush(&e->outq, h);
+  outq_flush_all(&e->outq);
+  return e->outq.rests > 0 ? -EAGAIN : 0;
 }
 
 static int epoll_shutdown(struct net *net, net_h h, int how) {
-  (void)net;
+  int r = how == SHUT_RD ? 0 : outq_flush(&self(net)->outq, h);
+  if (r < 0) return r;
   return shutdown(h, how) < 0 ? -errno : 0;
 }
 
-static int epoll_close(struct net *net, net_h h) {
-  struct epoll_net *e = self(net);
+/* Gives the descriptor back. */
+static int forget(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
+  outq_drop(&e->outq, h);
   /* A duplicate of the descriptor in a child would keep it in the set: take it out. */
   if (slot->flags & IN_SET) epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
   slot->generation++;
   bool inherited = slot->flags & INHERITED;
+  if (slot->flags & LINGERS) e->lingering--;
   slot->flags = 0;
-  net->open--;
   if (inherited) return 0; /* the descriptor stays its owner's */
   /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
   return close(h) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int epoll_close(struct net *net, net_h h) {
+  struct epoll_net *e = self(net);
+  int r = outq_flush(&e->outq, h);
+  net->open--;
+  if (r == -EAGAIN) {
+    e->slots[h].flags |= LINGERS;
+    e->lingering++;
+    return 0;
+  }
+  int closed = forget(e, h);
+  return r < 0 && r != -EPIPE ? r : closed;
 }
 
 /* --- waiting -------------------------------------------------------------------- */
@@ -244,6 +284,19 @@ static uint32_t what_of(uint32_t events) {
   return what;
 }
 
+/* What an event means for the handle: the backend's own part is done here. 0: nothing that
+ * an owner waits for. */
+static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
+  struct slot *slot = &e->slots[h];
+  uint32_t what = what_of(events);
+  if (what & NET_RD) slot->flags &= ~(uint32_t)DRAINED;
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) slot->flags |= UNSURE;
+  bool rest = what & NET_WR && outq_resume(&e->outq, h);
+  if (!(slot->flags & LINGERS)) return what;
+  if (!rest && !outq_holds(&e->outq, h)) forget(e, h);
+  return 0;
+}
+
 /* Turns what epoll found into events; drops those of former owners. */
 static int take_in(struct epoll_net *e, int found, struct net_event *events) {
   int count = 0;
@@ -256,7 +309,8 @@ static int take_in(struct epoll_net *e, int found, struct net_event *events) {
     }
     net_h h = (net_h)(uint32_t)tag;
     if (e->slots[h].generation != (uint32_t)(tag >> 32)) continue;
-    events[count++] = (struct net_event){h, what_of(e->found[i].events)};
+    uint32_t what = note(e, h, e->found[i].events);
+    if (what) events[count++] = (struct net_event){h, what};
   }
   return count;
 }
@@ -265,14 +319,21 @@ static int epoll_poll(struct net *net, struct net_event *events, int max,
                       int64_t deadline_ns) {
   struct epoll_net *e = self(net);
   if (max > e->found_max) max = e->found_max;
+  outq_flush_all(&e->outq);
   int found = wait_events(e, max, deadline_ns);
   return found < 0 ? found : take_in(e, found, events);
 }
 
 static int epoll_drain(struct net *net, int64_t deadline_ns) {
-  (void)net;
-  (void)deadline_ns;
-  return 0;
+  struct epoll_net *e = self(net);
+  struct net_event ignored[64];
+  outq_flush_all(&e->outq);
+  while (e->outq.rests > 0 && (deadline_ns == NET_NEVER || host_now(net) < deadline_ns)) {
+    int found = wait_events(e, 64, deadline_ns);
+    if (found < 0) return found;
+    take_in(e, found, ignored);
+  }
+  return e->outq.rests > 0 ? -ETIMEDOUT : 0;
 }
 
 static void epoll_wake(struct net *net) {
@@ -284,6 +345,9 @@ static void epoll_wake(struct net *net) {
 
 static void epoll_free(struct net *net) {
   struct epoll_net *e = self(net);
+  for (size_t h = 0; h < e->slot_count && e->lingering > 0; h++)
+    if (e->slots[h].flags & LINGERS) forget(e, (net_h)h);
+  outq_fini(&e->outq);
   if (e->epoll_fd >= 0) close(e->epoll_fd);
   if (e->wake_fd >= 0) close(e->wake_fd);
   if (e->reserve_fd >= 0) close(e->reserve_fd);
@@ -325,6 +389,7 @@ struct net *net_host_epoll(int *status) {
   *status = -ENOMEM;
   if (!e) return NULL;
   e->net.ops = &epoll_ops;
+  outq_init(&e->outq, &e->net, send_now);
   e->found = calloc(EVENTS, sizeof *e->found);
   e->found_max = EVENTS;
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

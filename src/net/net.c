@@ -99,6 +99,14 @@ ssize_t net_sendto(struct net *net, net_h h, const void *bytes, size_t n,
   return observed(net, to ? "sendto" : "send", h, r, to, bytes);
 }
 
+int net_flush(struct net *net, net_h h) {
+  return net->ops->flush(net, h);
+}
+
+int net_drain(struct net *net, int64_t deadline_ns) {
+  return net->ops->drain(net, deadline_ns);
+}
+
 int net_shutdown(struct net *net, net_h h, int how) {
   return (int)observed(net, "shutdown", h, net->ops->shutdown(net, h, how), NULL, NULL);
 }

@@ -125,6 +125,10 @@ ssize_t net_recvfrom(struct net *, net_h, void *, size_t, struct addr *from,
                      size_t *size);
 /* One datagram; `to` NULL: to the connected peer. */
 ssize_t net_sendto(struct net *, net_h, const void *, size_t, const struct addr *to);
+/* Hands queued sends of a handle, or of all (-1), to the kernel: see net_ops.flush. */
+int net_flush(struct net *, net_h);
+/* Waits until everything that was sent is in the kernel. 0, or -ETIMEDOUT. */
+int net_drain(struct net *, int64_t deadline_ns);
 int net_shutdown(struct net *, net_h, int how);
 int net_close(struct net *, net_h);
 int net_lookup(struct net *, struct net_lookup *);
