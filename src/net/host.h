@@ -12,8 +12,4 @@ int host_getopt(struct net *net, net_h h, int level, int name, void *, socklen_t
 int host_name_of(struct net *net, net_h h, int which, struct addr *out);
 int64_t host_now(struct net *net);
 
-/* getaddrinfo(3), getnameinfo(3): answers at once. */
-int host_lookup(struct net *net, struct net_lookup *q);
-void host_forget(struct net *net, struct net_lookup *q);
-
 #endif

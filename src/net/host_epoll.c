@@ -4,6 +4,7 @@
  * system call. An edge that comes while nobody waits is lost on purpose: who waits has
  * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/status.h"
 #include "net/host.h"
 #include "net/outq.h"
+#include "net/resolver.h"
 
 enum {
   IN_SET = 1,     /* registered with epoll */
@@ -39,7 +42,8 @@ struct epoll_net {
   struct epoll_event *found; /* owned; what the last epoll_wait gave */
   int found_max;
   struct outq outq;
-  size_t lingering; /* handles with LINGERS */
+  struct resolver *resolver; /* owned; NULL until a name has to be asked */
+  size_t lingering;          /* handles with LINGERS */
 };
 
 static struct epoll_net *self(struct net *net) {
@@ -260,6 +264,47 @@ static int epoll_close(struct net *net, net_h h) {
   return r < 0 && r != -EPIPE ? r : closed;
 }
 
+/* --- names ---------------------------------------------------------------------- */
+
+static void epoll_forget(struct net *net, struct net_lookup *q) {
+  if (q->ticket < 0) return;
+  if (q->pending) resolver_drop(self(net)->resolver, q->pending);
+  q->pending = NULL;
+  epoll_close(net, q->ticket);
+  q->ticket = -1;
+}
+
+/* Hands the question to a thread; the ticket is an eventfd. */
+static int ask(struct epoll_net *e, struct net_lookup *q) {
+  if (!e->resolver) e->resolver = resolver_new();
+  if (!e->resolver) return -ENOMEM;
+  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) return -errno;
+  net_h ticket = enrol(e, fd, 0);
+  if (ticket < 0) return ticket;
+  int status;
+  q->ticket = ticket;
+  q->pending = resolver_ask(e->resolver, q, fd, &status);
+  if (!q->pending) {
+    epoll_forget(&e->net, q);
+    return status;
+  }
+  return arm(e, ticket);
+}
+
+static int epoll_lookup(struct net *net, struct net_lookup *q) {
+  struct epoll_net *e = self(net);
+  if (q->ticket < 0) {
+    int r = resolve_now(q, true);
+    return r == status_from_eai(EAI_NONAME) ? ask(e, q) : r;
+  }
+  int r = resolver_answer(e->resolver, q->pending, q);
+  if (r == -EAGAIN) return arm(e, q->ticket);
+  q->pending = NULL;
+  epoll_forget(net, q);
+  return r;
+}
+
 /* --- waiting -------------------------------------------------------------------- */
 
 static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
@@ -348,6 +393,7 @@ static void epoll_free(struct net *net) {
   for (size_t h = 0; h < e->slot_count && e->lingering > 0; h++)
     if (e->slots[h].flags & LINGERS) forget(e, (net_h)h);
   outq_fini(&e->outq);
+  resolver_free(e->resolver);
   if (e->epoll_fd >= 0) close(e->epoll_fd);
   if (e->wake_fd >= 0) close(e->wake_fd);
   if (e->reserve_fd >= 0) close(e->reserve_fd);
@@ -374,8 +420,8 @@ static const struct net_ops epoll_ops = {
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,
     .close = epoll_close,
-    .lookup = host_lookup,
-    .forget = host_forget,
+    .lookup = epoll_lookup,
+    .forget = epoll_forget,
     .poll = epoll_poll,
     .drain = epoll_drain,
     .wake = epoll_wake,

@@ -1,13 +1,13 @@
-/* Name resolution of the host backends, by the C library: /etc/hosts and nsswitch.conf
- * are honoured because getaddrinfo(3) honours them. It answers at once, so a question is
- * never pending and `forget` has nothing to drop. */
+/* Name resolution by the C library: /etc/hosts and nsswitch.conf are honoured because
+ * getaddrinfo(3) honours them. The caller waits: resolver.c calls it on helper threads. */
+#include "net/resolver.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
-#include "net/host.h"
 
 static bool holds(const struct addr *list, int count, const struct sockaddr *sa,
                   socklen_t len) {
@@ -34,11 +34,12 @@ static int keep(struct net_lookup *q, const struct addrinfo *found) {
   return 0;
 }
 
-static int forward(struct net_lookup *q) {
+static int forward(struct net_lookup *q, bool numeric) {
   struct addrinfo hints = {
       .ai_family = q->family,
       .ai_socktype = q->type,
-      .ai_flags = q->passive ? AI_PASSIVE : 0,
+      .ai_flags =
+          (q->passive ? AI_PASSIVE : 0) | (numeric && q->host ? AI_NUMERICHOST : 0),
   };
   struct addrinfo *found = NULL;
   /* getaddrinfo(3): one of node and service must be given */
@@ -51,7 +52,8 @@ static int forward(struct net_lookup *q) {
   return r;
 }
 
-static int reverse(struct net_lookup *q) {
+static int reverse(struct net_lookup *q, bool numeric) {
+  if (numeric) return status_from_eai(EAI_NONAME);
   int flags =
       (q->name_required ? NI_NAMEREQD : 0) | (q->type == SOCK_DGRAM ? NI_DGRAM : 0);
   int eai = getnameinfo(&q->of->u.sa, q->of->len, q->name, sizeof q->name, q->port_name,
@@ -60,13 +62,6 @@ static int reverse(struct net_lookup *q) {
   return eai == 0 ? 0 : status_from_eai(eai);
 }
 
-int host_lookup(struct net *net, struct net_lookup *q) {
-  (void)net;
-  q->ticket = -1;
-  return q->of ? reverse(q) : forward(q);
-}
-
-void host_forget(struct net *net, struct net_lookup *q) {
-  (void)net;
-  q->ticket = -1;
+int resolve_now(struct net_lookup *q, bool numeric) {
+  return q->of ? reverse(q, numeric) : forward(q, numeric);
 }
