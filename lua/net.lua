@@ -4,7 +4,9 @@ local core = require "net.core"
 
 local net = {}
 for name, value in pairs(core) do net[name] = value end
-for _, internal in ipairs { "is_address", "resolve", "running", "stdin", "strict" } do
+for _, internal in ipairs {
+  "condition", "drain", "flush", "is_address", "join_set", "resolve", "running", "stdin", "strict",
+} do
   net[internal] = nil
 end
 
@@ -60,15 +62,11 @@ local function bound(operation, kind, prepare, ...)
   return open(core.address("0.0.0.0", addresses[1].port), kind, prepare)
 end
 
-local function connect_to(s, address)
-  return s:connect(address)
-end
-
----Connects a stream to an address: every address of a name is tried in turn.
+---Connects a stream to an address. A name's addresses are tried side by side.
 function net.connect(host, port)
   local addresses, err, code = core.resolve(host, port, "connect", net.SOCK_STREAM, false)
   if not addresses then return nil, err, code end
-  return try_each(addresses, net.SOCK_STREAM, connect_to)
+  return require "net.connect"(addresses)
 end
 
 ---A listening stream socket. An empty host takes clients of IPv4 and IPv6.
@@ -114,6 +112,16 @@ function net.serve(where, handler)
   end
   if not server then return nil, err, code end
   return serve_on(server, handler)
+end
+
+-- Loaded when they are first used.
+
+function net.channel(capacity)
+  return require "net.channel"(capacity)
+end
+
+for _, name in ipairs { "all", "group", "race" } do
+  net[name] = function(...) return require("net.group")[name](...) end
 end
 
 return core.strict(net)

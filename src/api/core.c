@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 
 #include "api/address.h"
+#include "api/condition.h"
 #include "api/coro.h"
 #include "api/error.h"
+#include "api/join_set.h"
 #include "api/lookup.h"
 #include "api/names.h"
 #include "api/protect.h"
@@ -20,6 +22,8 @@ void core_open(lua_State *L) {
   error_open(L);
   address_open(L);
   lookup_open(L);
+  condition_open(L);
+  join_set_open(L);
   socket_open(L);
   task_class_open(L);
   report_open(L, sched_get(L));
@@ -90,6 +94,8 @@ int luaopen_net_core(lua_State *L) {
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   lookup_functions(L);
+  condition_functions(L);
+  join_set_functions(L);
   socket_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

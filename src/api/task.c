@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/error.h"
+#include "api/join_set.h"
 #include "api/report.h"
 #include "api/socket.h"
 #include "base/status.h"
@@ -67,6 +68,7 @@ void task_told(struct task *t) {
 
 void task_fini(struct task *t) {
   list_remove(&t->all);
+  list_remove(&t->member);
   free(t->trace);
   t->trace = NULL;
 }
@@ -78,10 +80,9 @@ static void failed(struct task *t) {
     report_failure(t);
     interrupt_all(s);
     return;
-  }
-  if (!list_empty(&t->joiners)) return;
+  }  if (!list_empty(&t->joiners)) return;
   list_append(&s->untold, &t->all);
-  if (waiter_busy(&s->reaper)) return;
+  if (t->set || waiter_busy(&s->reaper)) return; /* a set holds its tasks */
   int64_t now = loop_now(&s->loop);
   /* without memory for a timer it is told by a later collection or at the end */
   (void)loop_wait(&s->loop, &s->reaper, -1, 0, now > s->reap_ns ? now : s->reap_ns);
@@ -100,8 +101,8 @@ static void finish(struct task *t, int status, int results) {
   gate_leave(t);
   loop_cancel(&s->loop, &t->waiter);
   list_remove(&t->all);
-  s->alive--;
-  if (t->state == TASK_FAILED) failed(t);
+  s->alive--;  if (t->state == TASK_FAILED) failed(t);
+  join_set_ended(t);
   if (t == s->first) s->first = NULL;
   struct list *node;
   while ((node = list_shift(&t->joiners)))
@@ -171,6 +172,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   waiter_init(&t->waiter, run);
   list_init(&t->all);
   list_init(&t->queued);
+  list_init(&t->member);
   list_init(&t->joiners);
   luaL_setmetatable(L, "net.task");
   t->L = lua_newthread(L);
@@ -240,9 +242,8 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
   return park(L, t, w->op, w->on, w->deadline_ns, k);
 }
 
-/* Waits in a queue; whoever shifts the task out of it readies its waiter. */
-static int wait_in(lua_State *L, struct sched *s, struct list *queue,
-                   const struct task_wait *w, lua_KFunction k) {
+int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
+                 const struct task_wait *w, lua_KFunction k) {
   if (!can_wait(L, s)) return report_cannot_wait(L, s, w->op);
   list_append(queue, &s->current->queued);
   return task_await(L, s, w, k);
@@ -250,12 +251,7 @@ static int wait_in(lua_State *L, struct sched *s, struct list *queue,
 
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
                const struct task_wait *w, lua_KFunction k) {
-  return wait_in(L, s, &gate->queue, w, k);
-}
-
-int task_join_wait(lua_State *L, struct sched *s, struct task *target,
-                   const struct task_wait *w, lua_KFunction k) {
-  return wait_in(L, s, &target->joiners, w, k);
+  return task_wait_in(L, s, &gate->queue, w, k);
 }
 
 int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k) {

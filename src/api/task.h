@@ -13,6 +13,7 @@
 #include "api/interrupt.h"
 #include "net/loop.h"
 
+struct join_set;
 struct socket;
 struct task;
 
@@ -20,17 +21,19 @@ enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED }
 
 struct task {
   struct waiter waiter;
-  struct list all;     /* in sched.tasks while alive; in sched.untold when it failed */
-  struct list queued;  /* in a gate's queue or in another task's `joiners` */
-  struct list joiners; /* of task.queued: who waits for the end of this one */
-  struct sched *sched; /* borrowed */
-  lua_State *L;        /* its thread; user value 1 keeps it */
-  const char *site;    /* "file:line" of the spawn: the lowest string on that thread */
-  char *trace;         /* owned; the traceback of the error it failed with, or NULL */
-  lua_State *parked;   /* the innermost thread while it waits, else NULL */
-  struct gate *gate;   /* the gate it holds or was handed, or NULL */
-  struct scope *scope; /* the innermost deadline, or NULL */
-  const char *op;      /* what it waits in, for reports */
+  struct list all;      /* in sched.tasks while alive; in sched.untold when it failed */
+  struct list queued;   /* in a gate's queue or in another task's `joiners` */
+  struct list member;   /* in a join set's list while it is in one */
+  struct join_set *set; /* borrowed, or NULL */
+  struct list joiners;  /* of task.queued: who waits for the end of this one */
+  struct sched *sched;  /* borrowed */
+  lua_State *L;         /* its thread; user value 1 keeps it */
+  const char *site;     /* "file:line" of the spawn: the lowest string on that thread */
+  char *trace;          /* owned; the traceback of the error it failed with, or NULL */
+  lua_State *parked;    /* the innermost thread while it waits, else NULL */
+  struct gate *gate;    /* the gate it holds or was handed, or NULL */
+  struct scope *scope;  /* the innermost deadline, or NULL */
+  const char *op;       /* what it waits in, for reports */
   const struct socket *on; /* borrowed while it waits; NULL: no socket */
   int64_t since_ns;
   const void *cancel_error; /* identity of the error that was raised for the cancel */
@@ -104,10 +107,10 @@ int task_queue(lua_State *L, struct sched *s, struct gate *gate,
  * and steps aside when the task has had its share.                      [-0, +0, -] [y] */
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
 
-/* As task_await, until `target` has ended or something else wakes the task. */
-int task_join_wait(lua_State *L, struct sched *s, struct task *target,
-                   const struct task_wait *w, lua_KFunction k);
-
+/* As task_await, in a queue of task.queued: whoever shifts the task out of it readies its
+ * waiter. */
+int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
+                 const struct task_wait *w, lua_KFunction k);
 /* Steps aside until the next turn, then calls `k`.                       [-0, +0, v] [y] */
 int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k);
 

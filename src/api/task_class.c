@@ -89,7 +89,7 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
   if (t->state <= TASK_ALIVE) {
     if (t == s->current) return luaL_error(L, "join: a task cannot wait for its own end");
     struct task_wait w = {"join", NULL, -1, 0, NET_NEVER, 0};
-    return task_join_wait(L, s, t, &w, join_k);
+    return task_wait_in(L, s, &t->joiners, &w, join_k);
   }
   task_told(t);
   switch (t->state) {

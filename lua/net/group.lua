@@ -1,0 +1,72 @@
+-- Tasks that do not outlive a block: `group` waits for all of them, and the first failure
+-- cancels the others and is raised in the parent. `race` and `all` are made of the same.
+
+local core = require "net.core"
+
+-- However the block is left, none of the set's tasks is left behind.
+local guard = {
+  __close = function(self)
+    self.set:cancel()
+    repeat local task = self.set:next() until not task
+  end,
+}
+
+local function guarded()
+  return setmetatable({ set = core.join_set() }, guard)
+end
+
+-- Joins a task that has ended: raises what it failed with; a cancelled one gives nothing.
+local function results(task)
+  if task:status() ~= "cancelled" then return task:join() end
+end
+
+local Group = {}
+Group.__index = Group
+Group.__name = "net.group"
+
+---Starts a task of the group.
+function Group:spawn(f, ...)
+  if self.over then error("spawn: the group has ended", 2) end
+  return self.set:spawn(f, ...)
+end
+
+local M = {}
+
+---Runs `f(group)` and waits for every task that it spawns in the group: f's results. The
+---first failure, in f or a task, cancels all the others and is raised here.
+function M.group(f)
+  local self <close> = guarded()
+  local group = setmetatable({ set = self.set }, Group)
+  local body = self.set:spawn(f, group)
+  local task = self.set:next()
+  while task do
+    if task ~= body then results(task) elseif task:status() == "failed" then task:join() end
+    task = self.set:next()
+  end
+  group.over = true
+  return body:join()
+end
+
+---Runs the functions at the same time: the results of the one that ends first. The others
+---are cancelled.
+function M.race(...)
+  local self <close> = guarded()
+  for _, f in ipairs { ... } do self.set:spawn(f) end
+  local first = self.set:next()
+  if not first then error("race: a function is needed", 2) end
+  return first:join()
+end
+
+---Runs the functions at the same time: the first result of each, in their order. The first
+---failure cancels the others and is raised.
+function M.all(...)
+  local self <close> = guarded()
+  local tasks = {}
+  for i, f in ipairs { ... } do tasks[i] = self.set:spawn(f) end
+  for task in function() return self.set:next() end do results(task) end
+  local first = {}
+  for i, task in ipairs(tasks) do first[i] = (task:join()) end
+  return table.unpack(first, 1, #tasks)
+end
+
+return M

@@ -1,0 +1,73 @@
+/* Conditions. */
+#include "api/condition.h"
+
+#include <lauxlib.h>
+
+#include "api/task.h"
+
+static const char *const class = "net.condition";
+
+struct condition {
+  struct list queue; /* of task.queued; a waiting task keeps the condition on its stack */
+};
+
+static struct condition *check(lua_State *L) {
+  return luaL_checkudata(L, 1, class);
+}
+
+/* core.condition() -> condition                                                          */
+static int make(lua_State *L) {
+  struct condition *c = lua_newuserdatauv(L, sizeof *c, 0);
+  list_init(&c->queue);
+  luaL_setmetatable(L, class);
+  return 1;
+}
+
+static int wait_k(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 0;
+}
+
+/* condition:wait(): until somebody wakes it; the operation's name is for reports.    [y] */
+static int wait(lua_State *L) {
+  static const char *const names[] = {"put", "get", NULL};
+  struct condition *c = check(L);
+  struct task_wait w = {
+      names[luaL_checkoption(L, 2, NULL, names)], NULL, -1, 0, NET_NEVER, 0};
+  return task_wait_in(L, sched_of(L), &c->queue, &w, wait_k);
+}
+
+/* condition:wake() -> was somebody waiting: the first one goes on                        */
+static int wake(lua_State *L) {
+  struct list *node = list_shift(&check(L)->queue);
+  if (node)
+    loop_ready(&sched_of(L)->loop, &list_entry(node, struct task, queued)->waiter);
+  lua_pushboolean(L, node != NULL);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"condition", make},
+    {NULL,        NULL},
+};
+
+static const luaL_Reg methods[] = {
+    {"wait", wait},
+    {"wake", wake},
+    {NULL,   NULL},
+};
+
+void condition_functions(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+}
+
+void condition_open(lua_State *L) {
+  luaL_newmetatable(L, class);
+  lua_newtable(L);
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, methods, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

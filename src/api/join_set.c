@@ -1,0 +1,142 @@
+/* Join sets. */
+#include "api/join_set.h"
+
+#include <lauxlib.h>
+
+#include "api/task.h"
+
+static const char *const class = "net.join_set";
+
+struct join_set {
+  struct list alive, ended; /* of task.member; user value 1 keeps the tasks */
+  struct list waiting;      /* of task.queued: who waits in next() */
+  size_t count;             /* tasks that were added and not taken */
+};
+
+static struct join_set *check(lua_State *L) {
+  return luaL_checkudata(L, 1, class);
+}
+
+/* core.join_set() -> set                                                                 */
+static int make(lua_State *L) {
+  struct join_set *set = lua_newuserdatauv(L, sizeof *set, 1);
+  list_init(&set->alive);
+  list_init(&set->ended);
+  list_init(&set->waiting);
+  set->count = 0;
+  luaL_setmetatable(L, class);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, 1);
+  return 1;
+}
+
+void join_set_ended(struct task *t) {
+  struct join_set *set = t->set;
+  if (!set) return;
+  list_remove(&t->member);
+  list_append(&set->ended, &t->member);
+  struct list *node = list_shift(&set->waiting);
+  if (node) loop_ready(&t->sched->loop, &list_entry(node, struct task, queued)->waiter);
+}
+
+/* set:spawn(fn, ...) -> task of the set                                                  */
+static int spawn(lua_State *L) {
+  struct join_set *set = check(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  struct task *t = task_spawn(L, sched_of(L), lua_gettop(L) - 2);
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, 2);
+  lua_rawsetp(L, -2, t);
+  lua_pop(L, 1);
+  t->set = set;
+  list_append(&set->alive, &t->member);
+  set->count++;
+  return 1;
+}
+
+/* Takes the task that ended first: pushes it and lets go of it. */
+static int take(lua_State *L, struct join_set *set) {
+  struct task *t = list_entry(list_shift(&set->ended), struct task, member);
+  t->set = NULL;
+  set->count--;
+  lua_getiuservalue(L, 1, 1);
+  lua_rawgetp(L, -1, t);
+  lua_pushnil(L);
+  lua_rawsetp(L, -3, t);
+  return 1;
+}
+
+static int next_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  struct join_set *set = check(L);
+  struct task_wait w = {"next", NULL, -1, 0, NET_NEVER, 0};
+  if (!list_empty(&set->ended)) return take(L, set);
+  if (set->count > 0) return task_wait_in(L, sched_of(L), &set->waiting, &w, next_k);
+  lua_pushnil(L);
+  return 1;
+}
+
+/* set:next() -> the task that ended next | nil when the set is empty                 [y] */
+static int next(lua_State *L) {
+  check(L);
+  lua_settop(L, 1);
+  return next_k(L, LUA_OK, 0);
+}
+
+/* set:cancel(): every task of it                                                         */
+static int cancel(lua_State *L) {
+  struct join_set *set = check(L);
+  for (struct list *i = set->alive.next; i != &set->alive; i = i->next)
+    interrupt_task(list_entry(i, struct task, member));
+  return 0;
+}
+
+static int length(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->count);
+  return 1;
+}
+
+static void let_go(struct list *tasks) {
+  struct list *node;
+  while ((node = list_shift(tasks))) list_entry(node, struct task, member)->set = NULL;
+}
+
+static int collect(lua_State *L) {
+  struct join_set *set = check(L);
+  let_go(&set->alive);
+  let_go(&set->ended);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"join_set", make},
+    {NULL,       NULL},
+};
+
+static const luaL_Reg methods[] = {
+    {"cancel", cancel},
+    {"next",   next  },
+    {"spawn",  spawn },
+    {NULL,     NULL  },
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc",  collect},
+    {"__len", length },
+    {NULL,    NULL   },
+};
+
+void join_set_functions(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+}
+
+void join_set_open(lua_State *L) {
+  luaL_newmetatable(L, class);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_newtable(L);
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, methods, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
