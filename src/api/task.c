@@ -80,7 +80,8 @@ static void failed(struct task *t) {
     report_failure(t);
     interrupt_all(s);
     return;
-  }  if (!list_empty(&t->joiners)) return;
+  }
+  if (!list_empty(&t->joiners)) return;
   list_append(&s->untold, &t->all);
   if (t->set || waiter_busy(&s->reaper)) return; /* a set holds its tasks */
   int64_t now = loop_now(&s->loop);
@@ -101,7 +102,8 @@ static void finish(struct task *t, int status, int results) {
   gate_leave(t);
   loop_cancel(&s->loop, &t->waiter);
   list_remove(&t->all);
-  s->alive--;  if (t->state == TASK_FAILED) failed(t);
+  s->alive--;
+  if (t->state == TASK_FAILED) failed(t);
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
   struct list *node;
@@ -152,6 +154,7 @@ static void run(struct waiter *w) {
   t->on = NULL;
   t->ops = 0;
   t->bytes = 0;
+  s->resumes++;
   s->current = t;
   s->running = t->L;
   int results;

@@ -29,8 +29,11 @@ static const char usage[] =
     "       soquete help FILE.lua                    print a script's opening comment\n"
     "       soquete --version | --help\n"
     "\n"
-    "--trace prints each operation on a socket on standard error. SOQUETE_PATH names a\n"
-    "folder whose Lua modules come before the embedded ones.\n";
+    "--trace prints each operation on a socket on standard error. Ctrl-\\ shows what "
+    "each\n"
+    "task waits for. SOQUETE_PATH names a folder whose Lua modules come before the "
+    "embedded\n"
+    "ones. SOQUETE_WATCHDOG=off does not name tasks that compute for long.\n";
 
 /* Takes as many descriptors as the system allows, and keeps freed memory: giving it back
  * and asking again costs a page fault each time. */
