@@ -95,11 +95,11 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
       continue;
     }
     library_name(L);
-    if (gc || lua_isnil(L, -1)) {
+    if (gc || (lua_isnil(L, -1) && ar.name)) {
       lua_pop(L, 1);
-      lua_pushstring(L, gc ? "a __gc metamethod" : ar.name ? ar.name : "a C function");
+      lua_pushstring(L, gc ? "a __gc metamethod" : ar.name);
     }
-    if (lets_waits_through(lua_tostring(L, -1))) {
+    if (lua_isnil(L, -1) || lets_waits_through(lua_tostring(L, -1))) {
       lua_pop(L, 1);
       continue;
     }
@@ -113,7 +113,7 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
 int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
   if (!s->current) return luaL_error(L, "%s: only a task can wait", op);
   luaL_checkstack(L, 10, NULL);
-  if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 0)))
+  if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 1)))
     return luaL_error(L, "%s: cannot wait inside a C function", op);
   const char *where = lua_tostring(L, -1);
   size_t len = strlen(where);
