@@ -13,10 +13,9 @@
 #include "net/host.h"
 
 enum {
-  IN_SET = 1,
-  /* registered with epoll */ INHERITED =
-      4,      /* descriptor of another program too: O_NONBLOCK is never set */
-  ALWAYS = 8, /* epoll refuses it (a regular file): it is always ready */
+  IN_SET = 1,    /* registered with epoll */
+  INHERITED = 4, /* descriptor of another program too: O_NONBLOCK is never set */
+  ALWAYS = 8,    /* epoll refuses it (a regular file): it is always ready */
 };
 
 struct slot {
