@@ -15,6 +15,7 @@ static const struct {
   const char *code, *op; /* op NULL: any */
   const char *hint;
 } hints[] = {
+  /* clang-format off: one row each */
     {"EACCES",        "sendto",  "a broadcast needs setsockopt(\"SO_BROADCAST\", true) first"       },
     {"EACCES",        "bind",    "ports below 1024 are the administrator's; choose 1024 to 65535"   },
     {"EADDRNOTAVAIL", "bind",
@@ -27,6 +28,7 @@ static const struct {
      "the name server did not answer; try again, or check the network"                              },
     {"EAI_NONAME",    NULL,
      "no such name; check the spelling, /etc/hosts and the name server"                             },
+    {"EAI_SERVICE",   NULL,      "a port is a number from 0 to 65535, or a name like \"http\""      },
     {"ECONNREFUSED",  NULL,      "nothing listens there; is the server running, on this port?"      },
     {"ECONNRESET",    NULL,
      "the peer dropped the connection; often it closed with bytes unread, or it crashed"            },
@@ -42,6 +44,7 @@ static const struct {
     {"ETIMEDOUT",     NULL,
      "the peer does not answer; it may be down, or a firewall drops it"                             },
     {"oversized",     NULL,      "raise the limit with {max = bytes}, or read in pieces"            },
+ /* clang-format on */
 };
 
 static void push_holder(lua_State *L, const char *address, const char *transport) {
