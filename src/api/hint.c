@@ -11,41 +11,53 @@
 #include "net/addr.h"
 #include "net/holder.h"
 
+/* clang-format off */
 static const struct {
   const char *code, *op; /* op NULL: any */
   const char *hint;
 } hints[] = {
-  /* clang-format off: one row each */
-    {"EACCES",        "sendto",  "a broadcast needs setsockopt(\"SO_BROADCAST\", true) first"       },
-    {"EACCES",        "bind",    "ports below 1024 are the administrator's; choose 1024 to 65535"   },
-    {"EADDRNOTAVAIL", "bind",
-     "this machine has no such address; an empty host means any"                                    },
-    {"EADDRNOTAVAIL", NULL,      "no local address or port is left for this peer"                   },
-    {"EAFNOSUPPORT",  NULL,
-     "the address is of another family than the socket: net.socket(net.AF_INET6) takes "
-     "both"                                                                                         },
-    {"EAI_AGAIN",     NULL,
-     "the name server did not answer; try again, or check the network"                              },
-    {"EAI_NONAME",    NULL,
-     "no such name; check the spelling, /etc/hosts and the name server"                             },
-    {"EAI_SERVICE",   NULL,      "a port is a number from 0 to 65535, or a name like \"http\""      },
-    {"ECONNREFUSED",  NULL,      "nothing listens there; is the server running, on this port?"      },
-    {"ECONNRESET",    NULL,
-     "the peer dropped the connection; often it closed with bytes unread, or it crashed"            },
-    {"EDESTADDRREQ",  NULL,      "say to whom: sendto(data, address), or connect first"             },
-    {"EHOSTUNREACH",  NULL,      "no route to that host; check the address and the network"         },
-    {"EISCONN",       NULL,      "this socket is connected already; make a new one"                 },
-    {"EMFILE",        NULL,      "too many open sockets and files; close some, or raise `ulimit -n`"},
-    {"EMSGSIZE",      NULL,      "a UDP datagram carries at most 65507 bytes over IPv4; send less"  },
-    {"ENETUNREACH",   NULL,      "no route to that network; check the address and the network"      },
-    {"ENOENT",        "connect", "no server has made this socket file; is it running?"              },
-    {"EPIPE",         NULL,
-     "this direction is closed: the peer went away, or shutdown was called"                         },
-    {"ETIMEDOUT",     NULL,
-     "the peer does not answer; it may be down, or a firewall drops it"                             },
-    {"oversized",     NULL,      "raise the limit with {max = bytes}, or read in pieces"            },
- /* clang-format on */
+  {"EACCES", "sendto",
+   "a broadcast needs setsockopt(\"SO_BROADCAST\", true) first"},
+  {"EACCES", "bind",
+   "ports below 1024 are the administrator's; choose 1024 to 65535"},
+  {"EADDRNOTAVAIL", "bind",
+   "this machine has no such address; an empty host means any"},
+  {"EADDRNOTAVAIL", NULL,
+   "no local address or port is left for this peer"},
+  {"EAFNOSUPPORT", NULL,
+   "the address is of another family than the socket: net.socket(net.AF_INET6) takes both"},
+  {"EAI_AGAIN", NULL,
+   "the name server did not answer; try again, or check the network"},
+  {"EAI_NONAME", NULL,
+   "no such name; check the spelling, /etc/hosts and the name server"},
+  {"EAI_SERVICE", NULL,
+   "a port is a number from 0 to 65535, or a name like \"http\""},
+  {"ECONNREFUSED", NULL,
+   "nothing listens there; is the server running, on this port?"},
+  {"ECONNRESET", NULL,
+   "the peer dropped the connection; often it closed with bytes unread, or it crashed"},
+  {"EDESTADDRREQ", NULL,
+   "say to whom: sendto(data, address), or connect first"},
+  {"EHOSTUNREACH", NULL,
+   "no route to that host; check the address and the network"},
+  {"EISCONN", NULL,
+   "this socket is connected already; make a new one"},
+  {"EMFILE", NULL,
+   "too many open sockets and files; close some, or raise `ulimit -n`"},
+  {"EMSGSIZE", NULL,
+   "a UDP datagram carries at most 65507 bytes over IPv4; send less"},
+  {"ENETUNREACH", NULL,
+   "no route to that network; check the address and the network"},
+  {"ENOENT", "connect",
+   "no server has made this socket file; is it running?"},
+  {"EPIPE", NULL,
+   "this direction is closed: the peer went away, or shutdown was called"},
+  {"ETIMEDOUT", NULL,
+   "the peer does not answer; it may be down, or a firewall drops it"},
+  {"oversized", NULL,
+   "raise the limit with {max = bytes}, or read in pieces"},
 };
+/* clang-format on */
 
 static void push_holder(lua_State *L, const char *address, const char *transport) {
   struct addr_text text;
