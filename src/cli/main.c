@@ -114,7 +114,7 @@ static int run_script(const struct args *a, int argc, char *argv[]) {
   status = run(rt, a, argc, argv);
   int signal = rt->sched.signal;
   runtime_free(rt);
-  if (fflush(stdout) != 0 && status == 0) {
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
     fputs("soquete: standard output cannot be written\n", stderr);
     status = EXIT_FAILURE;
   }
