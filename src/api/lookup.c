@@ -179,7 +179,7 @@ static int getnameinfo_k(lua_State *L, int status, lua_KContext context) {
 /* net.getnameinfo(address) -> name, service | nil, err, code. Without a name in the
  * system's tables the code is EAI_NONAME.                                            [y] */
 static int name_info(lua_State *L) {
-  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, 0);
+  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, ADDRESS_PORTLESS);
   luaL_argcheck(L, address_at(L, 1), 1, "a numeric address is needed, not a name");
   struct lookup *l = new_lookup(L);
   address_get(L, 1, AF_UNSPEC, &l->of);
@@ -202,13 +202,14 @@ static int resolve_k(lua_State *L, int status, lua_KContext context) {
  * is the any-address of IPv6.                                                        [y] */
 static int resolve(lua_State *L) {
   luaL_checkany(L, 5);
-  int type = (int)luaL_checkinteger(L, 4), passive = lua_toboolean(L, 5);
+  int type = (int)luaL_checkinteger(L, 4);
+  int flags = lua_toboolean(L, 5) ? ADDRESS_PASSIVE : 0;
   luaL_checkstring(L, 3);
   lua_settop(L, 3);
   lua_insert(L, 1); /* operation, address, port */
   const char *host = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
   bool any = *host == '\0' || *host == ':';
-  address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, passive);
+  address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, flags);
   lua_settop(L, 2);
   if (address_at(L, 2)) {
     lua_createtable(L, 1, 0);
