@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/address.h"
@@ -121,6 +122,18 @@ static int host_by_name(lua_State *L) {
   return gethostbyname_k(L, LUA_OK, 0);
 }
 
+/* A port must be one: the C library takes "99999" for 34463, and "-1" for 65535. */
+static void check_service(lua_State *L, int idx) {
+  const char *service = lua_tostring(L, idx);
+  size_t digits = strspn(service, "0123456789");
+  bool is_name = digits == 0 && *service && !strchr("+- \t", *service);
+  bool is_port = digits > 0 && digits <= 5 && !service[digits] && atoi(service) <= 65535;
+  if (is_name || is_port) return;
+  luaL_argerror(L, idx,
+                lua_pushfstring(
+                    L, "'%s' is no port from 0 to 65535 and no service's name", service));
+}
+
 static int give_list(lua_State *L, const struct lookup *l) {
   lua_createtable(L, l->q.count, 0);
   for (int i = 0; i < l->q.count; i++) {
@@ -147,6 +160,7 @@ static int address_info(lua_State *L) {
   }
   if (!lua_isnil(L, 2)) {
     copy_name(L, 2, l->service, sizeof l->service);
+    check_service(L, 2);
     l->q.service = l->service;
   }
   luaL_argcheck(L, l->q.host || l->q.service, 1, "a name or a service is needed");
