@@ -300,8 +300,8 @@ static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
     if (deadline_ns == NET_NEVER) {
       limit = NULL;
     } else {
-      int64_t ns = deadline_ns - host_now(&e->net);
-      if (ns > 0) left = (struct timespec){ns / 1000000000, ns % 1000000000};
+      int64_t now = host_now(&e->net), ns = deadline_ns > now ? deadline_ns - now : 0;
+      left = (struct timespec){ns / 1000000000, ns % 1000000000};
     }
     int n = epoll_pwait2(e->epoll_fd, e->found, max, limit, NULL);
     if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
