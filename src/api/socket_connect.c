@@ -243,19 +243,24 @@ static int connect_method(lua_State *L) {
 
 /* --- shutdown --------------------------------------------------------------------------- */
 
-/* The end comes after what was sent: waits for bytes that the kernel has not taken yet. */
+/* The end of the sending side comes after all that was sent: it waits for tasks that are
+ * sending, and for bytes that the kernel has not taken yet. */
 static int shutdown_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
+  int how = (int)lua_tointeger(L, 2);
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "shutdown", STATUS_CLOSED);
-  int r = net_shutdown(s->sched->loop.net, s->h, (int)lua_tointeger(L, 2));
+  bool turn = how == SHUT_RD || gate_open(&s->wr, s->sched);
+  int r = turn ? net_shutdown(s->sched->loop.net, s->h, how) : -EAGAIN;
   if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-    struct task_wait w = {"shutdown", s, s->h, NET_WR, deadline, 0};
+    struct task_wait w = {"shutdown", s, turn ? s->h : -1, NET_WR, deadline, 0};
+    if (!turn) return task_queue(L, s->sched, &s->wr, &w, shutdown_k);
     gate_enter(&s->wr, s->sched);
     return task_await(L, s->sched, &w, shutdown_k);
   }
   if (r < 0)
     return socket_fail(L, SLOT_SOCKET, "shutdown", r == -EAGAIN ? STATUS_TIMEOUT : r);
+  if (how != SHUT_RD) stream_end(&s->stream);
   return step_done(L, s, "shutdown");
 }
 
@@ -266,8 +271,6 @@ static int shutdown_method(lua_State *L) {
   lua_Integer how = luaL_optinteger(L, 2, SHUT_WR);
   luaL_argcheck(L, how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR, 2,
                 "SHUT_RD, SHUT_WR or SHUT_RDWR");
-  if (!gate_open(&s->wr, s->sched))
-    return luaL_error(L, "shutdown: another task is sending on this socket");
   lua_settop(L, SLOT_SOCKET);
   lua_pushinteger(L, how);
   return shutdown_k(L, LUA_OK, socket_deadline(s));

@@ -54,8 +54,8 @@ static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
   size_t len;
   const char *data = lua_tolstring(L, SLOT_DATA, &len);
   while (s->sent < len) {
-    ssize_t r =
-        stream_send(&s->stream, s->sched->loop.net, s->h, data + s->sent, len - s->sent);
+    ssize_t r = (all ? stream_send : stream_send_now)(
+        &s->stream, s->sched->loop.net, s->h, data + s->sent, len - s->sent);
     if (r < 0) return r;
     s->sent += (size_t)r;
     if (!all) break;

@@ -189,8 +189,9 @@ int outq_flush(struct outq *q, net_h h) {
   struct outq_slot *slot = slot_of(q, h);
   if (!slot) return 0;
   flush_entry(q, slot);
+  bool left = outq_resume(q, h);
   if (slot->error) return outq_error(q, h);
-  return held(slot) > 0 ? -EAGAIN : 0;
+  return left ? -EAGAIN : 0;
 }
 
 bool outq_holds(const struct outq *q, net_h h) {

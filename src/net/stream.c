@@ -43,12 +43,26 @@ ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
   return status < 0 ? status : r;
 }
 
+/* What a send gave, with its failure remembered. Lack of memory passes. */
+static ssize_t sent(struct stream *st, ssize_t r) {
+  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int)r;
+  return r;
+}
+
 ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *bytes,
                     size_t n) {
   if (st->wr_status < 0) return st->wr_status;
-  ssize_t r = net_send(net, h, bytes, n);
-  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int)r;
-  return r;
+  return sent(st, net_send(net, h, bytes, n));
+}
+
+ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char *bytes,
+                        size_t n) {
+  if (st->wr_status < 0) return st->wr_status;
+  return sent(st, net_sendto(net, h, bytes, n, NULL));
+}
+
+void stream_end(struct stream *st) {
+  if (st->wr_status == 0) st->wr_status = -EPIPE;
 }
 
 ssize_t stream_find(struct stream *st, const char *pattern, size_t len) {

@@ -29,6 +29,13 @@ ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch, 
 ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *bytes,
                     size_t n);
 
+/* As stream_send, past the backend's queue: what the kernel itself took. */
+ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char *bytes,
+                        size_t n);
+
+/* This side has ended its sending: every later send is told so (EPIPE). */
+void stream_end(struct stream *st);
+
 /* The offset of `pattern` in the buffer, or -1 with the scan remembered for the next call
  * of the same search; stream_restart begins another search. */
 ssize_t stream_find(struct stream *st, const char *pattern, size_t len);

@@ -209,6 +209,7 @@ end)
 
 T.test("a_search_begins_anew_when_another_is_asked_for", function()
   local b, a = having("abc;", true)
+  T.ok(b:peek())
   b:settimeout(0)
   T.fails("timeout", b:read_until("\n"))
   T.eq(b:read_until(";"), "abc")
