@@ -39,3 +39,11 @@ void signals_open(struct runtime *rt) {
   sigaction(SIGTERM, &interrupt, NULL);
   sigaction(SIGPIPE, &broken_pipe, NULL);
 }
+
+void signals_close(void) {
+  static const int taken[] = {SIGINT, SIGTERM, SIGPIPE};
+  struct sigaction plain = {.sa_handler = SIG_DFL};
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    sigaction(taken[i], &plain, NULL);
+  interrupted = NULL;
+}
