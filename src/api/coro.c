@@ -1,6 +1,6 @@
 /* A wait yields a sentinel. The functions here hand it outward, coroutine by coroutine, to
  * the scheduler; when the wait is over they resume inward again. A weak table remembers
- * which coroutine is parked in a wait, and by which task. Upvalues of all functions: the
+ * which coroutine is parked in which wait. Upvalues of all functions: the
  * scheduler, that table, and Lua's own coroutine.close; of a wrap: also the coroutine. */
 #include "api/coro.h"
 
@@ -17,23 +17,36 @@ static lua_State *check_thread(lua_State *L, int idx) {
   return co;
 }
 
-/* Marks that the coroutine at `idx` waits for the running task, or no longer does. */
+/* Marks that the coroutine at `idx` is parked in the running task's wait, or no longer. */
 static void mark_waiting(lua_State *L, int idx, bool waits) {
   lua_pushvalue(L, idx);
   if (waits)
-    lua_pushlightuserdata(L, sched_of(L)->current);
+    lua_pushinteger(L, (lua_Integer)sched_of(L)->current->park);
   else
     lua_pushnil(L);
   lua_rawset(L, lua_upvalueindex(UP_WAITING));
 }
 
-/* The task that is parked in the coroutine at `idx`, or NULL. */
-static struct task *waiting_task(lua_State *L, int idx) {
+/* The mark of the coroutine at `idx`: which wait it was parked in; 0: none. */
+static uint64_t mark_of(lua_State *L, int idx) {
   lua_pushvalue(L, idx);
   lua_rawget(L, lua_upvalueindex(UP_WAITING));
-  struct task *t = lua_touserdata(L, -1);
+  uint64_t park = (uint64_t)lua_tointeger(L, -1);
   lua_pop(L, 1);
-  return t;
+  return park;
+}
+
+/* The task that is parked in the coroutine at `idx`, or NULL. A mark may outlive its wait:
+ * when an outer coroutine was closed, the task went on without the inner ones. */
+static struct task *waiting_task(lua_State *L, int idx) {
+  struct sched *s = sched_of(L);
+  uint64_t park = mark_of(L, idx);
+  if (!park) return NULL;
+  for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next) {
+    struct task *t = list_entry(i, struct task, all);
+    if (t->parked && t->park == park) return t;
+  }
+  return NULL;
 }
 
 /* Moves `n` values between threads; false when there is no room for them. */
@@ -85,7 +98,7 @@ static int resume_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   lua_State *co = lua_tothread(L, SLOT_CO);
-  if (!waiting_task(L, SLOT_CO)) {
+  if (!mark_of(L, SLOT_CO)) {
     if (sched_of(L)->current) sched_of(L)->current->scope = lua_touserdata(L, SLOT_SCOPE);
     lua_pushliteral(L, "the coroutine was closed while it waited");
     return resume_done(L, co, -1);
@@ -121,7 +134,7 @@ static int wrap_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   lua_State *co = lua_tothread(L, SLOT_CO);
-  if (!waiting_task(L, SLOT_CO))
+  if (!mark_of(L, SLOT_CO))
     return luaL_error(L, "the coroutine was closed while it waited");
   mark_waiting(L, SLOT_CO, false);
   return step(L, co, SLOT_CO, 0, wrap_k);

@@ -87,10 +87,14 @@ void interrupt_all(struct sched *s) {
 
 void interrupt_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  lua_sethook(L, NULL, 0, 0);
+  enum { AGAIN = 1000 }; /* instructions: a protected call may swallow the first */
   struct sched *s = sched_get(L);
   report_asked(s);
-  if (!s->signal) return;
+  if (!s->signal) {
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, AGAIN);
   interrupt_all(s);
   if (s->current) check(L, s->current, "signal", NULL);
 }

@@ -218,6 +218,7 @@ static bool can_wait(lua_State *L, const struct sched *s) {
 static int park(lua_State *L, struct task *t, const char *op, const struct socket *on,
                 lua_KContext context, lua_KFunction k) {
   t->parked = L;
+  t->park = ++t->sched->last_park;
   t->op = op;
   t->on = on;
   t->since_ns = loop_now(&t->sched->loop);

@@ -42,6 +42,7 @@ struct task {
   lua_State *unwind_L;   /* not NULL: an interruption unwinds to the protected call ... */
   intptr_t unwind_depth; /* ... of this depth in this thread; <close> handlers may wait */
   unsigned swallowed;    /* how often a protected call caught the interruption */
+  uint64_t park;         /* which wait this is, or was last: unique in the scheduler */
   unsigned ops;          /* operations since it waited last */
   size_t bytes;          /* bytes they moved */
   uint32_t id;
@@ -63,6 +64,7 @@ struct sched {
   int64_t reap_ns;      /* not before this time */
   size_t alive;
   uint32_t last_id;
+  uint64_t last_park;
   struct task *first;                 /* the main script's, while it is alive */
   bool stopping;                      /* every task is cancelled, new ones are born so */
   volatile sig_atomic_t signal;       /* SIGINT or SIGTERM that came, else 0 */

@@ -112,6 +112,7 @@ static int run_script(const struct args *a, int argc, char *argv[]) {
   if (a->trace) trace_open(&trace, net, STDERR_FILENO, runtime_place, rt);
   signals_open(rt);
   status = run(rt, a, argc, argv);
+  signals_close();
   int signal = rt->sched.signal;
   runtime_free(rt);
   trace_fini(&trace);

@@ -42,7 +42,7 @@ static void on_quit(int signal) {
 
 static void on_tick(int signal) {
   (void)signal;
-  runtime_tick(interrupted);
+  if (interrupted) runtime_tick(interrupted);
 }
 
 /* Counts the time that this process computes; an idle one costs nothing. */
@@ -68,4 +68,14 @@ void signals_open(struct runtime *rt) {
   sigaction(SIGPIPE, &broken_pipe, NULL);
   sigaction(SIGQUIT, &quit, NULL);
   start_watchdog();
+}
+
+void signals_close(void) {
+  static const int taken[] = {SIGINT, SIGTERM, SIGPIPE, SIGQUIT};
+  struct sigaction plain = {.sa_handler = SIG_DFL};
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    sigaction(taken[i], &plain, NULL);
+  struct itimerval never = {0};
+  setitimer(ITIMER_PROF, &never, NULL); /* a tick that is under way finds nobody */
+  interrupted = NULL;
 }

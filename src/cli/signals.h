@@ -9,6 +9,9 @@
 /* Sets the handlers; `rt` is what SIGINT and SIGTERM interrupt. */
 void signals_open(struct runtime *rt);
 
+/* Takes the handlers away: what they interrupt is about to be freed. */
+void signals_close(void);
+
 /* Ends the process by `signal`, as if it had had no handler. */
 void signals_die(int signal);
 

@@ -56,8 +56,7 @@ T.test("a_full_backlog_refuses_and_does_not_hang", function()
   T.ok(l:listen(1))
   local clients, code = {}, nil
   for i = 1, 10 do
-    local s, c
-    s, _, c = net.connect("unix:" .. p)
+    local s, _, c = net.connect("unix:" .. p)
     clients[i], code = s or false, c
     if not s then break end
   end

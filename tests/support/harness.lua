@@ -186,16 +186,20 @@ end
 
 -- Sends until the kernel takes no more; gives how many bytes that were.
 function T.fill(stream)
-  local total, piece = 0, ("x"):rep(16384)
+  local total, full = 0, false
   stream:settimeout(0)
-  while true do
-    local n, err, code = stream:send(piece)
-    if not n then
-      T.eq(code, "timeout")
-      total = total + err.sent
-      break
+  while not full do
+    local n, err, code = stream:send(("x"):rep(16384))
+    while n do
+      total = total + n
+      n, err, code = stream:send(("x"):rep(16384))
     end
-    total = total + n
+    T.eq(code, "timeout")
+    total = total + err.sent
+    net.sleep(0.002) -- the kernel may make more room as bytes arrive on the other side
+    n = stream:send_some("x")
+    full = not n
+    total = total + (n or 0)
   end
   stream:settimeout(nil)
   return total
