@@ -186,9 +186,9 @@ end
 
 -- Sends until the kernel takes no more; gives how many bytes that were.
 function T.fill(stream)
-  local total, full = 0, false
+  local total, refusals = 0, 0
   stream:settimeout(0)
-  while not full do
+  while refusals < 3 do
     local n, err, code = stream:send(("x"):rep(16384))
     while n do
       total = total + n
@@ -196,9 +196,9 @@ function T.fill(stream)
     end
     T.eq(code, "timeout")
     total = total + err.sent
-    net.sleep(0.002) -- the kernel may make more room as bytes arrive on the other side
+    net.sleep(0.005) -- the kernel may make more room as bytes arrive on the other side
     n = stream:send_some("x")
-    full = not n
+    refusals = n and 0 or refusals + 1
     total = total + (n or 0)
   end
   stream:settimeout(nil)
