@@ -244,14 +244,16 @@ class Watchdog(Case):
 class OnSignal(Case):
     CODE = """
     local net = require "net"
-    local count = 0
+    local names = net.channel()
     net.on_signal("SIGUSR1", function(name)
-      count = count + 1
       net.sleep(0.001)
-      print(name .. " " .. count)
-      if count == 2 then net.on_signal("SIGUSR1", nil) end
+      names:put(name)
     end)
     print("ready")
+    for i = 1, 2 do print(names:get() .. " " .. i) end
+    net.on_signal("SIGUSR1", nil)
+    print("given back")
+    net.sleep(60)
     """
 
     def test_runs_its_function_as_a_task_until_it_is_taken_back(self):
@@ -260,8 +262,9 @@ class OnSignal(Case):
         program.signal(signal.SIGUSR1)
         program.says("SIGUSR1 1\n")
         program.signal(signal.SIGUSR1)
-        program.says("SIGUSR1 2\n")
-        self.assertEqual(program.ends(), 0)
+        program.says("SIGUSR1 2\ngiven back\n")
+        program.signal(signal.SIGUSR1)
+        self.assertEqual(program.ends(), -signal.SIGUSR1)
 
     def test_may_replace_the_end_by_sigint(self):
         code = """
