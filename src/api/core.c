@@ -11,6 +11,7 @@
 #include "api/join_set.h"
 #include "api/lookup.h"
 #include "api/names.h"
+#include "api/on_signal.h"
 #include "api/protect.h"
 #include "api/report.h"
 #include "api/runtime.h"
@@ -34,7 +35,7 @@ void core_open(lua_State *L) {
 
 /* net.address(address) or net.address(host, port) -> address. Numeric ones only.         */
 static int address(lua_State *L) {
-  address_arg(L, 1, AF_INET, SOCK_STREAM, 1);
+  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, 1);
   luaL_argcheck(L, address_at(L, 1), 1,
                 "a numeric host is needed; getaddrinfo asks names");
   lua_settop(L, 1);
@@ -96,6 +97,7 @@ int luaopen_net_core(lua_State *L) {
   lookup_functions(L);
   condition_functions(L);
   join_set_functions(L);
+  on_signal_functions(L);
   socket_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

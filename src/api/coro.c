@@ -13,7 +13,7 @@ enum { UP_SCHED = 1, UP_WAITING, UP_CLOSE, UP_COROUTINE };
 
 static lua_State *check_thread(lua_State *L, int idx) {
   lua_State *co = lua_tothread(L, idx);
-  luaL_argexpected(L, co, idx, "coroutine");
+  luaL_argexpected(L, co, idx, "thread");
   return co;
 }
 
@@ -213,7 +213,11 @@ static int close_coroutine(lua_State *L) {
   s->blocked = L;
   int status = lua_pcall(L, 1, LUA_MULTRET, 0);
   s->blocked = blocked;
-  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+  if (status == LUA_OK) return lua_gettop(L);
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
 }
 
 /* True when `co` is the running task's own thread, in which scripts cannot yield. */

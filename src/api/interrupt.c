@@ -2,6 +2,7 @@
 #include "api/interrupt.h"
 
 #include "api/error.h"
+#include "api/report.h"
 #include "api/socket.h"
 #include "api/task.h"
 #include "base/status.h"
@@ -88,6 +89,7 @@ void interrupt_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
   struct sched *s = sched_get(L);
+  report_asked(s);
   if (!s->signal) return;
   interrupt_all(s);
   if (s->current) check(L, s->current, "signal", NULL);

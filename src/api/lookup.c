@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <netdb.h>
 #include <string.h>
 
 #include "api/address.h"
@@ -82,6 +83,7 @@ static int ask(lua_State *L, const char *op, lua_KFunction k,
   char text[ADDR_TEXT] = "";
   if (l->q.of) addr_format(l->q.of, text);
   const char *whom = l->q.of ? text : l->q.host ? l->host : l->service;
+  if (r == status_from_eai(EAI_SERVICE)) whom = l->service;
   return error_return(L, &(struct failure){op, r, whom, NULL});
 }
 

@@ -95,11 +95,11 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
       continue;
     }
     library_name(L);
-    if (gc || lua_isnil(L, -1)) {
+    if (gc || (lua_isnil(L, -1) && ar.name)) {
       lua_pop(L, 1);
-      lua_pushstring(L, gc ? "a __gc metamethod" : ar.name ? ar.name : "a C function");
+      lua_pushstring(L, gc ? "a __gc metamethod" : ar.name);
     }
-    if (lets_waits_through(lua_tostring(L, -1))) {
+    if (lua_isnil(L, -1) || lets_waits_through(lua_tostring(L, -1))) {
       lua_pop(L, 1);
       continue;
     }
@@ -113,7 +113,7 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
 int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
   if (!s->current) return luaL_error(L, "%s: only a task can wait", op);
   luaL_checkstack(L, 10, NULL);
-  if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 0)))
+  if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 1)))
     return luaL_error(L, "%s: cannot wait inside a C function", op);
   const char *where = lua_tostring(L, -1);
   size_t len = strlen(where);
@@ -170,15 +170,37 @@ void report_push_wait(lua_State *L, const struct task *t) {
   lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *address ? " " : "", address);
 }
 
-/* The script line in which a parked task waits. */
+/* The script line in which a task waits or runs. */
 static void push_line(lua_State *L, const struct task *t) {
-  lua_State *in = t->parked;
+  struct sched *s = t->sched;
+  lua_State *in = t->parked ? t->parked : t == s->current ? s->running : NULL;
   if (!in || !lua_checkstack(in, 3)) {
     lua_pushliteral(L, "?");
     return;
   }
   error_where(in);
-  lua_xmove(in, L, 1);
+  if (in != L) lua_xmove(in, L, 1);
+}
+
+static double age_of(const struct task *t) {
+  return (double)(loop_now(&t->sched->loop) - t->since_ns) / 1e9;
+}
+
+/* One task of the report; [task] as light userdata. Protected by the caller. */
+static int write_task(lua_State *L) {
+  const struct task *t = lua_touserdata(L, 1);
+  const char *who = t == t->sched->first ? "main script" : "spawned at ";
+  const char *site = t == t->sched->first ? "" : t->site;
+  push_line(L, t);
+  fprintf(stderr, "  task %u (%s%s)", t->id, who, site);
+  if (!t->parked) {
+    fprintf(stderr, " %s\n", t == t->sched->current ? "runs" : "is ready");
+    return 0;
+  }
+  report_push_wait(L, t);
+  fprintf(stderr, " waits at %s in %s since %.3f s\n", lua_tostring(L, -2),
+          lua_tostring(L, -1), age_of(t));
+  return 0;
 }
 
 void report_tasks(struct sched *s, const char *headline) {
@@ -186,13 +208,64 @@ void report_tasks(struct sched *s, const char *headline) {
   fflush(stdout);
   fprintf(stderr, "soquete: %s\n", headline);
   for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next) {
-    struct task *t = list_entry(i, struct task, all);
-    double age = (double)(loop_now(&s->loop) - t->since_ns) / 1e9;
-    push_line(L, t);
-    report_push_wait(L, t);
-    fprintf(stderr, "  task %u (%s%s) waits at %s in %s since %.3f s\n", t->id,
-            t == s->first ? "main script" : "spawned at ", t == s->first ? "" : t->site,
-            lua_tostring(L, -2), lua_tostring(L, -1), age);
-    lua_pop(L, 2);
+    lua_pushcfunction(L, write_task);
+    lua_pushlightuserdata(L, list_entry(i, struct task, all));
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory: one line less */
+  }
+}
+
+/* Names the running task, once, and where it computes. */
+static void name_computing(struct sched *s) {
+  struct task *t = s->current;
+  if (!t || t->named) return;
+  t->named = true;
+  error_where(s->running);
+  fprintf(stderr,
+          "soquete: task %u, spawned at %s, computes at %s for more than 100 ms without"
+          " waiting: the others stand still; net.yield() lets them run\n",
+          t->id, t->site, lua_tostring(s->running, -1));
+  lua_pop(s->running, 1);
+}
+
+void report_asked(struct sched *s) {
+  if (s->asked) {
+    s->asked = 0;
+    report_tasks(s, "tasks");
+  }
+  if (s->computes) {
+    s->computes = 0;
+    name_computing(s);
+  }
+}
+
+static void set_text(lua_State *L, const char *field, const char *text) {
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
+static void push_task(lua_State *L, const struct task *t) {
+  lua_createtable(L, 0, 6);
+  lua_pushinteger(L, t->id);
+  lua_setfield(L, -2, "id");
+  set_text(L, "spawned", t->site);
+  set_text(L, "status",
+           t->parked                ? "waiting"
+           : t == t->sched->current ? "running"
+                                    : "ready");
+  push_line(L, t);
+  lua_setfield(L, -2, "where");
+  if (!t->parked) return;
+  report_push_wait(L, t);
+  lua_setfield(L, -2, "waits_in");
+  lua_pushnumber(L, age_of(t));
+  lua_setfield(L, -2, "seconds");
+}
+
+void report_push_tasks(lua_State *L, struct sched *s) {
+  lua_Integer n = 0;
+  lua_createtable(L, (int)s->alive, 0);
+  for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next) {
+    push_task(L, list_entry(i, struct task, all));
+    lua_rawseti(L, -2, ++n);
   }
 }

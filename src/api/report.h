@@ -30,6 +30,12 @@ void report_failure(struct task *t);
 /* Writes every task that is alive: where it was spawned, where it waits, since when. */
 void report_tasks(struct sched *s, const char *headline);
 
+/* What signals have asked for: all tasks (SIGQUIT), a task that computes (the watchdog). */
+void report_asked(struct sched *s);
+
+/* Pushes a list of all tasks that are alive, for net.tasks.               [-0, +1, m] */
+void report_push_tasks(lua_State *L, struct sched *s);
+
 /* Writes "soquete: " and the value at `idx` as text, with its hint.       [-0, +0, -] */
 void report_value(lua_State *L, int idx);
 

@@ -10,6 +10,7 @@
 #include "api/core.h"
 #include "api/error.h"
 #include "api/loader.h"
+#include "api/on_signal.h"
 #include "api/report.h"
 #include "base/status.h"
 
@@ -80,6 +81,8 @@ static void turns(struct sched *s) {
   while (s->alive > 0) {
     int r = loop_turn(&s->loop);
     if (s->signal && !s->stopping) interrupt_all(s);
+    on_signal_dispatch(s);
+    report_asked(s);
     if (r == -EDEADLK && !deadlock(s)) break;
     if (r < 0 && r != -EDEADLK) {
       fprintf(stderr, "soquete: the loop cannot wait: %s\n", status_text(r));
@@ -101,13 +104,33 @@ int runtime_run(struct runtime *rt, int nargs) {
   return s->signal ? 128 + s->signal : s->status;
 }
 
-void runtime_interrupt(struct runtime *rt, int signal) {
-  rt->sched.signal = signal;
-  lua_State *running = rt->sched.running;
+/* Makes the running script look at what a signal has left, at its next instruction. */
+static void set_hook(struct sched *s) {
+  lua_State *running = s->running;
   if (running)
     lua_sethook(running, interrupt_hook,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void runtime_interrupt(struct runtime *rt, int signal) {
+  rt->sched.signal = signal;
+  set_hook(&rt->sched);
   net_wake(rt->net);
+}
+
+void runtime_report(struct runtime *rt) {
+  rt->sched.asked = 1;
+  set_hook(&rt->sched);
+  net_wake(rt->net);
+}
+
+void runtime_tick(struct runtime *rt) {
+  struct sched *s = &rt->sched;
+  bool same = s->running && s->resumes == s->resumes_seen;
+  s->resumes_seen = s->resumes;
+  if (!same) return;
+  s->computes = 1;
+  set_hook(s);
 }
 
 void runtime_place(void *arg, char out[TRACE_PLACE]) {
@@ -132,6 +155,7 @@ void runtime_drain(struct net *net) {
 
 void runtime_free(struct runtime *rt) {
   if (!rt) return;
+  on_signal_close(&rt->sched);
   lua_close(rt->L);
   runtime_drain(rt->net);
   sched_fini(&rt->sched);

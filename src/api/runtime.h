@@ -26,6 +26,13 @@ int runtime_run(struct runtime *rt, int nargs);
 /* Cancels every task as SIGINT does; safe in a signal handler. */
 void runtime_interrupt(struct runtime *rt, int signal);
 
+/* Has all tasks written to stderr; safe in a signal handler. */
+void runtime_report(struct runtime *rt);
+
+/* The watchdog's tick, once in 100 ms of processor time: a task that runs since the last
+ * tick is named on stderr. Safe in a signal handler. */
+void runtime_tick(struct runtime *rt);
+
 /* Where the script is: "task 2  server.lua:9" (the trace asks; `arg` is the runtime). */
 void runtime_place(void *arg, char out[TRACE_PLACE]);
 

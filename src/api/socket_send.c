@@ -30,8 +30,7 @@ static void read_data(lua_State *L) {
 }
 
 /* Gives nil, err, code, where err.sent counts what had been handed over. */
-static int send_failed(lua_State *L, struct socket *s, int status) {
-  size_t sent = s->sent;
+static int send_failed(lua_State *L, struct socket *s, int status, size_t sent) {
   socket_fail(L, SLOT_SOCKET, "send", status);
   lua_pushinteger(L, (lua_Integer)sent);
   lua_setfield(L, -3, "sent");
@@ -40,8 +39,7 @@ static int send_failed(lua_State *L, struct socket *s, int status) {
 
 static int wait_turn(lua_State *L, struct socket *s, int64_t deadline, lua_KFunction k) {
   struct task_wait w = {"send", s, -1, 0, deadline, 0};
-  if (task_late(s->sched, deadline))
-    return socket_fail(L, SLOT_SOCKET, "send", STATUS_TIMEOUT);
+  if (task_late(s->sched, deadline)) return send_failed(L, s, STATUS_TIMEOUT, 0);
   return task_queue(L, s->sched, &s->wr, &w, k);
 }
 
@@ -67,16 +65,17 @@ static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
 
 static int continue_send(lua_State *L, bool all, int64_t deadline, lua_KFunction k) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "send", STATUS_CLOSED);
+  bool waited = lua_toboolean(L, SLOT_WAITED);
+  if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, waited ? s->sent : 0);
   if (!gate_open(&s->wr, s->sched)) return wait_turn(L, s, deadline, k);
-  if (!lua_toboolean(L, SLOT_WAITED)) s->sent = 0;
+  if (!waited) s->sent = 0;
   ssize_t r = send_rest(L, s, all);
   if (r == -EAGAIN && !task_late(s->sched, deadline)) {
     lua_settop(L, SLOT_DATA);
     lua_pushboolean(L, 1);
     return wait_room(L, s, deadline, k);
   }
-  if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : (int)r);
+  if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : (int)r, s->sent);
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushinteger(L, (lua_Integer)s->sent);
   return task_step(L, s->sched, 1, s->sent);

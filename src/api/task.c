@@ -80,7 +80,8 @@ static void failed(struct task *t) {
     report_failure(t);
     interrupt_all(s);
     return;
-  }  if (!list_empty(&t->joiners)) return;
+  }
+  if (!list_empty(&t->joiners)) return;
   list_append(&s->untold, &t->all);
   if (t->set || waiter_busy(&s->reaper)) return; /* a set holds its tasks */
   int64_t now = loop_now(&s->loop);
@@ -101,7 +102,8 @@ static void finish(struct task *t, int status, int results) {
   gate_leave(t);
   loop_cancel(&s->loop, &t->waiter);
   list_remove(&t->all);
-  s->alive--;  if (t->state == TASK_FAILED) failed(t);
+  s->alive--;
+  if (t->state == TASK_FAILED) failed(t);
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
   struct list *node;
@@ -152,6 +154,7 @@ static void run(struct waiter *w) {
   t->on = NULL;
   t->ops = 0;
   t->bytes = 0;
+  s->resumes++;
   s->current = t;
   s->running = t->L;
   int results;
@@ -223,9 +226,15 @@ static int park(lua_State *L, struct task *t, const char *op, const struct socke
   return lua_yieldk(L, 1, context, k);
 }
 
+/* Raises because L is where nothing can yield. */
+static int refuse(lua_State *L, struct sched *s, const char *op) {
+  if (s->current) gate_leave(s->current);
+  return report_cannot_wait(L, s, op);
+}
+
 int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
-  if (!can_wait(L, s)) return report_cannot_wait(L, s, w->op);
+  if (!can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
   luaL_checkstack(L, 1, NULL);
@@ -244,7 +253,7 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
 
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
                  const struct task_wait *w, lua_KFunction k) {
-  if (!can_wait(L, s)) return report_cannot_wait(L, s, w->op);
+  if (!can_wait(L, s)) return refuse(L, s, w->op);
   list_append(queue, &s->current->queued);
   return task_await(L, s, w, k);
 }
@@ -255,7 +264,7 @@ int task_queue(lua_State *L, struct sched *s, struct gate *gate,
 }
 
 int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k) {
-  if (!can_wait(L, s)) return report_cannot_wait(L, s, op);
+  if (!can_wait(L, s)) return refuse(L, s, op);
   interrupt_check(L, s, op, NULL);
   loop_later(&s->loop, &s->current->waiter);
   return park(L, s->current, op, NULL, 0, k);

@@ -47,6 +47,7 @@ struct task {
   uint32_t id;
   uint8_t state; /* enum task_state */
   bool cancelled;
+  bool named;  /* the watchdog has told that it computes for long */
   int results; /* values on its stack once it is done; the error when it failed */
 };
 
@@ -62,10 +63,15 @@ struct sched {
   int64_t reap_ns;      /* not before this time */
   size_t alive;
   uint32_t last_id;
-  struct task *first;           /* the main script's, while it is alive */
-  bool stopping;                /* every task is cancelled, new ones are born so */
-  volatile sig_atomic_t signal; /* SIGINT or SIGTERM that came, else 0 */
-  int status;                   /* the exit status so far: 1 after an untended failure */
+  struct task *first;                 /* the main script's, while it is alive */
+  bool stopping;                      /* every task is cancelled, new ones are born so */
+  volatile sig_atomic_t signal;       /* SIGINT or SIGTERM that came, else 0 */
+  volatile sig_atomic_t signals_came; /* some of those that on_signal took */
+  volatile sig_atomic_t asked;        /* a report of all tasks is wanted (SIGQUIT) */
+  volatile sig_atomic_t computes;     /* the watchdog saw one run for too long */
+  uint32_t resumes;                   /* how often a task was resumed */
+  uint32_t resumes_seen;              /* by the watchdog, at its last tick */
+  int status;    /* the exit status so far: 1 after an untended failure */
   char *scratch; /* owned; where received bytes land before they become strings */
 };
 

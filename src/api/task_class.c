@@ -70,6 +70,12 @@ static int running(lua_State *L) {
   return 1;
 }
 
+/* net.tasks() -> list of {id, status, spawned, where, waits_in, seconds}                 */
+static int tasks(lua_State *L) {
+  report_push_tasks(L, sched_of(L));
+  return 1;
+}
+
 /* --- methods -------------------------------------------------------------------------- */
 
 static int push_results(lua_State *L, struct task *t) {
@@ -151,6 +157,7 @@ static const luaL_Reg functions[] = {
     {"running",  running         },
     {"sleep",    sleep_for       },
     {"spawn",    spawn           },
+    {"tasks",    tasks           },
     {"yield",    yield           },
     {NULL,       NULL            },
 };

@@ -29,8 +29,11 @@ static const char usage[] =
     "       soquete help FILE.lua                    print a script's opening comment\n"
     "       soquete --version | --help\n"
     "\n"
-    "--trace prints each operation on a socket on standard error. SOQUETE_PATH names a\n"
-    "folder whose Lua modules come before the embedded ones.\n";
+    "--trace prints each operation on a socket on standard error. Ctrl-\\ shows what "
+    "each\n"
+    "task waits for. SOQUETE_PATH names a folder whose Lua modules come before the "
+    "embedded\n"
+    "ones. SOQUETE_WATCHDOG=off does not name tasks that compute for long.\n";
 
 /* Takes as many descriptors as the system allows, and keeps freed memory: giving it back
  * and asking again costs a page fault each time. */
@@ -111,7 +114,7 @@ static int run_script(const struct args *a, int argc, char *argv[]) {
   status = run(rt, a, argc, argv);
   int signal = rt->sched.signal;
   runtime_free(rt);
-  if (fflush(stdout) != 0 && status == 0) {
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
     fputs("soquete: standard output cannot be written\n", stderr);
     status = EXIT_FAILURE;
   }

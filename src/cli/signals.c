@@ -4,7 +4,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+enum { WATCHDOG_MICROSECONDS = 100 * 1000 };
 
 static struct runtime *interrupted;
 
@@ -31,11 +35,37 @@ static void on_pipe(int signal) {
   if (poll(&out, 1, 0) == 1 && out.revents & POLLERR) signals_die(signal);
 }
 
+static void on_quit(int signal) {
+  (void)signal;
+  runtime_report(interrupted);
+}
+
+static void on_tick(int signal) {
+  (void)signal;
+  runtime_tick(interrupted);
+}
+
+/* Counts the time that this process computes; an idle one costs nothing. */
+static void start_watchdog(void) {
+  const char *off = getenv("SOQUETE_WATCHDOG");
+  struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+  struct itimerval every = {
+      {0, WATCHDOG_MICROSECONDS},
+      {0, WATCHDOG_MICROSECONDS}
+  };
+  if (off && strcmp(off, "off") == 0) return;
+  sigaction(SIGPROF, &tick, NULL);
+  setitimer(ITIMER_PROF, &every, NULL);
+}
+
 void signals_open(struct runtime *rt) {
+  struct sigaction quit = {.sa_handler = on_quit, .sa_flags = SA_RESTART};
   struct sigaction interrupt = {.sa_handler = on_interrupt};
   struct sigaction broken_pipe = {.sa_handler = on_pipe, .sa_flags = SA_RESTART};
   interrupted = rt;
   sigaction(SIGINT, &interrupt, NULL);
   sigaction(SIGTERM, &interrupt, NULL);
   sigaction(SIGPIPE, &broken_pipe, NULL);
+  sigaction(SIGQUIT, &quit, NULL);
+  start_watchdog();
 }

@@ -1,4 +1,5 @@
 /* Signals: SIGINT and SIGTERM cancel every task, a second one ends the process at once;
+ * SIGQUIT (Ctrl-\) shows all tasks;
  * SIGPIPE ends it quietly when standard output is gone, and is ignored otherwise. */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H

@@ -18,14 +18,13 @@
 #include "net/resolver.h"
 
 enum {
-  IN_SET = 1,     /* registered with epoll */
-  CONNECTING = 2, /* connect(2) has answered EINPROGRESS */
-  INHERITED = 4,  /* descriptor of another program too: O_NONBLOCK is never set */
-  ALWAYS = 8,     /* epoll refuses it (a regular file): it is always ready */
-  STREAM = 16,    /* sends may be queued; a short read means that all is read */
-  DRAINED = 32,   /* such a read has happened, and no event came since */
-  UNSURE = 64,    /* end, error or urgent data were seen: ask the kernel always */
-  LINGERS = 128,  /* closed by its owner; bytes that it sent are still to leave */
+  IN_SET = 1,    /* registered with epoll */
+  INHERITED = 4, /* descriptor of another program too: O_NONBLOCK is never set */
+  ALWAYS = 8,    /* epoll refuses it (a regular file): it is always ready */
+  STREAM = 16,   /* sends may be queued; a short read means that all is read */
+  DRAINED = 32,  /* such a read has happened, and no event came since */
+  UNSURE = 64,   /* end, error or urgent data were seen: ask the kernel always */
+  LINGERS = 128, /* closed by its owner; bytes that it sent are still to leave */
 };
 
 struct slot {
@@ -122,24 +121,12 @@ static net_h epoll_adopt(struct net *net, int fd) {
 }
 
 static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
-  struct slot *slot = &self(net)->slots[h];
-  if (slot->flags & CONNECTING) {
-    struct pollfd p = {.fd = h, .events = POLLOUT};
-    if (poll(&p, 1, 0) <= 0) return arm(self(net), h);
-    slot->flags &= ~(uint32_t)CONNECTING;
-    int error = 0;
-    socklen_t len = sizeof error;
-    if (getsockopt(h, SOL_SOCKET, SO_ERROR, &error, &len) < 0) return -errno;
-    return -error;
-  }
   int r;
   do r = connect(h, &addr->u.sa, addr->len);
   while (r < 0 && errno == EINTR);
   if (r == 0) return 0;
-  if (errno == EINPROGRESS) {
-    slot->flags |= CONNECTING;
-    return arm(self(net), h);
-  }
+  /* connect(2): asked again it says EALREADY until it gives 0 or the error */
+  if (errno == EINPROGRESS || errno == EALREADY) return arm(self(net), h);
   /* unix(7): a full backlog answers EAGAIN and raises no event when room comes; told as
    * it is for TCP when the queue is full and nobody takes from it. */
   return errno == EAGAIN ? -ECONNREFUSED : -errno;

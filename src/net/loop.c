@@ -112,7 +112,7 @@ static int sleep_until(struct loop *loop, int64_t *deadline_ns) {
     *deadline_ns = 0;
   else if (first)
     *deadline_ns = first->key;
-  else if (loop->parked)
+  else if (loop->parked || loop->outside)
     *deadline_ns = NET_NEVER;
   else
     return -EDEADLK;

@@ -31,7 +31,8 @@ struct loop {
   struct heap timers;
   struct loop_slot *slots; /* owned; indexed by handle */
   size_t slot_count;
-  size_t parked;                /* waiters that wait for a handle */
+  size_t parked;  /* waiters that wait for a handle */
+  size_t outside; /* what may wake it from outside: signals that are listened to */
   void (*before_sleep)(void *); /* called before a poll that may sleep; may be NULL */
   void *before_sleep_arg;
 };
