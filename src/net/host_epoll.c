@@ -4,6 +4,7 @@
  * system call. An edge that comes while nobody waits is lost on purpose: who waits has
  * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -294,18 +295,27 @@ static int epoll_lookup(struct net *net, struct net_lookup *q) {
 
 /* --- waiting -------------------------------------------------------------------- */
 
+/* One wait of `ns` nanoseconds, NET_NEVER for no limit. Only a true sleep needs the newer
+ * call with its finer clock; a kernel before 5.11, or valgrind, has milliseconds. */
+static int wait_once(struct epoll_net *e, int max, int64_t ns) {
+  if (ns <= 0) return epoll_wait(e->epoll_fd, e->found, max, ns == NET_NEVER ? -1 : 0);
+  struct timespec left = {ns / 1000000000, ns % 1000000000};
+  int n = epoll_pwait2(e->epoll_fd, e->found, max, &left, NULL);
+  if (n >= 0 || errno != ENOSYS) return n;
+  int64_t ms = ns / 1000000 + (ns % 1000000 != 0);
+  return epoll_wait(e->epoll_fd, e->found, max, ms < INT_MAX ? (int)ms : INT_MAX);
+}
+
 static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
   for (;;) {
-    struct timespec left = {0}, *limit = &left;
-    if (deadline_ns == NET_NEVER) {
-      limit = NULL;
-    } else {
-      int64_t ns = deadline_ns - host_now(&e->net);
-      if (ns > 0) left = (struct timespec){ns / 1000000000, ns % 1000000000};
+    int64_t ns = deadline_ns;
+    if (deadline_ns > 0) {
+      ns = deadline_ns - host_now(&e->net);
+      if (ns < 0) ns = 0;
     }
-    int n = epoll_pwait2(e->epoll_fd, e->found, max, limit, NULL);
+    int n = wait_once(e, max, ns);
     if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
-    if (limit && left.tv_sec == 0 && left.tv_nsec == 0) return 0;
+    if (ns == 0) return 0;
   }
 }
 
