@@ -92,6 +92,7 @@ static struct {
   uint64_t latency[BUCKETS];
   uint64_t largest_ns;
   int64_t begin_ns, end_ns, server_begin_ns, server_end_ns;
+  int64_t own_begin_ns, own_end_ns;
   const char *first_error;
 } seen;
 
@@ -139,12 +140,14 @@ static void begin_window(void) {
   memset(seen.latency, 0, sizeof seen.latency);
   seen.requests = seen.largest_ns = 0;
   seen.server_begin_ns = server_ns();
+  seen.own_begin_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
   seen.begin_ns = now_ns();
 }
 
 static void end_window(void) {
   seen.end_ns = now_ns();
   seen.server_end_ns = server_ns();
+  seen.own_end_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void error_seen(const char *what) {
@@ -409,12 +412,13 @@ static void tell(void) {
          "\"seconds\": %.6f, \"rate\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
          "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"errors\": %lu, "
          "\"lost\": %lu, \"first_error\": \"%s\", \"server_cpu_ns\": %ld, "
-         "\"congestion\": \"%s\"}\n",
+         "\"load_cpu_ns\": %ld, \"congestion\": \"%s\"}\n",
          opt.mode_name, opt.connections, opt.size, seen.requests, seconds,
          (double)seen.requests / seconds, percentile_us(0.5), percentile_us(0.9),
          percentile_us(0.99), percentile_us(0.999), (double)seen.largest_ns / 1000,
          seen.errors, seen.lost, seen.first_error ? seen.first_error : "",
-         (long)(seen.server_end_ns - seen.server_begin_ns), congestion);
+         (long)(seen.server_end_ns - seen.server_begin_ns),
+         (long)(seen.own_end_ns - seen.own_begin_ns), congestion);
 }
 
 /* Each client sends one line when told to, and stays. */

@@ -225,7 +225,9 @@ def measure_once(side, mode, clients, cores, opt):
     with Server(side, mode, cores[0]) as server:
         got = load(server, mode, clients, cores[1], opt, seconds=opt.seconds,
                    warmup=opt.warmup, pid=server.pid)
-    got["cpu_us"] = got["server_cpu_ns"] / 1000 / max(1, got["requests"])
+    requests = max(1, got["requests"])
+    got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
+    got["busy_rate"] = 1e9 * requests / (got["server_cpu_ns"] + got["load_cpu_ns"])
     return got
 
 
@@ -238,7 +240,8 @@ def alternate(chosen, mode, clients, cores, opt):
         for name in order(names, number):
             found[name] = measure_once(by_name[name], mode, clients, cores, opt)
         rounds.append(found)
-        told = {n: f"{found[n]['rate'] / found[BASE]['rate']:.2f}" for n in names}
+        told = {n: f"{found[n]['busy_rate'] / found[BASE]['busy_rate']:.2f}"
+                for n in names}
         print(f"  {mode} {clients} clients, round {number + 1}: "
               + " ".join(f"{n} {v}" for n, v in told.items()), flush=True)
     return rounds
@@ -252,6 +255,7 @@ def scenario(title, chosen, mode, clients, cores, opt):
         rows.append({
             "side": side.name,
             "rate_ratio": ratios(rounds, side.name, "rate").json(),
+            "busy_ratio": ratios(rounds, side.name, "busy_rate").json(),
             "cpu_ratio": ratios(rounds, side.name, "cpu_us").json(),
             "rate": Spread(f["rate"] for f in figures).json(),
             "cpu_us": Spread(f["cpu_us"] for f in figures).json(),
@@ -406,7 +410,8 @@ def scenario_words(s):
     cores = s["cores"]
     where = ("server and load on one core" if cores[0] == cores[1]
              else "server on one core, load on another")
-    rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["cpu_ratio"]),
+    rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["busy_ratio"]),
+             spread_text(r["cpu_ratio"]),
              f"{r['rate']['median']:,.0f}", f"{r['cpu_us']['median']:.2f}",
              f"{r['p50_us']['median']:,.0f}", f"{r['p99_us']['median']:,.0f}"]
             for r in s["rows"]]
@@ -416,7 +421,7 @@ def scenario_words(s):
     if s["mode"] == "udp":
         note += f" Datagrams sent again after a second without an answer: {lost}."
     return [f"## {s['title']}", "", note, ""] + table(
-        ["server", f"rate / {BASE}", f"server CPU / {BASE}", "requests/s",
+        ["server", f"rate / {BASE}", f"per busy second / {BASE}", f"server CPU / {BASE}", "requests/s",
          "CPU µs/request", "p50 µs", "p99 µs"], rows)
 
 
@@ -463,7 +468,9 @@ def machine_words(m, versions, opt):
              "the largest in brackets; a ratio is taken within its round. The generator is "
              "`tests/bench/load.c`: a closed loop over io_uring that compares every byte of "
              "every answer. CPU is the server's processor time, in user and kernel mode, of "
-             "all its threads, divided by the requests of the same time.", ""]
+             "all its threads, divided by the requests of the same time. The rate per busy "
+             "second divides by the processor time of server and generator together: on one "
+             "core it is the rate, less what other programs took meanwhile.", ""]
     rows = [[s.name, s.version or "", "`" + " ".join(s.argv("lines", "PORT")).replace(
         str(ROOT) + "/", "") + "`"] for s in versions]
     return lines + table(["server", "version", "command"], rows)
