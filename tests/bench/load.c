@@ -9,6 +9,7 @@
  * for each line on standard input sends one line on each of them, prints "answered". */
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -437,8 +438,17 @@ static void hold(void) {
   }
 }
 
+/* An answer wakes the generator, which on the same core would preempt the server in the
+ * middle of its work, as no client on another machine can: SCHED_BATCH never preempts
+ * (sched(7)). */
+static void be_patient(void) {
+  struct sched_param none = {0};
+  if (sched_setscheduler(0, SCHED_BATCH, &none) < 0) bench_die("SCHED_BATCH", errno);
+}
+
 int main(int argc, char *argv[]) {
   parse(argc, argv);
+  be_patient();
   ring_open(&ring, 4096);
   open_clients();
   if (opt.mode == BENCH_IDLE) {

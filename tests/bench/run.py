@@ -80,11 +80,14 @@ def go_server():
     return str(target)
 
 
-def sides():
+def sides(against=""):
     tests = PROGRAMS / "tests/bench"
     yield Side(BASE, [f"{tests}/epoll_server", "{mode}", "{port}"])
     yield Side("soquete", [str(PROGRAMS / "soquete"), str(BENCH) + "/{mode}.lua", "{port}"],
                version=first_line([str(PROGRAMS / "soquete"), "--version"]))
+    if against:
+        yield Side("before", [against, str(BENCH) + "/{mode}.lua", "{port}"],
+                   version=first_line([against, "--version"]))
     yield Side("C io_uring", [f"{tests}/uring_server", "{mode}", "{port}"])
     luv = lua_module("lua5.4", "luv", "m.version_string()")
     if luv:
@@ -504,6 +507,7 @@ def arguments():
     p.add_argument("--idle", type=int, default=9000, help="connections that are held")
     p.add_argument("--only", default="", help="of " + ",".join(SECTIONS))
     p.add_argument("--sides", default="", help="names of servers, by commas")
+    p.add_argument("--against", default="", help="another build of soquete, as one more side")
     p.add_argument("--document", default=None, help="where to write (docs/benchmarks.md "
                    "when everything is measured, else build/bench/benchmarks.md)")
     opt = p.parse_args()
@@ -540,10 +544,10 @@ def main():
     opt = arguments()
     enter_namespace()
     OUT.mkdir(parents=True, exist_ok=True)
-    chosen = list(sides())
+    chosen = list(sides(opt.against))
     if opt.sides:
         wanted = opt.sides.split(",")
-        chosen = [s for s in chosen if s.name in wanted or s.name == BASE]
+        chosen = [s for s in chosen if s.name in (*wanted, BASE, "before")]
     results = {"machine": machine(), "scenarios": []}
     streams(results, chosen, opt)
     if "idle" in opt.sections:
@@ -557,7 +561,7 @@ def main():
         results["calls"] = {mode: {s.name: count_calls(s, mode, opt) for s in chosen[:2]}
                             for mode in ("lines", "requests", "udp")}
     (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    whole = not opt.only and not opt.sides
+    whole = not (opt.only or opt.sides or opt.against)
     target = Path(opt.document) if opt.document else (
         ROOT / "docs/benchmarks.md" if whole else OUT / "benchmarks.md")
     target.parent.mkdir(parents=True, exist_ok=True)
