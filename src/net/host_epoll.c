@@ -42,6 +42,8 @@ struct epoll_net {
   struct epoll_event *found; /* owned; what the last epoll_wait gave */
   int found_max;
   struct outq outq;
+  net_h named; /* the connection that accept gave last, and its peer; -1: none */
+  struct addr named_peer;
   struct resolver *resolver; /* owned; NULL until a name has to be asked */
   size_t lingering;          /* handles with LINGERS */
 };
@@ -144,14 +146,26 @@ static void refuse_one(struct epoll_net *e, net_h h) {
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);
 }
 
+/* The peer is kept for the question that follows, which else costs a system call. */
 static net_h epoll_accept(struct net *net, net_h h) {
+  struct epoll_net *e = self(net);
   int fd;
-  do fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  while (fd < 0 && errno == EINTR);
-  if (fd >= 0) return enrol(self(net), fd, self(net)->slots[h].flags & STREAM);
+  do {
+    e->named_peer.len = sizeof e->named_peer.u;
+    fd =
+        accept4(h, &e->named_peer.u.sa, &e->named_peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  } while (fd < 0 && errno == EINTR);
   int error = errno;
+  e->named = fd < 0 ? -1 : enrol(e, fd, e->slots[h].flags & STREAM);
+  if (fd >= 0) return e->named;
   if (error == EMFILE || error == ENFILE) refuse_one(self(net), h);
-  return failed(self(net), h, error);
+  return failed(e, h, error);
+}
+
+static int epoll_name_of(struct net *net, net_h h, int which, struct addr *out) {
+  if (which != NET_PEER || h != self(net)->named) return host_name_of(net, h, which, out);
+  *out = self(net)->named_peer;
+  return 0;
 }
 
 static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
@@ -195,18 +209,39 @@ static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n)
   return send_now(net, h, bytes, n);
 }
 
+/* True when one buffer is all there is: recvfrom(2) and sendto(2) take less time then. */
+static bool is_plain(const struct msghdr *msg) {
+  return msg->msg_iovlen == 1 && !msg->msg_control;
+}
+
+static ssize_t receive(net_h h, struct msghdr *msg, int flags) {
+  if (flags != MSG_TRUNC || !is_plain(msg))
+    return recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
+  struct iovec *iov = msg->msg_iov;
+  ssize_t r =
+      recvfrom(h, iov->iov_base, iov->iov_len, flags, msg->msg_name, &msg->msg_namelen);
+  msg->msg_flags = r > 0 && (size_t)r > iov->iov_len ? MSG_TRUNC : 0;
+  return r;
+}
+
 static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
   ssize_t r;
-  do r = recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
+  do r = receive(h, msg, flags);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
+}
+
+static ssize_t transmit(net_h h, const struct msghdr *msg, int flags) {
+  if (!is_plain(msg)) return sendmsg(h, msg, flags);
+  struct iovec *iov = msg->msg_iov;
+  return sendto(h, iov->iov_base, iov->iov_len, flags, msg->msg_name, msg->msg_namelen);
 }
 
 static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                              int flags) {
   ssize_t r = outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
-  do r = sendmsg(h, msg, flags | MSG_NOSIGNAL);
+  do r = transmit(h, msg, flags | MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
 }
@@ -228,8 +263,11 @@ static int epoll_shutdown(struct net *net, net_h h, int how) {
 static int forget(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   outq_drop(&e->outq, h);
-  /* A duplicate of the descriptor in a child would keep it in the set: take it out. */
-  if (slot->flags & IN_SET) epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
+  if (h == e->named) e->named = -1;
+  /* close(2) takes it out of the set, unless somebody else has it open too. Then edges of
+   * the old generation may still come, and are dropped. */
+  if (slot->flags & IN_SET && slot->flags & INHERITED)
+    epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
   slot->generation++;
   bool inherited = slot->flags & INHERITED;
   if (slot->flags & LINGERS) e->lingering--;
@@ -407,7 +445,7 @@ static const struct net_ops epoll_ops = {
     .listen = host_listen,
     .setopt = host_setopt,
     .getopt = host_getopt,
-    .name_of = host_name_of,
+    .name_of = epoll_name_of,
     .connect = epoll_connect,
     .accept = epoll_accept,
     .recv = epoll_recv,
@@ -432,6 +470,7 @@ struct net *net_host_epoll(int *status) {
   *status = -ENOMEM;
   if (!e) return NULL;
   e->net.ops = &epoll_ops;
+  e->named = -1;
   outq_init(&e->outq, &e->net, send_now);
   e->found = calloc(EVENTS, sizeof *e->found);
   e->found_max = EVENTS;
