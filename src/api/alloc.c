@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Under a sanitizer or valgrind's eyes each block has to be malloc's own. */
+/* Under a sanitizer each block has to be malloc's own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SMALL = 0 };
 #else
