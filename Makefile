@@ -8,6 +8,8 @@
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
 #   make bench-deps  install those other runtimes
+#   make docs        write docs/api from the stubs in docs/stubs
+#   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
 #   make format      let clang-format rewrite the C files
 #   make cov         run the tests in MODE=cov, print the lines covered by file
@@ -29,7 +31,7 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
-TEST  := libcmocka-dev python3 netcat-openbsd socat lua-filesystem
+TEST  := libcmocka-dev python3 netcat-openbsd socat lua-filesystem iproute2
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
@@ -93,12 +95,13 @@ test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
-lua_files := $(modules) $(wildcard scripts/*.lua tests/lua/*.lua tests/regress/*.lua)
+lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
+             tests/regress/*.lua tests/lint/*.lua)
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e lint format cov deps install \
-        bench bench-deps clean help FORCE
+.PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
+        format cov deps install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -158,7 +161,7 @@ demo:
 test:
 	@.ci/install-packages $(BUILD) $(TEST)
 	@$(MAKE) --no-print-directory build programs
-	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e
+	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e docs-check
 
 programs: $(program) $(luatest) $(faulty) $(units)
 
@@ -170,6 +173,12 @@ lua: $(luatest) $(program)
 
 e2e: $(program) $(faulty)
 	@$(PYTHON) tests/e2e/run.py --soquete $(program)
+
+docs: build
+	@$(program) docs/generate.lua
+
+docs-check: $(program)
+	@tests/lint/docs.sh $(program)
 
 lint:
 	@.ci/install-packages $(LINT)
@@ -202,6 +211,7 @@ deps:
 
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/soquete/stubs docs/stubs/*.lua
 
 clean:
 	rm -rf build

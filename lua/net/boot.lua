@@ -1,6 +1,10 @@
 -- What every state begins with: a require and a dofile that can wait, then standard input.
 
-local core = require "net.core"
+local core = ...
+
+-- The library's own module is not in package.loaded: Lua names functions in its messages by
+-- what it finds there, and they are to read "net.sleep".
+local internal = { ["net.core"] = core }
 
 -- As Lua's own require, but in Lua, so that a module may wait while it loads. A second task
 -- that asks meanwhile waits for the first.
@@ -79,7 +83,7 @@ function require(name)
     error("loop while loading module '" .. name .. "'", 2)
   end
   while loading[name] do core.sleep(0.001) end
-  local value = package.loaded[name]
+  local value = internal[name] or package.loaded[name]
   if value then return value end
   return load_module(name)
 end

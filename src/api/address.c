@@ -134,7 +134,7 @@ static void check_kind(lua_State *L, int idx, int family, bool is_unix) {
     bad(L, idx, "only a socket of AF_UNIX takes Unix addresses");
 }
 
-void address_arg(lua_State *L, int idx, int family, int type, int passive) {
+void address_arg(lua_State *L, int idx, int family, int type, int flags) {
   const struct addr *object = address_at(L, idx);
   if (object) {
     check_kind(L, idx, family, addr_family(object) == AF_UNIX);
@@ -146,15 +146,16 @@ void address_arg(lua_State *L, int idx, int family, int type, int passive) {
                    "address (\"host:port\", or host, port)");
   read_text(L, idx, &text);
   check_kind(L, idx, family, text.is_unix);
-  if (!text.is_unix && text.host_len == 0 && !passive)
+  if (!text.is_unix && text.host_len == 0 && !(flags & ADDRESS_PASSIVE))
     bad(L, idx, "it names no host to connect or send to");
+  if (!text.is_unix && text.port < 0 && flags & ADDRESS_PORTLESS) text.port = 0;
   if (!text.is_unix && text.port < 0) bad(L, idx, "it names no port");
   int r = addr_from_text(&a, &text, text.is_unix || text.host_len ? AF_UNSPEC : family);
   if (r == -ENAMETOOLONG) bad(L, idx, "a Unix path has at most 107 bytes (unix(7))");
   if (r == 0)
     address_push(L, &a);
   else
-    lookup_push(L, text.host, text.port, family, type, passive);
+    lookup_push(L, text.host, text.port, family, type, flags & ADDRESS_PASSIVE);
   lua_replace(L, idx);
 }
 

@@ -22,10 +22,13 @@ const struct addr *address_at(lua_State *L, int idx);
 void address_get(lua_State *L, int idx, int family, struct addr *out);
 
 /* Reads an address argument at `idx`: (host, port), "host:port", "[v6]:port", ":port",
- * "unix:/path" or an object. `passive`: an empty host means any; else it raises. Raises
- * for what cannot be an address, naming it. Replaces the argument by an address object
+ * "unix:/path" or an object. `flags`: ADDRESS_*. Raises for what cannot be an address, naming it. Replaces the argument by an address object
  * when it is numeric, else by a lookup object (lookup.h), and drops the port argument.
  *                                                                          [-0, +0, v] */
-void address_arg(lua_State *L, int idx, int family, int type, int passive);
+enum {
+  ADDRESS_PASSIVE = 1,  /* an empty host means any; else it raises */
+  ADDRESS_PORTLESS = 2, /* no port is port 0; else it raises */
+};
+void address_arg(lua_State *L, int idx, int family, int type, int flags);
 
 #endif

@@ -35,7 +35,7 @@ void core_open(lua_State *L) {
 
 /* net.address(address) or net.address(host, port) -> address. Numeric ones only.         */
 static int address(lua_State *L) {
-  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, 1);
+  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, ADDRESS_PASSIVE);
   luaL_argcheck(L, address_at(L, 1), 1,
                 "a numeric host is needed; getaddrinfo asks names");
   lua_settop(L, 1);

@@ -86,8 +86,9 @@ void loader_boot(lua_State *L, const char *name) {
   } else if (!push_embedded(L, name)) {
     luaL_error(L, "the library lacks %s", name);
   }
-  lua_call(L, 0, 0);
-  lua_pop(L, 2);
+  lua_pushvalue(L, -4); /* value, package, where, chunk */
+  lua_call(L, 1, 0);
+  lua_pop(L, 3);
 }
 
 /* --- search paths ----------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
  * folder, or NULL.                                                        [-0, +0, m] */
 void loader_open(lua_State *L, const char *script_dir);
 
-/* Runs the embedded (or overriding) module `name`.                        [-0, +0, v] */
+/* Runs the embedded (or overriding) module `name` with the value on top. [-1, +0, v] */
 void loader_boot(lua_State *L, const char *name);
 
 /* Loads a script file, or standard input for "-"; a shebang line is skipped. LUA_OK with

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/address.h"
@@ -121,6 +122,18 @@ static int host_by_name(lua_State *L) {
   return gethostbyname_k(L, LUA_OK, 0);
 }
 
+/* A port must be one: the C library takes "99999" for 34463, and "-1" for 65535. */
+static void check_service(lua_State *L, int idx) {
+  const char *service = lua_tostring(L, idx);
+  size_t digits = strspn(service, "0123456789");
+  bool is_name = digits == 0 && *service && !strchr("+- \t", *service);
+  bool is_port = digits > 0 && digits <= 5 && !service[digits] && atoi(service) <= 65535;
+  if (is_name || is_port) return;
+  luaL_argerror(L, idx,
+                lua_pushfstring(
+                    L, "'%s' is no port from 0 to 65535 and no service's name", service));
+}
+
 static int give_list(lua_State *L, const struct lookup *l) {
   lua_createtable(L, l->q.count, 0);
   for (int i = 0; i < l->q.count; i++) {
@@ -147,6 +160,7 @@ static int address_info(lua_State *L) {
   }
   if (!lua_isnil(L, 2)) {
     copy_name(L, 2, l->service, sizeof l->service);
+    check_service(L, 2);
     l->q.service = l->service;
   }
   luaL_argcheck(L, l->q.host || l->q.service, 1, "a name or a service is needed");
@@ -179,7 +193,7 @@ static int getnameinfo_k(lua_State *L, int status, lua_KContext context) {
 /* net.getnameinfo(address) -> name, service | nil, err, code. Without a name in the
  * system's tables the code is EAI_NONAME.                                            [y] */
 static int name_info(lua_State *L) {
-  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, 0);
+  address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, ADDRESS_PORTLESS);
   luaL_argcheck(L, address_at(L, 1), 1, "a numeric address is needed, not a name");
   struct lookup *l = new_lookup(L);
   address_get(L, 1, AF_UNSPEC, &l->of);
@@ -202,13 +216,14 @@ static int resolve_k(lua_State *L, int status, lua_KContext context) {
  * is the any-address of IPv6.                                                        [y] */
 static int resolve(lua_State *L) {
   luaL_checkany(L, 5);
-  int type = (int)luaL_checkinteger(L, 4), passive = lua_toboolean(L, 5);
+  int type = (int)luaL_checkinteger(L, 4);
+  int flags = lua_toboolean(L, 5) ? ADDRESS_PASSIVE : 0;
   luaL_checkstring(L, 3);
   lua_settop(L, 3);
   lua_insert(L, 1); /* operation, address, port */
   const char *host = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
   bool any = *host == '\0' || *host == ':';
-  address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, passive);
+  address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, flags);
   lua_settop(L, 2);
   if (address_at(L, 2)) {
     lua_createtable(L, 1, 0);

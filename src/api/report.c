@@ -103,7 +103,12 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
       lua_pop(L, 1);
       continue;
     }
-    luaL_where(in, level + 1);
+    int caller = level + 1;
+    luaL_where(in, caller); /* "" for a C function: then that one's caller */
+    while (!*lua_tostring(in, -1) && lua_getstack(in, ++caller, &ar)) {
+      lua_pop(in, 1);
+      luaL_where(in, caller);
+    }
     lua_xmove(in, L, 1);
     return true;
   }

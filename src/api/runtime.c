@@ -27,11 +27,8 @@ static int open_all(lua_State *L) {
   luaL_openlibs(L);
   loader_open(L, script_dir);
   core_open(L);
-  lua_getglobal(L, "package");
-  lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, luaopen_net_core);
-  lua_setfield(L, -2, "net.core");
-  lua_pop(L, 2);
+  lua_call(L, 0, 1);
   loader_boot(L, "net.boot");
   return 0;
 }

@@ -33,9 +33,9 @@ static int step_done(lua_State *L, struct socket *s, const char *op) {
 }
 
 /* Normalises the arguments of bind and connect; false when the socket is closed. */
-static bool begin(lua_State *L, struct socket *s, const char *op, int passive) {
+static bool begin(lua_State *L, struct socket *s, const char *op, int flags) {
   if (s->h < 0) return false;
-  address_arg(L, SLOT_ADDRESS, s->family, s->type, passive);
+  address_arg(L, SLOT_ADDRESS, s->family, s->type, flags);
   lua_settop(L, SLOT_ADDRESS);
   interrupt_check(L, s->sched, op, s);
   return true;
@@ -75,7 +75,8 @@ static int bind_k(lua_State *L, int status, lua_KContext deadline) {
 /* sock:bind(address) or sock:bind(host, port) -> sock | nil, err, code               [y] */
 static int bind_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  if (!begin(L, s, "bind", 1)) return socket_fail(L, SLOT_SOCKET, "bind", STATUS_CLOSED);
+  if (!begin(L, s, "bind", ADDRESS_PASSIVE))
+    return socket_fail(L, SLOT_SOCKET, "bind", STATUS_CLOSED);
   return bind_k(L, LUA_OK, socket_deadline(s));
 }
 

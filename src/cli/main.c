@@ -108,12 +108,13 @@ static int run_script(const struct args *a, int argc, char *argv[]) {
   struct runtime *rt = runtime_new(net, folder);
   free(folder);
   if (!rt) return EXIT_FAILURE;
-  struct trace trace;
+  struct trace trace = {0};
   if (a->trace) trace_open(&trace, net, STDERR_FILENO, runtime_place, rt);
   signals_open(rt);
   status = run(rt, a, argc, argv);
   int signal = rt->sched.signal;
   runtime_free(rt);
+  trace_fini(&trace);
   if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
     fputs("soquete: standard output cannot be written\n", stderr);
     status = EXIT_FAILURE;

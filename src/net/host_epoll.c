@@ -415,11 +415,9 @@ static int wait_once(struct epoll_net *e, int max, int64_t ns) {
 
 static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
   for (;;) {
-    int64_t ns = deadline_ns;
-    if (deadline_ns > 0) {
-      ns = deadline_ns - host_now(&e->net);
-      if (ns < 0) ns = 0;
-    }
+    int64_t now = deadline_ns > 0 ? host_now(&e->net) : 0;
+    int64_t ns = deadline_ns > now ? deadline_ns - now : 0;
+    if (deadline_ns == NET_NEVER) ns = NET_NEVER;
     int n = wait_once(e, max, ns);
     if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
     if (ns == 0) return 0;

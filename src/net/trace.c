@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -60,21 +61,52 @@ static void format_result(char *out, size_t size, const struct net_call *c) {
   }
 }
 
-/* Whom the operation was with: the address it names, else the peer of its handle, else
- * what the handle is bound to. */
-static void format_address(char out[ADDR_TEXT], struct net *net,
-                           const struct net_call *c) {
+/* The place that remembers whom a handle was with; NULL without memory. */
+static char *whom_of(struct trace *t, net_h h) {
+  if ((size_t)h >= t->whom_count) {
+    size_t count = (size_t)h + 64;
+    char(*whom)[ADDR_TEXT] = realloc(t->whom, count * sizeof *whom);
+    if (!whom) return NULL;
+    memset(whom + t->whom_count, 0, (count - t->whom_count) * sizeof *whom);
+    t->whom = whom;
+    t->whom_count = count;
+  }
+  return t->whom[h];
+}
+
+static bool ask_name(struct net *net, net_h h, int which, char out[ADDR_TEXT]) {
   struct addr a;
+  if (net->ops->name_of(net, h, which, &a) < 0) return false;
+  addr_unmap(&a);
+  if (addr_port(&a) != 0) addr_format(&a, out);
+  return true;
+}
+
+/* Whom the operation was with: the address it names, else the peer of its handle, which
+ * the kernel forgets when the connection ends, else what the handle is bound to. */
+static void format_address(char out[ADDR_TEXT], struct trace *t, struct net *net,
+                           const struct net_call *c) {
   *out = '\0';
   if (c->addr) {
-    a = *c->addr;
-  } else if (c->h < 0 || strcmp(c->op, "close") == 0 ||
-             (net->ops->name_of(net, c->h, NET_PEER, &a) < 0 &&
-              net->ops->name_of(net, c->h, NET_LOCAL, &a) < 0)) {
+    struct addr a = *c->addr;
+    addr_unmap(&a);
+    addr_format(&a, out);
     return;
   }
-  addr_unmap(&a);
-  if (c->addr || addr_port(&a) != 0) addr_format(&a, out);
+  char *whom = c->h >= 0 ? whom_of(t, c->h) : NULL;
+  if (!whom) return;
+  if (strcmp(c->op, "socket") == 0) {
+    *whom = '\0';
+  } else if (strcmp(c->op, "close") == 0) {
+    strcpy(out, whom);
+    *whom = '\0';
+  } else if (ask_name(net, c->h, NET_PEER, out)) {
+    strcpy(whom, out);
+  } else if (*whom) {
+    strcpy(out, whom);
+  } else {
+    ask_name(net, c->h, NET_LOCAL, out);
+  }
 }
 
 static void print_call(struct net_observer *o, struct net *net,
@@ -82,7 +114,7 @@ static void print_call(struct net_observer *o, struct net *net,
   struct trace *t = self(o);
   char place[TRACE_PLACE], address[ADDR_TEXT], result[LINE / 2];
   t->place(t->arg, place);
-  format_address(address, net, c);
+  format_address(address, t, net, c);
   format_result(result, sizeof result, c);
   double seconds = (double)(net_now(net) - t->begin_ns) / 1e9;
   char handle[16] = "";
@@ -96,6 +128,12 @@ static void print_call(struct net_observer *o, struct net *net,
 
 void trace_open(struct trace *t, struct net *net, int fd,
                 void (*place)(void *, char[TRACE_PLACE]), void *arg) {
-  *t = (struct trace){{print_call}, fd, net_now(net), place, arg};
+  *t = (struct trace){{print_call}, fd, net_now(net), place, arg, NULL, 0};
   net->observer = &t->observer;
+}
+
+void trace_fini(struct trace *t) {
+  free(t->whom);
+  t->whom = NULL;
+  t->whom_count = 0;
 }

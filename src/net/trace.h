@@ -18,7 +18,12 @@ struct trace {
   int64_t begin_ns;
   void (*place)(void *arg, char out[TRACE_PLACE]); /* "task 2  server.lua:9" */
   void *arg;
+  char (*whom)[ADDR_TEXT]; /* owned; per handle, whom it was with: known after its end */
+  size_t whom_count;
 };
+
+/* Frees what the trace remembers; its net is freed already. */
+void trace_fini(struct trace *t);
 
 /* Sets the observer of `net`. Both structs have to stay until the net is freed. */
 void trace_open(struct trace *t, struct net *net, int fd,

@@ -1,0 +1,48 @@
+---@meta _
+-- # Addresses
+--
+-- An address object stands for where a socket is or whom it talks to. `accept`,
+-- `recvfrom`, `getsockname`, `getpeername`, `getaddrinfo` and
+-- [`net.address`](net.md#netaddress) give them, and every function that takes an address
+-- takes one.
+--
+-- It cannot be changed. The same address is always the same object, so `==` compares and
+-- a table takes it as a key. `tostring` and `..` give the text that people write; `<` and
+-- `<=` sort by family, host and port. IPv4 clients of an IPv6 socket are shown as IPv4,
+-- and mapped back on use (RFC 4291 section 2.5.5.2). Reading a field that it does not
+-- have raises.
+--
+-- ## Fields
+
+---@class net.address
+---@field host string? the numeric host, with `%zone` where it has one; nil for Unix
+---@field port integer? 0 to 65535; nil for Unix
+---@field family integer `net.AF_INET`, `net.AF_INET6` or `net.AF_UNIX`
+---@field scope integer? the interface's index of an IPv6 link-local address; nil without one
+---@field path string? the Unix path, or `@name` for an abstract one; nil for IP
+local address = {}
+
+-- Source: ip(7), ipv6(7), unix(7), RFC 4007 (scopes), RFC 5952 (how IPv6 is written).
+--
+-- ```lua
+-- local net = require "net"
+-- local a, b = net.address("127.0.0.1", 80), net.address("127.0.0.1:80")
+-- print(a == b, a < net.address("127.0.0.1:81"))  --> true	true
+-- print("server: " .. a)  --> server: 127.0.0.1:80
+-- local visits = { [a] = 1 }
+-- visits[b] = visits[b] + 1
+-- print(visits[a])  --> 2
+-- print(net.address("unix:/run/x").path)  --> /run/x
+-- ```
+--
+-- ## What is accepted
+--
+-- | text | means |
+-- |---|---|
+-- | `"192.0.2.1:80"`, `"name:80"` | host and port |
+-- | `"[2001:db8::1]:80"`, `"[fe80::1%eth0]:80"` | IPv6 in brackets |
+-- | `":80"` | any host, for `bind` and `listen`; it raises for `connect` and `sendto` |
+-- | `"name", 80` | host and port as two arguments; the port may be text |
+-- | `"", 80` | any host |
+-- | `"unix:/path"` | a socket file, at most 107 bytes |
+-- | `"unix:@name"` | an abstract name, without a file |

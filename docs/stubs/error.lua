@@ -1,0 +1,72 @@
+---@meta _
+-- # Errors
+--
+-- **Wrong use raises**, because only the programmer can mend it: a bad argument, the
+-- wrong kind of socket, a step that needs one that has failed (`listen` after a failed
+-- `bind`). The message names the script's line.
+--
+-- **What the world did comes back** as `nil, err, code`: a server that is not there, a
+-- peer that goes away, a time that is up. `code` is a short text to compare. `err` is an
+-- object for people: `tostring(err)` is one line, `..` and `assert` work with it, and a
+-- report adds its hint. `assert(f())` turns a failure into a raise.
+--
+-- Test `code`, never the text: texts get better from version to version.
+--
+-- ```lua
+-- local net = require "net"
+-- local server <close> = assert(net.listen("127.0.0.1:0"))
+-- server:settimeout(0.01)
+-- local conn, err, code = server:accept()
+-- print(conn, code)  --> nil	timeout
+-- print("sorry: " .. err)  --> sorry: accept 127.0.0.1:…: timed out (timeout)
+-- ```
+--
+-- A stream that is broken or at its end answers every later call in that direction the
+-- same way. A timeout is different: it loses no byte, and the next call goes on. Any
+-- operation on a closed socket gives the code `closed`, and the error names the line that
+-- closed it.
+--
+-- ## Fields
+
+---@class net.error
+---@field op string the operation that failed: `connect`, `recv` …
+---@field code net.code the short text to compare
+---@field text string what happened, in words
+---@field errno integer? the number of the errno, errno(3); nil where there is none
+---@field address string? with whom or where, as text
+---@field transport string? `tcp`, `udp`, `unix`, `unix datagram` or `file`
+---@field where string the script's `file:line`
+---@field hint string? what usually lies behind it, and what to do; computed when first read
+---@field partial integer? bytes that a failed read left in the buffer, for the next call
+---@field sent integer? bytes that a failed `send` on a stream had handed over
+local err = {}
+
+-- ```lua
+-- local net = require "net"
+-- local server <close> = assert(net.listen("127.0.0.1:0"))
+-- local second, err = net.listen(server:getsockname())
+-- print(err.op, err.code, err.errno)  --> bind	EADDRINUSE	98
+-- print(err.hint)  --> this program holds it itself; close that socket first
+-- ```
+--
+-- ## Codes
+
+---A failure of the kernel has the errno's name as its code (`"ECONNREFUSED"`, errno(3));
+---one of the resolver has the name of getaddrinfo(3) (`"EAI_NONAME"`). The runtime adds
+---five of its own.
+---@alias net.code string
+---| "timeout" # the time of `settimeout` or of a deadline is up; no byte is lost
+---| "eof" # the peer ended its sending side; on a stream there will be no more bytes
+---| "closed" # this side has closed the socket, before the call or while it waited
+---| "cancelled" # the task was cancelled, or the program got SIGINT or SIGTERM
+---| "oversized" # a line, `read_until` or `read("a")` passed its limit; the bytes stay
+
+-- @table codes
+--
+-- ## Hints
+--
+-- `EADDRINUSE` asks the system who holds the port, and names the program and its process
+-- number. `/proc` shows that for one's own programs, and for all to the administrator.
+-- The other hints are these:
+--
+-- @table hints

@@ -1,0 +1,50 @@
+---@meta _
+-- # Socket options
+--
+-- [`socket:setsockopt`](socket.md#socketsetsockopt) and
+-- [`socket:getsockopt`](socket.md#socketgetsockopt) take an option by its name in C. A
+-- name that is not in the table raises an error that names the nearest one; so does
+-- setting an option that can only be read.
+--
+-- @table options
+--
+-- A `boolean` is `true` or `false`, not 0 or 1. `SO_LINGER` is a number of seconds, or
+-- `false` for off. `SO_ERROR` is the name of an errno, or `nil` when no error is pending.
+-- `SO_REUSEADDR` is set by `bind` on TCP sockets unless the script has set it itself
+-- ([decision 0008](../decisions/0008-reuseaddr-at-bind.md)).
+--
+-- ```lua
+-- local net = require "net"
+-- local s <close> = assert(net.socket())
+-- s:setsockopt("SO_KEEPALIVE", true):setsockopt("TCP_KEEPIDLE", 30)
+-- print(s:getsockopt("SO_KEEPALIVE"), s:getsockopt("TCP_KEEPIDLE"))  --> true	30
+-- print(s:getsockopt("SO_LINGER"))  --> false
+-- print(pcall(s.setsockopt, s, "TCP_NODELEY", true))
+-- --> false	…no socket option is named 'TCP_NODELEY'; did you mean 'TCP_NODELAY'?
+-- ```
+
+---The names that `setsockopt` and `getsockopt` know: the rows of src/net/option.c.
+---@alias net.option
+---| "IPV6_V6ONLY" # boolean: an IPv6 socket takes no IPv4 peers, ipv6(7)
+---| "IP_TOS" # integer: type-of-service byte, 0 to 255, ip(7)
+---| "IP_TTL" # integer: hops that a sent packet may take, 1 to 255, ip(7)
+---| "SO_ACCEPTCONN" # boolean, read only: the socket listens, socket(7)
+---| "SO_BROADCAST" # boolean: datagrams may go to broadcast addresses, socket(7)
+---| "SO_DOMAIN" # integer, read only: the address family, an AF_ number, socket(7)
+---| "SO_ERROR" # string|nil, read only: the pending error, which reading clears, socket(7)
+---| "SO_KEEPALIVE" # boolean: probe a silent peer, and break when it is gone, socket(7)
+---| "SO_LINGER" # integer|false: seconds that close waits for unsent bytes, socket(7)
+---| "SO_PROTOCOL" # integer, read only: the protocol, an IPPROTO_ number, socket(7)
+---| "SO_RCVBUF" # integer: receive buffer in bytes; the kernel doubles it, socket(7)
+---| "SO_REUSEADDR" # boolean: bind although closed connections hold the port, socket(7)
+---| "SO_REUSEPORT" # boolean: several sockets of one user share the port, socket(7)
+---| "SO_SNDBUF" # integer: send buffer in bytes; the kernel doubles it, socket(7)
+---| "SO_TYPE" # integer, read only: the socket type, a SOCK_ number, socket(7)
+---| "TCP_CONGESTION" # string: the congestion control: reno, cubic, bbr ..., tcp(7)
+---| "TCP_CORK" # boolean: send full segments only, for 200 milliseconds, tcp(7)
+---| "TCP_KEEPCNT" # integer: unanswered probes that break the connection, tcp(7)
+---| "TCP_KEEPIDLE" # integer: seconds of silence before the first probe, tcp(7)
+---| "TCP_KEEPINTVL" # integer: seconds between probes, tcp(7)
+---| "TCP_NODELAY" # boolean: send small segments at once (Nagle off), tcp(7)
+---| "TCP_QUICKACK" # boolean: acknowledge at once; does not stay on, tcp(7)
+---| "TCP_USER_TIMEOUT" # integer: milliseconds that sent bytes may wait for ACK, tcp(7)

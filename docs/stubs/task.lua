@@ -1,0 +1,84 @@
+---@meta _
+-- # Tasks
+--
+-- A task is what [`net.spawn`](net.md#netspawn) makes; the main script is the first.
+-- Tasks share one thread: another one runs only while this one waits. The program ends
+-- when every task has ended. An error in the main script cancels all tasks and ends with
+-- status 1.
+--
+-- **Where a task cannot wait.** Lua has places that cannot be suspended: a `table.sort`
+-- comparator, a `string.gsub` callback, `__tostring`, `__gc`, a `load` reader. A wait
+-- there raises `cannot wait inside table.sort (file:line)`. Everywhere else it can:
+-- inside `pcall`, metamethods, iterators, coroutines, `require`, `<close>`.
+--
+-- **What stops all tasks.** The wait of the operating system is not ours: `os.execute`,
+-- `io.popen`, and the files of `io.open` stop the whole program until they are done.
+--
+-- **Interruptions.** A deadline, `cancel`, SIGINT and SIGTERM are one mechanism. The wait
+-- raises an [error object](error.md); every later wait in the same scope raises again;
+-- `<close>` variables run and may wait, one second in all. A `pcall` that catches the
+-- error only delays it: after 16 catches it passes every `pcall`. SIGINT and SIGTERM
+-- cancel every task, and the program then ends by that signal (status 130 or 143 in the
+-- shell); a second one ends it at once.
+--
+-- **When all tasks wait for each other** nothing can wake any of them. The program says
+-- so, tells where each task waits, and ends with status 1.
+
+---@class net.task
+local task = {}
+
+-- ## Methods
+
+---Waits for the end of a task and gives what its function returned. Several tasks may
+---join one, and it may be joined again later.
+---
+---Codes: `cancelled`.
+---
+---Raises: the very error that the task's function raised (it is then reported nowhere
+---else); a task that joins itself.
+---
+---```lua
+---local net = require "net"
+---local good = net.spawn(function() return 1, 2 end)
+---local bad = net.spawn(function() error("broken", 0) end)
+---local idle = net.spawn(net.sleep, 100)
+---idle:cancel()
+---print(good:join())             --> 1	2
+---print(pcall(bad.join, bad))    --> false	broken
+---print(select(3, idle:join()))  --> cancelled
+---```
+---@return any ... the results of the function
+---@return net.error? err
+---@return net.code? code
+function task:join() end
+
+---Cancels a task: its wait raises, and so does every later one. A task that has not begun
+---never begins. It does not wait for the end; `join` does.
+---
+---```lua
+---local net = require "net"
+---local task = net.spawn(function()
+---  local guard <close> = setmetatable({}, { __close = function() print("tidy") end })
+---  net.sleep(100)
+---end)
+---net.yield()
+---print(task:cancel())  --> true
+---task:join()           --> tidy
+---print(task:cancel())  --> false
+---```
+---@return boolean alive was the task alive
+function task:cancel() end
+
+---Tells how a task stands.
+---
+---```lua
+---local net = require "net"
+---local task = net.spawn(net.sleep, 0.01)
+---print(task:status())  --> ready
+---net.yield()
+---print(task:status())  --> waiting
+---task:join()
+---print(task:status())  --> done
+---```
+---@return "ready"|"running"|"waiting"|"done"|"failed"|"cancelled" status
+function task:status() end

@@ -1,0 +1,177 @@
+"""Standard input and output: pipes, files and terminals."""
+
+import os
+import pty
+import signal
+import subprocess
+
+import harness
+from harness import Case, Stream
+
+
+class Terminal:
+    """A pseudo-terminal: the program has one end, the test types at the other."""
+
+    def __init__(self, case, *args):
+        case.need("setsid")
+        self.ours, theirs = pty.openpty()
+        args = case.command(*args)
+        self.program = case.start(  # --ctty: so that Ctrl-C makes a signal
+            "setsid", "--ctty", *args, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        self.screen = Stream(self.ours)
+        self.case = case
+        case.addCleanup(os.close, self.ours)
+
+    def type(self, text):
+        os.write(self.ours, text.encode())
+
+    def shows(self, text):
+        if self.screen.wait(lambda all: text in all) is None:
+            self.case.fail(f"no {text!r} on the screen: {self.screen.text()!r}")
+
+
+class Output(Case):
+    def test_shows_each_line_at_once_in_a_pipe(self):
+        program = self.soquete("-e", "print('first') require('net').sleep(60)")
+        program.says("first\n")
+        self.assertTrue(program.is_running())
+
+    def test_shows_a_line_before_a_busy_loop(self):
+        program = self.soquete("-e", "print('first') while true do end")
+        program.says("first\n")
+
+    def test_shows_a_prompt_before_waiting(self):
+        for wait in ("io.read()", "require('net').sleep(60)"):
+            program = self.soquete("-e", f"io.write('your name? ') {wait}")
+            program.says("your name? ")
+            self.assertTrue(program.is_running())
+
+    def test_ends_quietly_when_nobody_reads_any_more(self):
+        code = "for i = 1, 1e7 do print('line', i) end"
+        command = '"$0" -e "$1" | head -n 1; echo "status ${PIPESTATUS[0]}"'
+        result = self.run_program("bash", "-c", command, harness.soquete, code)
+        self.assertEqual(result.out, f"line\t1\nstatus {128 + signal.SIGPIPE}\n")
+        self.assertEqual(result.err, "")
+
+    def test_says_that_standard_output_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            program = self.soquete("-e", "io.write('x')", stdout=full)
+            self.assertEqual(program.ends(), 1)
+        self.assertIn("standard output", program.err.text())
+
+    def test_flushes_before_a_child_writes(self):
+        result = self.run_soquete("-e", "io.write('one ') io.stdout:flush() os.execute('echo two')")
+        self.assertEnds(result, 0, out="one two\n")
+
+
+class Input(Case):
+    TICKING = """
+    local net = require "net"
+    net.spawn(function() for i = 1, 3 do net.sleep(0.01) print("tick", i) end end)
+    print("read", io.read())
+    """
+
+    def test_reading_a_pipe_does_not_stop_the_other_tasks(self):
+        program = self.soquete(self.file("main.lua", self.TICKING))
+        program.says("tick\t3\n")
+        program.type("typed\n")
+        program.says("read\ttyped\n")
+        self.assertEqual(program.ends(), 0)
+
+    def test_reading_a_terminal_does_not_stop_the_other_tasks(self):
+        terminal = Terminal(self, self.file("main.lua", self.TICKING))
+        terminal.shows("tick\t3")
+        terminal.type("typed\n")
+        terminal.shows("read\ttyped")
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_reads_lines_numbers_and_bytes(self):
+        code = "print(io.read('n', 'l', 3, 'L', 'a')) print(io.read(), io.read(0), io.read('a'))"
+        result = self.run_soquete("-e", code, text="12 rest\nabcd\nmore\nend")
+        self.assertEqual(result.out, "12\t rest\tabc\td\n\tmore\nend\nnil\tnil\t\n")
+
+    def test_reads_a_file(self):
+        path = self.file("input", "a\nb\nc")
+        with open(path) as f:
+            code = "for line in io.lines() do print('<' .. line .. '>') end"
+            result = self.run_soquete("-e", code, stdin=f)
+        self.assertEqual(result.out, "<a>\n<b>\n<c>\n")
+
+    def test_reads_no_input(self):
+        result = self.run_soquete("-e", "print(io.read())", stdin=subprocess.DEVNULL)
+        self.assertEnds(result, 0, out="nil\n")
+
+    def test_never_makes_an_inherited_descriptor_nonblocking(self):
+        code = "print(io.read()) print(io.open('/proc/self/fdinfo/0'):read('a'))"
+        result = self.run_soquete("-e", code, text="x\n")
+        flags = int(result.out.split("flags:")[1].split()[0], 8)
+        self.assertFalse(flags & os.O_NONBLOCK)
+
+    def test_reads_beside_a_conversation(self):
+        code = """
+        local net = require "net"
+        local server <close> = net.listen("127.0.0.1:0")
+        local echo = net.spawn(function()
+          local conn <close> = server:accept()
+          for piece in conn:pieces() do conn:send(piece) end
+        end)
+        local client <close> = net.connect(server:getsockname())
+        for line in io.lines() do
+          client:send(line .. "\\n")
+          print("echo", client:read())
+        end
+        client:shutdown()
+        echo:join()
+        """
+        program = self.soquete(self.file("main.lua", code))
+        for word in ("one", "two"):
+            program.type(word + "\n")
+            program.says(f"echo\t{word}\n")
+        program.end_input()
+        self.assertEqual(program.ends(), 0)
+
+
+class AtATerminal(Case):
+    def test_the_prompt_answers(self):
+        terminal = Terminal(self)
+        terminal.shows("> ")
+        terminal.type("20 + 22\n")
+        terminal.shows("42")
+        terminal.type("\4")  # Ctrl-D
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_a_client_prompts_and_prints_the_reply(self):
+        server = self.serve("02-tcp-server.lua")
+        terminal = Terminal(self, "02-tcp-client.lua", "127.0.0.1", server.port)
+        terminal.shows("Input lowercase sentence: ")
+        terminal.type("ação\n")
+        terminal.shows("From Server: AÇÃO")
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_a_client_is_told_the_end_of_input(self):
+        server = self.serve("02-tcp-server.lua")
+        terminal = Terminal(self, "02-tcp-client.lua", "127.0.0.1", server.port)
+        terminal.shows("Input lowercase sentence: ")
+        terminal.type("\4")
+        self.assertEqual(terminal.program.ends(), 1)
+        terminal.shows("the input ended before a sentence")
+
+    def test_control_c_unwinds_a_reader(self):
+        code = """
+        local guard <close> = setmetatable({}, {__close = function() print("closed") end})
+        io.write("name? ")
+        io.read()
+        """
+        terminal = Terminal(self, self.file("main.lua", code))
+        terminal.shows("name? ")
+        terminal.type("\3")
+        self.assertEqual(terminal.program.ends(), -signal.SIGINT)
+        terminal.shows("closed")
+
+    def test_control_c_ends_the_prompt(self):
+        terminal = Terminal(self)
+        terminal.shows("> ")
+        terminal.type("\3")
+        self.assertEqual(terminal.program.ends(), -signal.SIGINT)

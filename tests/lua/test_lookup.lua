@@ -1,0 +1,93 @@
+-- Names: gethostbyname, getaddrinfo, getnameinfo.
+
+local net = require "net"
+local T = require "harness"
+
+T.test("gethostbyname_gives_one_ipv4_text", function()
+  T.eq(net.gethostbyname("localhost"), "127.0.0.1")
+  T.eq(net.gethostbyname("10.1.2.3"), "10.1.2.3")
+end)
+
+T.test("getaddrinfo_gives_addresses", function()
+  local list = T.ok(net.getaddrinfo("127.0.0.1", 80))
+  T.eq(T.list(list), "127.0.0.1:80")
+  T.ok(rawequal(list[1], net.address("127.0.0.1:80")))
+  T.eq(T.list(T.ok(net.getaddrinfo("::1", "0"))), "[::1]:0")
+  local v4 = T.ok(net.getaddrinfo("localhost", 7, { family = net.AF_INET }))
+  T.eq(T.list(v4), "127.0.0.1:7")
+end)
+
+T.test("getaddrinfo_takes_services_by_name", function()
+  local list, _, code = net.getaddrinfo("127.0.0.1", "http")
+  if code == "EAI_SERVICE" then T.skip("no /etc/services here") end
+  T.eq(T.list(list), "127.0.0.1:80")
+end)
+
+T.test("getaddrinfo_without_a_name_is_this_machine", function()
+  local list = T.ok(net.getaddrinfo(nil, 80))
+  T.match(T.list(list), "127.0.0.1:80")
+  T.raises("a name or a service is needed", net.getaddrinfo)
+end)
+
+T.test("a_name_that_is_none_gives_a_code", function()
+  local _, _, code = net.gethostbyname("no such name")
+  T.match(code, "^EAI_")
+  local _, err = net.getaddrinfo("127.0.0.1", "no-such-service")
+  T.match(err.code, "^EAI_S")
+end)
+
+T.test("getnameinfo_gives_name_and_service", function()
+  local name, service, code = net.getnameinfo("127.0.0.1:80")
+  if code == "EAI_NONAME" then T.skip("127.0.0.1 has no name here") end
+  T.eq(type(name), "string")
+  T.ok(service == "http" or service == "80", service)
+end)
+
+T.test("an_address_without_a_name_gives_a_code", function()
+  local name, err, code = net.getnameinfo("192.0.2.1:1")
+  T.eq(name, nil)
+  T.match(code, "^EAI_")
+  T.eq(err.address, "192.0.2.1:1")
+end)
+
+T.test("names_are_checked", function()
+  T.raises("holds no NUL byte", net.gethostbyname, "a\0b")
+  T.raises("too long", net.gethostbyname, ("x"):rep(300))
+  T.raises("string expected", net.gethostbyname)
+  T.raises("a numeric address is needed", net.getnameinfo, "localhost:80")
+end)
+
+T.test("lookups_do_not_stop_the_others", { net = "fake" }, function()
+  local ticks = 0
+  net.spawn(function()
+    for _ = 1, 4 do
+      net.sleep(1)
+      ticks = ticks + 1
+    end
+  end)
+  T.eq(net.gethostbyname("slow.test"), "127.0.0.1")
+  T.eq(ticks, 4)
+end)
+
+T.test("many_lookups_at_once", { net = "fake" }, function()
+  local tasks = {}
+  local before = net.now()
+  for i = 1, 100 do tasks[i] = net.spawn(net.getaddrinfo, "slow.test", i) end
+  for i = 1, 100 do T.eq(T.list(tasks[i]:join()), "127.0.0.1:" .. i) end
+  T.ok(net.now() - before < 6)
+end)
+
+T.test("bind_and_connect_take_names", { net = "fake" }, function()
+  local l <close> = net.socket()
+  T.ok(l:bind("localhost:5000"))
+  T.ok(l:listen())
+  local s <close> = net.socket()
+  T.ok(s:connect("localhost", 5000))
+  T.eq(tostring(s:getpeername()), "127.0.0.1:5000")
+end)
+
+T.test("connect_and_listen_take_localhost_of_the_real_system", function()
+  local l <close> = T.ok(net.listen("localhost:0"))
+  local a <close> = T.ok(net.connect("localhost", l:getsockname().port))
+  T.ok(l:accept())
+end)

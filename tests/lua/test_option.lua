@@ -1,0 +1,93 @@
+-- Socket options by name.
+
+local net = require "net"
+local T = require "harness"
+
+T.test("boolean_options", function()
+  local s <close> = net.socket()
+  for _, name in ipairs { "SO_REUSEADDR", "SO_KEEPALIVE", "TCP_NODELAY", "SO_REUSEPORT" } do
+    T.eq(s:getsockopt(name), false)
+    T.eq(s:setsockopt(name, true), s)
+    T.eq(s:getsockopt(name), true)
+    T.eq(s:setsockopt(name, false), s)
+    T.eq(s:getsockopt(name), false)
+    T.raises("boolean expected, got number", s.setsockopt, s, name, 1)
+    T.raises("boolean expected, got no value", s.setsockopt, s, name)
+  end
+end)
+
+T.test("number_options", function()
+  local s <close> = net.socket()
+  T.ok(s:setsockopt("IP_TTL", 17))
+  T.eq(s:getsockopt("IP_TTL"), 17)
+  T.ok(s:setsockopt("SO_RCVBUF", 10000))
+  T.ok(s:getsockopt("SO_RCVBUF") >= 10000)
+  T.raises("number expected, got boolean", s.setsockopt, s, "IP_TTL", true)
+  T.raises("does not fit an int", s.setsockopt, s, "IP_TTL", 2 ^ 40 | 0)
+  T.raises("no integer representation", s.setsockopt, s, "IP_TTL", 1.5)
+  T.fails("EINVAL", s:setsockopt("IP_TTL", 1000))
+end)
+
+T.test("linger_is_seconds_or_false", function()
+  local s <close> = net.socket()
+  T.eq(s:getsockopt("SO_LINGER"), false)
+  T.ok(s:setsockopt("SO_LINGER", 5))
+  T.eq(s:getsockopt("SO_LINGER"), 5)
+  T.ok(s:setsockopt("SO_LINGER", 0))
+  T.eq(s:getsockopt("SO_LINGER"), 0)
+  T.ok(s:setsockopt("SO_LINGER", false))
+  T.eq(s:getsockopt("SO_LINGER"), false)
+  T.raises("seconds from 0, or false", s.setsockopt, s, "SO_LINGER", -1)
+  T.raises("number expected", s.setsockopt, s, "SO_LINGER", true)
+end)
+
+T.test("text_options", function()
+  local s <close> = net.socket()
+  T.ok(s:setsockopt("TCP_CONGESTION", "reno"))
+  T.eq(s:getsockopt("TCP_CONGESTION"), "reno")
+  T.raises("too long", s.setsockopt, s, "TCP_CONGESTION", ("x"):rep(100))
+  T.raises("string expected", s.setsockopt, s, "TCP_CONGESTION", true)
+end)
+
+T.test("a_pending_error_is_its_code", function()
+  local s <close> = net.socket()
+  T.eq(s:getsockopt("SO_ERROR"), nil)
+end)
+
+T.test("facts_can_only_be_read", function()
+  local l <close> = T.listener()
+  T.eq(l:getsockopt("SO_ACCEPTCONN"), true)
+  T.eq(l:getsockopt("SO_TYPE"), net.SOCK_STREAM)
+  T.raises("SO_TYPE can only be read", l.setsockopt, l, "SO_TYPE", 1)
+end)
+
+T.test("an_unknown_option_raises_with_the_nearest_name", function()
+  local s <close> = net.socket()
+  T.raises("no socket option is named 'SO_REUSEADR'; did you mean 'SO_REUSEADDR'?",
+    s.setsockopt, s, "SO_REUSEADR", true)
+  T.raises("did you mean 'TCP_NODELAY'?", s.getsockopt, s, "tcp_nodelay")
+  T.raises("no socket option is named 'banana'$", s.getsockopt, s, "banana")
+  T.raises("string expected", s.getsockopt, s)
+end)
+
+T.test("an_option_of_another_protocol_fails", function()
+  local u <close> = net.udp("127.0.0.1:0")
+  local value, _, code = u:getsockopt("TCP_NODELAY")
+  T.eq(value, nil)
+  T.ok(code == "ENOPROTOOPT" or code == "EOPNOTSUPP", code)
+end)
+
+T.test("reuseaddr_is_set_on_servers_unless_the_script_has_chosen", function()
+  local s, t = net.socket(), net.socket()
+  T.ok(s:bind("127.0.0.1:0"))
+  T.eq(s:getsockopt("SO_REUSEADDR"), true)
+  t:setsockopt("SO_REUSEADDR", false)
+  T.ok(t:bind("127.0.0.1:0"))
+  T.eq(t:getsockopt("SO_REUSEADDR"), false)
+end)
+
+T.test("nodelay_is_off_for_the_primitives", function()
+  local a, b = T.pair()
+  T.eq(a:getsockopt("TCP_NODELAY"), false)
+  T.eq(b:getsockopt("TCP_NODELAY"), false)
+end)

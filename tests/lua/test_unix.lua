@@ -1,0 +1,132 @@
+-- Unix sockets: streams, datagrams, paths and abstract names.
+
+local net = require "net"
+local T = require "harness"
+
+local function path()
+  local name = os.tmpname()
+  os.remove(name)
+  return name
+end
+
+T.test("a_unix_stream_has_a_path", function()
+  local p = path()
+  local l <close> = T.ok(net.listen("unix:" .. p))
+  local a <close> = T.ok(net.connect("unix:" .. p))
+  local b, peer = l:accept()
+  T.eq(tostring(peer), "unix:")
+  T.eq(tostring(a:getpeername()), "unix:" .. p)
+  T.eq(a:getpeername().path, p)
+  T.eq(a:getpeername().port, nil)
+  a:send("hello\n")
+  T.eq(b:read(), "hello")
+  b:send("back")
+  b:shutdown()
+  T.eq(a:read("a"), "back")
+  T.ok(os.remove(p))
+end)
+
+T.test("an_abstract_name_leaves_no_file", function()
+  local name = "unix:@soquete-test-" .. path():match("[^/]*$")
+  local l <close> = T.ok(net.listen(name))
+  T.eq(tostring(l:getsockname()), name)
+  local a <close> = T.ok(net.connect(name))
+  local b <close> = l:accept()
+  a:send("x")
+  T.eq(b:recv(), "x")
+  local err = T.fails("EADDRINUSE", net.listen(name))
+  T.eq(err.op, "bind")
+end)
+
+T.test("a_stale_socket_file_is_told_with_a_hint", function()
+  local p = path()
+  net.listen("unix:" .. p):close()
+  local err = T.fails("EADDRINUSE", net.listen("unix:" .. p))
+  T.match(err.hint, "remove it")
+  T.fails("ECONNREFUSED", net.connect("unix:" .. p))
+  T.ok(os.remove(p))
+  err = T.fails("ENOENT", net.connect("unix:" .. p))
+  T.match(err.hint, "no server has made this socket file")
+end)
+
+T.test("a_full_backlog_refuses_and_does_not_hang", function()
+  local p = path()
+  local l <close> = T.ok(net.socket(net.AF_UNIX))
+  T.ok(l:bind("unix:" .. p))
+  T.ok(l:listen(1))
+  local clients, code = {}, nil
+  for i = 1, 10 do
+    local s, c
+    s, _, c = net.connect("unix:" .. p)
+    clients[i], code = s or false, c
+    if not s then break end
+  end
+  T.eq(code, "ECONNREFUSED")
+  os.remove(p)
+end)
+
+T.test("unix_datagrams_tell_the_sender_when_it_has_a_name", function()
+  local p, q = path(), path()
+  local a <close> = net.socket(net.AF_UNIX, net.SOCK_DGRAM)
+  T.ok(a:bind("unix:" .. p))
+  local b = net.socket(net.AF_UNIX, net.SOCK_DGRAM)
+  T.eq(b:sendto("unnamed", "unix:" .. p), 7)
+  local data, from, size = a:recvfrom()
+  T.eq(data, "unnamed")
+  T.eq(from, nil)
+  T.eq(size, 7)
+  T.ok(b:bind("unix:" .. q))
+  T.eq(b:sendto("named", a:getsockname()), 5)
+  data, from = a:recvfrom()
+  T.eq(data, "named")
+  T.eq(tostring(from), "unix:" .. q)
+  T.eq(a:sendto("back", from), 4)
+  T.eq(b:recv(), "back")
+  b:close()
+  os.remove(p)
+  os.remove(q)
+end)
+
+T.test("a_full_unix_datagram_queue_makes_the_sender_wait", function()
+  local p = path()
+  local a <close> = net.socket(net.AF_UNIX, net.SOCK_DGRAM)
+  T.ok(a:bind("unix:" .. p))
+  local b <close> = net.socket(net.AF_UNIX, net.SOCK_DGRAM)
+  T.ok(b:connect("unix:" .. p))
+  local sent = 0
+  local sender = net.spawn(function()
+    for i = 1, 2000 do
+      T.eq(b:send(tostring(i)), #tostring(i))
+      sent = i
+    end
+  end)
+  T.turns(100)
+  T.ok(sent < 2000, "the queue has no end")
+  for i = 1, 2000 do T.eq(a:recv(), tostring(i)) end
+  sender:join()
+  os.remove(p)
+end)
+
+T.test("a_path_that_is_too_long_raises", function()
+  T.raises("at most 107 bytes", net.listen, "unix:" .. ("x"):rep(108))
+  T.raises("a Unix address has no port", function() net.connect("unix:/x", 5) end)
+end)
+
+T.test("families_are_not_mixed", function()
+  local s <close> = net.socket(net.AF_UNIX)
+  T.raises("bad address '127.0.0.1:9': a Unix socket needs", s.connect, s, "127.0.0.1:9")
+  T.raises("bad address '127.0.0.1'", s.bind, s, "127.0.0.1", 9)
+  local t <close> = net.socket()
+  T.raises("bad address 'unix:/nowhere': only a socket of AF_UNIX",
+    t.connect, t, "unix:/nowhere")
+  T.raises("bad address 'unix:/nowhere'", t.bind, t, "unix:/nowhere")
+end)
+
+T.test("a_unix_socket_tells_what_it_is", function()
+  local p = path()
+  local l <close> = T.ok(net.listen("unix:" .. p))
+  T.eq(tostring(l), "socket (unix, unix:" .. p .. ", listening)")
+  local d <close> = net.socket(net.AF_UNIX, net.SOCK_DGRAM)
+  T.match(tostring(d), "^socket %(unix datagram")
+  os.remove(p)
+end)

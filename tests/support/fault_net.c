@@ -1,0 +1,297 @@
+/* The wrapper that injects faults. */
+#include "support/fault_net.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+
+enum { HANDLES = 32768 };
+
+struct fault_net {
+  struct net net;
+  struct net *inner; /* owned */
+  struct rng rng;
+  struct fault_rates rates;
+  unsigned count;
+  uint8_t owed[HANDLES]; /* events that a needless -EAGAIN has promised */
+  net_h due[HANDLES];    /* the handles with a promise, oldest first */
+  int dues;
+};
+
+const struct fault_rates fault_soft = {
+    .short_count = 300,
+    .again = 150,
+    .spurious = 150,
+    .no_descriptor = 100,
+};
+
+const struct fault_rates fault_hard = {
+    .short_count = 200,
+    .again = 100,
+    .spurious = 100,
+    .no_descriptor = 100,
+    .reset = 20,
+    .refused = 40,
+    .no_buffers = 30,
+    .no_name = 200,
+};
+
+static struct fault_net *self(struct net *net) {
+  return (struct fault_net *)net;
+}
+
+static bool strikes(struct fault_net *f, int rate) {
+  if (rate == 0 || rng_below(&f->rng, 1000) >= (uint64_t)rate) return false;
+  f->count++;
+  return true;
+}
+
+static int one_of(struct fault_net *f, const int *statuses, int n) {
+  return statuses[rng_below(&f->rng, (uint64_t)n)];
+}
+#define ONE_OF(f, ...) \
+  one_of(f, (const int[]){__VA_ARGS__}, sizeof((int[]){__VA_ARGS__}) / sizeof(int))
+
+/* Promises an event. */
+static void owe(struct fault_net *f, net_h h, uint32_t what) {
+  if (h < 0 || h >= HANDLES) return;
+  if (!f->owed[h]) f->due[f->dues++] = h;
+  f->owed[h] |= (uint8_t)what;
+}
+
+static void forgive(struct fault_net *f, net_h h) {
+  if (h < 0 || h >= HANDLES || !f->owed[h]) return;
+  f->owed[h] = 0;
+  int kept = 0;
+  for (int i = 0; i < f->dues; i++)
+    if (f->due[i] != h) f->due[kept++] = f->due[i];
+  f->dues = kept;
+}
+
+static bool needless_again(struct fault_net *f, net_h h, uint32_t what) {
+  if (!strikes(f, f->rates.again)) return false;
+  owe(f, h, what);
+  return true;
+}
+
+static size_t cut(struct fault_net *f, size_t n) {
+  if (n < 2 || !strikes(f, f->rates.short_count)) return n;
+  return 1 + rng_below(&f->rng, n - 1);
+}
+
+/* The number of open handles is the inner net's. */
+static int64_t counted(struct net *net, int64_t result) {
+  net->open = self(net)->inner->open;
+  return result;
+}
+
+/* --- operations --------------------------------------------------------------------- */
+
+static net_h fault_socket(struct net *net, int family, int type, int proto) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.refused)) return ONE_OF(f, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM);
+  return (net_h)counted(net, f->inner->ops->socket(f->inner, family, type, proto));
+}
+
+static net_h fault_adopt(struct net *net, int fd) {
+  return (net_h)counted(net, self(net)->inner->ops->adopt(self(net)->inner, fd));
+}
+
+static int fault_bind(struct net *net, net_h h, const struct addr *addr) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.refused)) return ONE_OF(f, -EADDRINUSE, -EACCES);
+  return f->inner->ops->bind(f->inner, h, addr);
+}
+
+static int fault_listen(struct net *net, net_h h, int backlog) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.refused)) return -EADDRINUSE;
+  return f->inner->ops->listen(f->inner, h, backlog);
+}
+
+static int fault_setopt(struct net *net, net_h h, int level, int name, const void *value,
+                        socklen_t len) {
+  return self(net)->inner->ops->setopt(self(net)->inner, h, level, name, value, len);
+}
+
+static int fault_getopt(struct net *net, net_h h, int level, int name, void *value,
+                        socklen_t *len) {
+  return self(net)->inner->ops->getopt(self(net)->inner, h, level, name, value, len);
+}
+
+static int fault_name_of(struct net *net, net_h h, int which, struct addr *out) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.refused)) return -ENOTCONN;
+  return f->inner->ops->name_of(f->inner, h, which, out);
+}
+
+static int fault_connect(struct net *net, net_h h, const struct addr *addr) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.refused)) return ONE_OF(f, -ECONNREFUSED, -ETIMEDOUT, -EPERM);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  return f->inner->ops->connect(f->inner, h, addr);
+}
+
+static net_h fault_accept(struct net *net, net_h h) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.no_descriptor))
+    return ONE_OF(f, -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS, -ECONNABORTED, -EPROTO);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  return (net_h)counted(net, f->inner->ops->accept(f->inner, h));
+}
+
+static ssize_t fault_recv(struct net *net, net_h h, void *bytes, size_t n) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  return f->inner->ops->recv(f->inner, h, bytes, cut(f, n));
+}
+
+static ssize_t fault_send(struct net *net, net_h h, const void *bytes, size_t n) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -EPIPE, -ETIMEDOUT);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  return f->inner->ops->send(f->inner, h, bytes, cut(f, n));
+}
+
+static ssize_t fault_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ECONNREFUSED, -ENOMEM);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  return f->inner->ops->recvmsg(f->inner, h, msg, flags);
+}
+
+static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
+                             int flags) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ENOBUFS, -EPERM, -ENOMEM);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  return f->inner->ops->sendmsg(f->inner, h, msg, flags);
+}
+
+static int fault_flush(struct net *net, net_h h) {
+  return self(net)->inner->ops->flush(self(net)->inner, h);
+}
+
+static int fault_shutdown(struct net *net, net_h h, int how) {
+  return self(net)->inner->ops->shutdown(self(net)->inner, h, how);
+}
+
+static int fault_close(struct net *net, net_h h) {
+  forgive(self(net), h);
+  return (int)counted(net, self(net)->inner->ops->close(self(net)->inner, h));
+}
+
+static int fault_lookup(struct net *net, struct net_lookup *q) {
+  struct fault_net *f = self(net);
+  if (q->ticket < 0 && strikes(f, f->rates.no_name)) return status_from_eai(EAI_AGAIN);
+  return (int)counted(net, f->inner->ops->lookup(f->inner, q));
+}
+
+static void fault_forget(struct net *net, struct net_lookup *q) {
+  forgive(self(net), q->ticket);
+  self(net)->inner->ops->forget(self(net)->inner, q);
+  counted(net, 0);
+}
+
+/* --- waiting ---------------------------------------------------------------------------- */
+
+/* Adds `what` of `h` to the events; false when they are full. */
+static bool add(struct net_event *events, int *count, int max, net_h h, uint32_t what) {
+  for (int i = 0; i < *count; i++) {
+    if (events[i].h != h) continue;
+    events[i].what |= what;
+    return true;
+  }
+  if (*count == max) return false;
+  events[(*count)++] = (struct net_event){h, what};
+  return true;
+}
+
+/* Keeps the promises that fit. */
+static void pay(struct fault_net *f, struct net_event *events, int *count, int max) {
+  int kept = 0;
+  for (int i = 0; i < f->dues; i++) {
+    net_h h = f->due[i];
+    if (add(events, count, max, h, f->owed[h]))
+      f->owed[h] = 0;
+    else
+      f->due[kept++] = h;
+  }
+  f->dues = kept;
+}
+
+static int fault_poll(struct net *net, struct net_event *events, int max,
+                      int64_t deadline_ns) {
+  struct fault_net *f = self(net);
+  bool early = strikes(f, f->rates.spurious);
+  if (early || f->dues > 0) deadline_ns = 0;
+  int count = f->inner->ops->poll(f->inner, events, max, deadline_ns);
+  if (count < 0) return count;
+  pay(f, events, &count, max);
+  if (early) add(events, &count, max, (net_h)rng_below(&f->rng, 64), NET_RD | NET_WR);
+  return count;
+}
+
+static int fault_drain(struct net *net, int64_t deadline_ns) {
+  return self(net)->inner->ops->drain(self(net)->inner, deadline_ns);
+}
+
+static void fault_wake(struct net *net) {
+  self(net)->inner->ops->wake(self(net)->inner);
+}
+
+static int64_t fault_now(struct net *net) {
+  return self(net)->inner->ops->now(self(net)->inner);
+}
+
+static void fault_free(struct net *net) {
+  net_free(self(net)->inner);
+  free(net);
+}
+
+static const struct net_ops fault_ops = {
+    .name = "fault",
+    .socket = fault_socket,
+    .adopt = fault_adopt,
+    .bind = fault_bind,
+    .listen = fault_listen,
+    .setopt = fault_setopt,
+    .getopt = fault_getopt,
+    .name_of = fault_name_of,
+    .connect = fault_connect,
+    .accept = fault_accept,
+    .recv = fault_recv,
+    .send = fault_send,
+    .recvmsg = fault_recvmsg,
+    .sendmsg = fault_sendmsg,
+    .flush = fault_flush,
+    .shutdown = fault_shutdown,
+    .close = fault_close,
+    .lookup = fault_lookup,
+    .forget = fault_forget,
+    .poll = fault_poll,
+    .drain = fault_drain,
+    .wake = fault_wake,
+    .now = fault_now,
+    .free = fault_free,
+};
+
+struct net *fault_net_new(struct net *inner, uint64_t seed,
+                          const struct fault_rates *rates) {
+  struct fault_net *f = calloc(1, sizeof *f);
+  if (!f) abort();
+  f->net.ops = &fault_ops;
+  f->inner = inner;
+  f->rates = *rates;
+  rng_init(&f->rng, seed);
+  return &f->net;
+}
+
+unsigned fault_net_count(const struct net *net) {
+  return ((const struct fault_net *)net)->count;
+}

@@ -1,0 +1,210 @@
+-- The harness of the Lua tests: a test file registers its tests with T.test, and luatest
+-- runs each of them in a process and a runtime of its own.
+--
+--   local T = require "harness"
+--   T.test("recv_gives_what_the_peer_sent", function() … end)
+--   T.test("an_error_is_told", { status = 1, stderr = "boom" }, function() error("boom") end)
+--
+-- Options: status (0), stderr (Lua patterns that stderr must hold; without them it must be
+-- empty), net ("epoll", "fake", "soft", "hard"), seeds (how many runs), seconds (limit).
+
+local net = require "net"
+local testing = require "testing"
+
+local T = { tests = {}, seed = 0 }
+
+local FAILED, SKIPPED = "## assertion failed: ", "## skipped: "
+
+-- --- registering and running -----------------------------------------------------------
+
+function T.test(name, options, fn)
+  if not fn then options, fn = {}, options end
+  assert(type(name) == "string" and type(fn) == "function", "T.test(name, [options,] fn)")
+  T.tests[#T.tests + 1] = { name = name, options = options, fn = fn }
+end
+
+-- What luatest runs as the main script.
+function T.main(file, number, seed)
+  T.seed = seed
+  assert(loadfile(file))()
+  if number > 0 then T.tests[number].fn() end
+end
+
+function T.describe(number)
+  local test = T.tests[number]
+  local o = test.options
+  return test.name, o.net or "epoll", o.seeds or 1, o.seconds or (o.seeds and 120 or 30)
+end
+
+-- --- the verdict -----------------------------------------------------------------------
+
+local function indented(text)
+  return "  " .. text:gsub("\n$", ""):gsub("\n", "\n  ") .. "\n"
+end
+
+local function patterns_of(test)
+  local wanted = test.options.stderr or {}
+  return type(wanted) == "string" and { wanted } or wanted
+end
+
+function T.judge(number, status, signal, stderr)
+  local test = T.tests[number]
+  local why
+  if stderr:find(SKIPPED, 1, true) then
+    return "skipped", stderr:match("## skipped: ([^\n]*)")
+  end
+  if stderr:find(FAILED, 1, true) then
+    why = "an assertion failed"
+  elseif signal == 14 then
+    why = "it took too long"
+  elseif signal ~= 0 then
+    why = "it was ended by signal " .. signal
+  elseif status ~= (test.options.status or 0) then
+    why = "status " .. status
+  elseif not test.options.stderr and stderr ~= "" then
+    why = "unexpected words on stderr"
+  end
+  for _, pattern in ipairs(patterns_of(test)) do
+    if not stderr:find(pattern) then why = why or "stderr lacks " .. pattern end
+  end
+  if not why then return "passed", "" end
+  return "failed", indented(why .. "\n" .. stderr)
+end
+
+-- --- assertions ------------------------------------------------------------------------
+
+-- The failure counts also when a task or a pcall swallows the error.
+local function fail(message)
+  io.stderr:write(debug.traceback(FAILED .. message, 3), "\n")
+  error(message, 3)
+end
+
+function T.skip(reason)
+  io.stderr:write(SKIPPED, reason, "\n")
+  os.exit(0)
+end
+
+local function show(value)
+  if type(value) ~= "string" then return tostring(value) end
+  local text = ("%q"):format(#value > 200 and value:sub(1, 200) or value)
+  return #value > 200 and text .. "… (" .. #value .. " bytes)" or text
+end
+
+function T.eq(actual, expected, what)
+  if actual ~= expected or math.type(actual) ~= math.type(expected) then
+    local subject = what and what .. ": " or ""
+    fail(subject .. "got " .. show(actual) .. ", expected " .. show(expected))
+  end
+  return actual
+end
+
+-- As assert, and counted.
+function T.ok(value, message, ...)
+  if not value then fail(message and tostring(message) or "got " .. show(value)) end
+  return value, message, ...
+end
+
+function T.match(text, pattern)
+  if type(text) ~= "string" or not text:find(pattern) then
+    fail(show(text) .. " does not match " .. show(pattern))
+  end
+  return text
+end
+
+-- fn must raise an error whose text matches; gives the error.
+function T.raises(pattern, fn, ...)
+  local ok, err = pcall(fn, ...)
+  if ok then fail("nothing was raised, expected " .. show(pattern)) end
+  if not tostring(err):find(pattern) then
+    fail("raised " .. show(tostring(err)) .. ", expected " .. show(pattern))
+  end
+  return err
+end
+
+-- T.fails("closed", s:recv()): the call gave nil, an error of that code, and the code.
+function T.fails(code, value, err, given)
+  if value ~= nil or given ~= code then
+    fail("got " .. show(value) .. ", " .. show(err) .. ", " .. show(given)
+      .. "; expected failure " .. code)
+  end
+  if type(err) ~= "table" or err.code ~= code then
+    fail("the error object is " .. show(err))
+  end
+  return err
+end
+
+-- The values of a list, for comparison.
+function T.list(values)
+  local texts = {}
+  for i = 1, values.n or #values do texts[i] = tostring(values[i]) end
+  return table.concat(texts, " ")
+end
+
+-- --- what the process can tell ---------------------------------------------------------
+
+function T.stderr()
+  local f <close> = assert(io.open("/proc/self/fd/2", "rb"))
+  return f:read("a")
+end
+
+T.limit_files = testing.limit_files
+T.open_files = testing.open_files
+T.descriptor_flags = testing.descriptor_flags
+T.drop_privileges = testing.drop_privileges
+T.interrupt = testing.interrupt
+
+-- --- helpers ---------------------------------------------------------------------------
+
+function T.listener(address)
+  return T.ok(net.listen(address or "127.0.0.1:0"))
+end
+
+-- Two connected streams: of TCP, or of the kind of `address`.
+function T.pair(address)
+  local listener <close> = T.listener(address)
+  local a = T.ok(net.connect(listener:getsockname()))
+  local b = T.ok(listener:accept())
+  return a, b
+end
+
+function T.datagrams()
+  return T.ok(net.udp("127.0.0.1:0")), T.ok(net.udp("127.0.0.1:0"))
+end
+
+-- Lets every other task run until it waits.
+function T.turns(n)
+  for _ = 1, n or 3 do net.yield() end
+end
+
+-- A task that has begun to wait.
+function T.waiting(fn, ...)
+  local task = net.spawn(fn, ...)
+  T.turns()
+  T.eq(task:status(), "waiting", "the task's state")
+  return task
+end
+
+-- Sends until the kernel takes no more; gives how many bytes that were.
+function T.fill(stream)
+  local total, piece = 0, ("x"):rep(65536)
+  stream:settimeout(0)
+  while true do
+    local n, _, code = stream:send_some(piece)
+    if not n then
+      T.eq(code, "timeout")
+      break
+    end
+    total = total + n
+  end
+  stream:settimeout(nil)
+  return total
+end
+
+-- Reads to the end; gives how many bytes came.
+function T.drain(stream)
+  local total = 0
+  for piece in stream:pieces() do total = total + #piece end
+  return total
+end
+
+return T

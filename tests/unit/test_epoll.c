@@ -1,0 +1,246 @@
+/* What only the epoll backend promises: inherited descriptors, the reserve, signals. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/net.h"
+#include "support/peers.h"
+
+static int set_up(void **state) {
+  int status = 0;
+  *state = net_host_epoll(&status);
+  return *state ? status : -1;
+}
+
+static int tear_down(void **state) {
+  struct net *net = *state;
+  int left = net->open;
+  net_free(net);
+  return left;
+}
+
+/* --- inherited descriptors --- */
+
+static void an_inherited_pipe_is_read_as_bytes_come(void **state) {
+  struct net *net = *state;
+  int ends[2];
+  char bytes[8];
+  assert_int_equal(pipe(ends), 0);
+  net_h h = net_adopt(net, ends[0]);
+  assert_int_equal(h, ends[0]);
+  for (int i = 0; i < 3; i++) {
+    for (int again = 0; again < 2; again++)
+      assert_int_equal(net_recv(net, h, bytes, sizeof bytes), -EAGAIN);
+    assert_int_equal(write(ends[1], "abc", 3), 3);
+    peers_await(net, h, NET_RD);
+    assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 3);
+  }
+  assert_int_equal(net_recv(net, h, bytes, sizeof bytes), -EAGAIN);
+  close(ends[1]);
+  peers_await(net, h, NET_RD);
+  assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 0);
+  net_close(net, h);
+  close(ends[0]);
+}
+
+static void an_inherited_descriptor_never_becomes_non_blocking(void **state) {
+  struct net *net = *state;
+  int ends[2];
+  char byte;
+  assert_int_equal(pipe(ends), 0);
+  net_h h = net_adopt(net, ends[0]);
+  assert_int_equal(net_recv(net, h, &byte, 1), -EAGAIN);
+  assert_false(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+  net_close(net, h);
+  assert_false(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+static void an_inherited_descriptor_stays_open_when_it_is_closed(void **state) {
+  struct net *net = *state;
+  int ends[2];
+  char byte;
+  assert_int_equal(pipe(ends), 0);
+  for (int i = 0; i < 2; i++) {
+    net_h h = net_adopt(net, ends[0]);
+    assert_int_equal(net_recv(net, h, &byte, 1), -EAGAIN);
+    assert_int_equal(net_close(net, h), 0);
+    assert_true(fcntl(ends[0], F_GETFD) >= 0);
+  }
+  assert_int_equal(write(ends[1], "x", 1), 1);
+  assert_int_equal(read(ends[0], &byte, 1), 1);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+static void an_inherited_file_is_always_ready(void **state) {
+  struct net *net = *state;
+  char bytes[8];
+  FILE *file = tmpfile();
+  fputs("abc", file);
+  fflush(file);
+  rewind(file);
+  net_h h = net_adopt(net, fileno(file));
+  assert_true(h >= 0);
+  assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 3);
+  for (int i = 0; i < 3; i++) assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 0);
+  net_close(net, h);
+  fclose(file);
+}
+
+static void what_is_no_descriptor_is_not_adopted(void **state) {
+  assert_int_equal(net_adopt(*state, 1000), -EBADF);
+}
+
+/* --- descriptors run out --- */
+
+/* Opens copies of descriptor 0 until no number is free; how many. */
+static int hoard(int *copies, int max) {
+  int n = 0;
+  while (n < max && (copies[n] = dup(0)) >= 0) n++;
+  return n;
+}
+
+static void the_reserve_refuses_client_after_client(void **state) {
+  enum { CLIENTS = 4, MAX = 256 };
+  struct net *net = *state;
+  struct addr addr;
+  char byte;
+  net_h clients[CLIENTS], l = peers_listener(net, &addr);
+  int copies[MAX];
+  for (int i = 0; i < CLIENTS; i++) {
+    clients[i] = net_socket(net, AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(peers_connect(net, clients[i], &addr), 0);
+  }
+  struct rlimit old, few;
+  getrlimit(RLIMIT_NOFILE, &old);
+  few = old;
+  few.rlim_cur = 64;
+  setrlimit(RLIMIT_NOFILE, &few);
+  int held = hoard(copies, MAX);
+  for (int i = 0; i < CLIENTS; i++) assert_int_equal(net_accept(net, l), -EMFILE);
+  for (int i = 0; i < CLIENTS; i++) {
+    ssize_t r = peers_recv(net, clients[i], &byte, 1);
+    assert_true(r == 0 || r == -ECONNRESET);
+  }
+  while (held > 0) close(copies[--held]);
+  setrlimit(RLIMIT_NOFILE, &old);
+  assert_int_equal(net_accept(net, l), -EAGAIN);
+  for (int i = 0; i < CLIENTS; i++) net_close(net, clients[i]);
+  net_close(net, l);
+}
+
+/* --- signals --- */
+
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int signal) {
+  alarms++;
+}
+
+static void a_signal_does_not_end_a_poll(void **state) {
+  struct net *net = *state;
+  struct net_event events[4];
+  struct sigaction count = {.sa_handler = count_alarm}, old;
+  struct itimerval often =
+                       {
+                           {0, 2000},
+                           {0, 2000}
+  },
+                   off = {{0, 0}, {0, 0}};
+  sigaction(SIGALRM, &count, &old);
+  setitimer(ITIMER_REAL, &often, NULL);
+  int64_t deadline = net_now(net) + 15000000;
+  int n = net_poll(net, events, 4, deadline);
+  int64_t end = net_now(net);
+  setitimer(ITIMER_REAL, &off, NULL);
+  sigaction(SIGALRM, &old, NULL);
+  assert_int_equal(n, 0);
+  assert_true(end >= deadline);
+  assert_true(alarms > 0);
+}
+
+static struct net *to_wake;
+
+static void wake_net(int signal) {
+  errno = 77;
+  net_wake(to_wake);
+  alarms += errno == 77;
+}
+
+static void a_wake_from_a_signal_handler_ends_a_poll(void **state) {
+  struct net *net = *state;
+  struct net_event events[4];
+  struct sigaction wake = {.sa_handler = wake_net}, old;
+  struct itimerval once = {
+      {0, 0   },
+      {0, 2000}
+  };
+  to_wake = net;
+  alarms = 0;
+  sigaction(SIGALRM, &wake, &old);
+  setitimer(ITIMER_REAL, &once, NULL);
+  assert_int_equal(net_poll(net, events, 4, NET_NEVER), 0);
+  sigaction(SIGALRM, &old, NULL);
+  assert_int_equal(alarms, 1);
+}
+
+/* --- the epoll set --- */
+
+static void a_copy_of_a_closed_descriptor_raises_no_event(void **state) {
+  struct net *net = *state;
+  struct net_event events[8];
+  net_h a, b;
+  char byte;
+  peers_pair(net, &a, &b);
+  assert_int_equal(net_recv(net, b, &byte, 1), -EAGAIN);
+  int copy = dup(b); /* as a child that was forked keeps it */
+  net_close(net, b);
+  net_h fresh = net_socket(net, AF_INET, SOCK_DGRAM, 0);
+  assert_int_equal(fresh, b);
+  assert_int_equal(peers_send(net, a, "x", 1), 1);
+  assert_int_equal(net_poll(net, events, 8, net_now(net) + 1000000), 0);
+  close(copy);
+  net_close(net, a);
+  net_close(net, fresh);
+}
+
+static void descriptors_are_closed_on_exec(void **state) {
+  struct net *net = *state;
+  net_h a, b;
+  peers_pair(net, &a, &b);
+  assert_true(fcntl(a, F_GETFD) & FD_CLOEXEC);
+  assert_true(fcntl(b, F_GETFD) & FD_CLOEXEC);
+  net_close(net, a);
+  net_close(net, b);
+}
+
+#define EPOLL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      EPOLL_TEST(an_inherited_pipe_is_read_as_bytes_come),
+      EPOLL_TEST(an_inherited_descriptor_never_becomes_non_blocking),
+      EPOLL_TEST(an_inherited_descriptor_stays_open_when_it_is_closed),
+      EPOLL_TEST(an_inherited_file_is_always_ready),
+      EPOLL_TEST(what_is_no_descriptor_is_not_adopted),
+      EPOLL_TEST(the_reserve_refuses_client_after_client),
+      EPOLL_TEST(a_signal_does_not_end_a_poll),
+      EPOLL_TEST(a_wake_from_a_signal_handler_ends_a_poll),
+      EPOLL_TEST(a_copy_of_a_closed_descriptor_raises_no_event),
+      EPOLL_TEST(descriptors_are_closed_on_exec),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
