@@ -1,10 +1,9 @@
 /* The epoll backend. A handle is its descriptor. Small sends are queued and leave once a
- * turn (outq.h). A descriptor joins the epoll set at its
- * first -EAGAIN, once, edge-triggered for both directions, so that no later wait costs a
- * system call. An edge that comes while nobody waits is lost on purpose: who waits has
- * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
+ * turn (outq.h). A descriptor joins the epoll set at its first -EAGAIN, once, edge-triggered
+ * for both directions, so that no later wait costs a system call. An edge that comes while
+ * nobody waits is lost on purpose: who waits has just got -EAGAIN (rule 2 of net.h), and the
+ * next edge comes after that. */
 #include <errno.h>
-#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "base/status.h"
 #include "net/host.h"
+#include "net/host_ahead.h"
 #include "net/outq.h"
 #include "net/resolver.h"
 
@@ -33,22 +33,6 @@ struct slot {
   uint32_t generation; /* bumped by close: events of a former owner are dropped */
   uint16_t flags;
   uint16_t chunk; /* 1-based: bytes that were read ahead lie there; 0: none */
-};
-
-/* Read-ahead: while it takes events in, poll reads once from each stream whose owner waits
- * for bytes, all reads in a row, so that the kernel's code and data stay in the caches. */
-enum { CHUNKS = 256, CHUNK_BYTES = 2048 };
-
-struct chunk {
-  uint16_t at, len; /* the bytes that are left */
-  int error;        /* or what the read met instead; 0: nothing */
-};
-
-struct ahead {
-  char *bytes; /* owned; CHUNKS * CHUNK_BYTES, touched where they are used */
-  struct chunk chunks[CHUNKS];
-  uint16_t idle[CHUNKS]; /* those that nobody holds, the last used on top */
-  int idle_count;
 };
 
 struct epoll_net {
@@ -169,11 +153,10 @@ static void refuse_one(struct epoll_net *e, net_h h) {
 static net_h epoll_accept(struct net *net, net_h h) {
   struct epoll_net *e = self(net);
   int fd;
-  do {
-    e->named_peer.len = sizeof e->named_peer.u;
-    fd =
-        accept4(h, &e->named_peer.u.sa, &e->named_peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  } while (fd < 0 && errno == EINTR);
+  struct addr *peer = &e->named_peer;
+  peer->len = sizeof peer->u;
+  do fd = accept4(h, &peer->u.sa, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  while (fd < 0 && errno == EINTR);
   int error = errno;
   e->named = fd < 0 ? -1 : enrol(e, fd, e->slots[h].flags & STREAM);
   if (fd >= 0) return e->named;
@@ -182,8 +165,9 @@ static net_h epoll_accept(struct net *net, net_h h) {
 }
 
 static int epoll_name_of(struct net *net, net_h h, int which, struct addr *out) {
-  if (which != NET_PEER || h != self(net)->named) return host_name_of(net, h, which, out);
-  *out = self(net)->named_peer;
+  struct epoll_net *e = self(net);
+  if (which != NET_PEER || h != e->named) return host_name_of(net, h, which, out);
+  *out = e->named_peer;
   return 0;
 }
 
@@ -196,45 +180,20 @@ static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t 
   return r < 0 ? failed(e, h, errno) : r;
 }
 
-static void give_back(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  if (slot->chunk) e->ahead.idle[e->ahead.idle_count++] = slot->chunk;
-  slot->chunk = 0;
-}
-
-/* Reads once for an owner who waits. The end of the stream is left to the owner. */
+/* Reads for an owner who waits. */
 static void read_ahead(struct epoll_net *e, net_h h) {
-  struct ahead *ahead = &e->ahead;
   struct slot *slot = &e->slots[h];
+  bool drained;
   slot->flags &= (uint16_t)~WANTED;
-  if (ahead->idle_count == 0) return;
-  uint16_t id = ahead->idle[ahead->idle_count - 1];
-  char *bytes = ahead->bytes + (size_t)(id - 1) * CHUNK_BYTES;
-  ssize_t r = recv(h, bytes, CHUNK_BYTES, MSG_DONTWAIT);
-  if (r == 0 || (r < 0 && (errno == EAGAIN || errno == EINTR))) return;
-  if (r > 0 && r < CHUNK_BYTES) slot->flags |= DRAINED;
-  ahead->chunks[id - 1] = (struct chunk){0, r > 0 ? (uint16_t)r : 0, r < 0 ? errno : 0};
-  ahead->idle_count--;
-  slot->chunk = id;
-}
-
-/* What was read ahead: bytes, or the error. */
-static ssize_t take_held(struct epoll_net *e, net_h h, void *bytes, size_t n, bool peek) {
-  uint16_t id = e->slots[h].chunk;
-  struct chunk *chunk = &e->ahead.chunks[id - 1];
-  if (n > chunk->len) n = chunk->len;
-  memcpy(bytes, e->ahead.bytes + (size_t)(id - 1) * CHUNK_BYTES + chunk->at, n);
-  int error = chunk->error;
-  if (peek && !error) return (ssize_t)n;
-  chunk->at += (uint16_t)n;
-  chunk->len -= (uint16_t)n;
-  if (chunk->len == 0) give_back(e, h);
-  return error ? -error : (ssize_t)n;
+  if (slot->chunk) return;
+  slot->chunk = ahead_read(&e->ahead, h, &drained);
+  if (drained) slot->flags |= DRAINED;
 }
 
 static ssize_t stream_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   uint32_t flags = e->slots[h].flags;
-  if (e->slots[h].chunk) return take_held(e, h, bytes, n, false);
+  uint16_t *chunk = &e->slots[h].chunk;
+  if (*chunk) return ahead_take(&e->ahead, chunk, bytes, n, false);
   e->slots[h].flags |= WANTED;
   if ((flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
   ssize_t r;
@@ -267,48 +226,28 @@ static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n)
   return send_now(net, h, bytes, n);
 }
 
-/* True when one buffer is all there is: recvfrom(2) and sendto(2) take less time then. */
-static bool is_plain(const struct msghdr *msg) {
-  return msg->msg_iovlen == 1 && !msg->msg_control;
-}
-
-static ssize_t receive(net_h h, struct msghdr *msg, int flags) {
-  if (flags != MSG_TRUNC || !is_plain(msg))
-    return recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
-  struct iovec *iov = msg->msg_iov;
-  ssize_t r =
-      recvfrom(h, iov->iov_base, iov->iov_len, flags, msg->msg_name, &msg->msg_namelen);
-  msg->msg_flags = r > 0 && (size_t)r > iov->iov_len ? MSG_TRUNC : 0;
-  return r;
-}
-
 static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
   struct epoll_net *e = self(net);
   struct iovec *iov = msg->msg_iov;
   if (e->slots[h].chunk && !(flags & MSG_OOB)) {
     msg->msg_controllen = msg->msg_namelen = 0;
     msg->msg_flags = 0;
-    return take_held(e, h, iov->iov_base, iov->iov_len, flags & MSG_PEEK);
+    return ahead_take(&e->ahead, &e->slots[h].chunk, iov->iov_base, iov->iov_len,
+                      flags & MSG_PEEK);
   }
   /* A plain read would lose what comes beside the bytes: descriptors, for instance. */
   e->slots[h].flags &= (uint16_t)~WANTED;
   ssize_t r;
-  do r = receive(h, msg, flags);
+  do r = host_recvmsg(h, msg, flags);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
-}
-
-static ssize_t transmit(net_h h, const struct msghdr *msg, int flags) {
-  if (!is_plain(msg)) return sendmsg(h, msg, flags);
-  struct iovec *iov = msg->msg_iov;
-  return sendto(h, iov->iov_base, iov->iov_len, flags, msg->msg_name, msg->msg_namelen);
 }
 
 static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                              int flags) {
   ssize_t r = outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
-  do r = transmit(h, msg, flags | MSG_NOSIGNAL);
+  do r = host_sendmsg(h, msg, flags | MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
 }
@@ -346,7 +285,7 @@ static int forget(struct epoll_net *e, net_h h) {
 
 static int epoll_close(struct net *net, net_h h) {
   struct epoll_net *e = self(net);
-  give_back(e, h);
+  ahead_drop(&e->ahead, &e->slots[h].chunk);
   e->slots[h].flags &= (uint16_t)~WANTED;
   int r = outq_flush(&e->outq, h);
   net->open--;
@@ -402,23 +341,12 @@ static int epoll_lookup(struct net *net, struct net_lookup *q) {
 
 /* --- waiting -------------------------------------------------------------------- */
 
-/* One wait of `ns` nanoseconds, NET_NEVER for no limit. Only a true sleep needs the newer
- * call with its finer clock; a kernel before 5.11, or valgrind, has milliseconds. */
-static int wait_once(struct epoll_net *e, int max, int64_t ns) {
-  if (ns <= 0) return epoll_wait(e->epoll_fd, e->found, max, ns == NET_NEVER ? -1 : 0);
-  struct timespec left = {ns / 1000000000, ns % 1000000000};
-  int n = epoll_pwait2(e->epoll_fd, e->found, max, &left, NULL);
-  if (n >= 0 || errno != ENOSYS) return n;
-  int64_t ms = ns / 1000000 + (ns % 1000000 != 0);
-  return epoll_wait(e->epoll_fd, e->found, max, ms < INT_MAX ? (int)ms : INT_MAX);
-}
-
 static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
   for (;;) {
     int64_t now = deadline_ns > 0 ? host_now(&e->net) : 0;
     int64_t ns = deadline_ns > now ? deadline_ns - now : 0;
     if (deadline_ns == NET_NEVER) ns = NET_NEVER;
-    int n = wait_once(e, max, ns);
+    int n = host_wait(e->epoll_fd, e->found, max, ns);
     if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
     if (ns == 0) return 0;
   }
@@ -502,7 +430,7 @@ static void epoll_free(struct net *net) {
   if (e->reserve_fd >= 0) close(e->reserve_fd);
   free(e->slots);
   free(e->found);
-  free(e->ahead.bytes);
+  ahead_fini(&e->ahead);
   free(e);
 }
 
@@ -540,16 +468,15 @@ struct net *net_host_epoll(int *status) {
   if (!e) return NULL;
   e->net.ops = &epoll_ops;
   e->named = -1;
-  for (int i = CHUNKS; i > 0; i--) e->ahead.idle[e->ahead.idle_count++] = (uint16_t)i;
-  e->ahead.bytes = malloc((size_t)CHUNKS * CHUNK_BYTES);
   outq_init(&e->outq, &e->net, send_now);
   e->found = calloc(EVENTS, sizeof *e->found);
   e->found_max = EVENTS;
+  int r = ahead_init(&e->ahead);
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);
   struct epoll_event ev = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
-  if (!e->found || !e->ahead.bytes) goto free_net;
+  if (!e->found || r < 0) goto free_net;
   *status = -errno;
   if (e->epoll_fd < 0 || e->wake_fd < 0) goto free_net;
   if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev) < 0) {
