@@ -2,6 +2,8 @@
 #include "api/core.h"
 
 #include <lauxlib.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
 #include <sys/socket.h>
 
 #include "api/address.h"
@@ -67,18 +69,23 @@ static int strict(lua_State *L) {
   return 1;
 }
 
+#define CONSTANT(name) \
+  { #name, name }
+
 static const struct {
   const char *name;
   int value;
 } constants[] = {
-    {"AF_INET",     AF_INET    },
-    {"AF_INET6",    AF_INET6   },
-    {"AF_UNIX",     AF_UNIX    },
-    {"SHUT_RD",     SHUT_RD    },
-    {"SHUT_RDWR",   SHUT_RDWR  },
-    {"SHUT_WR",     SHUT_WR    },
-    {"SOCK_DGRAM",  SOCK_DGRAM },
-    {"SOCK_STREAM", SOCK_STREAM},
+    CONSTANT(AF_INET),           CONSTANT(AF_INET6),          CONSTANT(AF_UNIX),
+    CONSTANT(IPPROTO_IP),        CONSTANT(IPPROTO_IPV6),      CONSTANT(IPPROTO_TCP),
+    CONSTANT(IPPROTO_UDP),       CONSTANT(IPTOS_LOWDELAY),    CONSTANT(IPTOS_MINCOST),
+    CONSTANT(IPTOS_RELIABILITY), CONSTANT(IPTOS_THROUGHPUT),  CONSTANT(IP_PMTUDISC_DO),
+    CONSTANT(IP_PMTUDISC_DONT),  CONSTANT(IP_PMTUDISC_PROBE), CONSTANT(IP_PMTUDISC_WANT),
+    CONSTANT(MSG_CONFIRM),       CONSTANT(MSG_DONTROUTE),     CONSTANT(MSG_DONTWAIT),
+    CONSTANT(MSG_MORE),          CONSTANT(MSG_NOSIGNAL),      CONSTANT(MSG_OOB),
+    CONSTANT(MSG_PEEK),          CONSTANT(SHUT_RD),           CONSTANT(SHUT_RDWR),
+    CONSTANT(SHUT_WR),           CONSTANT(SOCK_DGRAM),        CONSTANT(SOCK_SEQPACKET),
+    CONSTANT(SOCK_STREAM),       CONSTANT(SOL_SOCKET),
 };
 
 static const luaL_Reg functions[] = {
