@@ -2,11 +2,30 @@
 #include "net/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 int host_bind(struct net *net, net_h h, const struct addr *addr) {
   (void)net;
   return bind(h, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+}
+
+int host_connect(int fd, const struct addr *addr) {
+  int r;
+  do r = connect(fd, &addr->u.sa, addr->len);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : 0;
+}
+
+int host_accept(int fd) {
+  int r;
+  do r = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
 }
 
 int host_listen(struct net *net, net_h h, int backlog) {
@@ -36,9 +55,131 @@ int host_name_of(struct net *net, net_h h, int which, struct addr *out) {
   return 0;
 }
 
+int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
+                    int64_t deadline_ns) {
+  for (;;) {
+    struct timespec left = {0}, *limit = &left;
+    if (deadline_ns == NET_NEVER) {
+      limit = NULL;
+    } else {
+      int64_t ns = deadline_ns - host_now(NULL);
+      if (ns > 0) left = (struct timespec){ns / 1000000000, ns % 1000000000};
+    }
+    int n = epoll_pwait2(epoll_fd, found, max, limit, NULL);
+    if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
+    if (limit && left.tv_sec == 0 && left.tv_nsec == 0) return 0;
+  }
+}
+
+int host_poll(struct pollfd *asked, nfds_t n) {
+  int r;
+  do r = poll(asked, n, 0);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+int host_pair(int family, int type, int fds[2]) {
+  int r = socketpair(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
+  return r < 0 ? -errno : 0;
+}
+
+/* --- bytes ------------------------------------------------------------------------------ */
+
+ssize_t host_recv(int fd, void *bytes, size_t n) {
+  ssize_t r;
+  do r = recv(fd, bytes, n, MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+ssize_t host_send(int fd, const void *bytes, size_t n) {
+  ssize_t r;
+  do r = send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+/* tcp(7): EINVAL says that no urgent byte has been announced. It may come until the stream
+ * ends, unless urgent bytes stay in the stream. */
+static int no_urgent(int fd) {
+  int is_inline = 0;
+  socklen_t len = sizeof is_inline;
+  struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+  if (getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &is_inline, &len) < 0) return -errno;
+  if (is_inline || host_kind(fd) != SOCK_STREAM) return -EINVAL;
+  return host_poll(&p, 1) > 0 ? 0 : -EAGAIN;
+}
+
+ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags) {
+  ssize_t r;
+  do r = recvmsg(fd, msg, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  if (r < 0 && errno == EINVAL && flags & MSG_OOB) return no_urgent(fd);
+  return r < 0 ? -errno : r;
+}
+
+ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags) {
+  ssize_t r;
+  do r = sendmsg(fd, msg, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
 int64_t host_now(struct net *net) {
   (void)net;
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* --- descriptors that others share ---------------------------------------------------- */
+
+int host_kind(int fd) {
+  int type;
+  socklen_t len = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0) return type;
+  return errno == EBADF ? -EBADF : 0;
+}
+
+bool host_blocks(int fd) {
+  return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static bool is_ready(int fd, short events) {
+  struct pollfd p = {.fd = fd, .events = events};
+  return host_poll(&p, 1) > 0;
+}
+
+ssize_t host_file_read(int fd, void *bytes, size_t n) {
+  if (!is_ready(fd, POLLIN)) return -EAGAIN;
+  ssize_t r;
+  do r = read(fd, bytes, n);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+ssize_t host_file_write(int fd, const void *bytes, size_t n) {
+  if (!is_ready(fd, POLLOUT)) return -EAGAIN;
+  if (n > PIPE_BUF) n = PIPE_BUF;
+  ssize_t r;
+  do r = write(fd, bytes, n);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+int host_blocking_accept(int fd) {
+  if (!is_ready(fd, POLLIN)) return -EAGAIN;
+  int r = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  return r < 0 ? -errno : r;
+}
+
+int host_blocking_connect(int fd, const struct addr *addr) {
+  struct timeval before = {0}, soon = {0, 1};
+  socklen_t len = sizeof before;
+  getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, &len);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
+  /* socket(7): connect gives EINPROGRESS when the time is over, and goes on */
+  int r = connect(fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, sizeof before);
+  return r == -EINTR ? -EINPROGRESS : r;
 }

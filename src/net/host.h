@@ -3,6 +3,9 @@
 #ifndef NET_HOST_H
 #define NET_HOST_H
 
+#include <poll.h>
+#include <sys/epoll.h>
+
 #include "net/net.h"
 
 int host_bind(struct net *net, net_h h, const struct addr *addr);
@@ -11,5 +14,41 @@ int host_setopt(struct net *net, net_h h, int level, int name, const void *, soc
 int host_getopt(struct net *net, net_h h, int level, int name, void *, socklen_t *);
 int host_name_of(struct net *net, net_h h, int which, struct addr *out);
 int64_t host_now(struct net *net);
+
+/* The rest acts on a plain descriptor. None of these sleeps on a socket of ours. */
+int host_connect(int fd, const struct addr *addr);
+int host_accept(int fd);
+int host_pair(int family, int type, int fds[2]);
+ssize_t host_recv(int fd, void *bytes, size_t n);
+ssize_t host_send(int fd, const void *bytes, size_t n);
+
+/* With MSG_OOB: -EAGAIN until an urgent byte is there, 0 when none can come any more. */
+ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+/* poll(2), without sleeping. */
+int host_poll(struct pollfd *asked, nfds_t n);
+
+/* epoll_wait(2) until a deadline. */
+int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
+                    int64_t deadline_ns);
+
+/* The SOCK_ number of a descriptor that is a socket, 0 for any other, or -EBADF. */
+int host_kind(int fd);
+
+/* True when the kernel would let an operation on the descriptor sleep. */
+bool host_blocks(int fd);
+
+/* Descriptors that are no sockets and that other programs share, so that O_NONBLOCK cannot
+ * be set: poll(2) is asked first. -EAGAIN arms nothing. A write hands over at most 4 KiB,
+ * which a pipe that is writable takes without sleeping (pipe(7), PIPE_BUF). */
+ssize_t host_file_read(int fd, void *bytes, size_t n);
+ssize_t host_file_write(int fd, const void *bytes, size_t n);
+
+/* The same for sockets where no flag stands for O_NONBLOCK. Another program that takes the
+ * client first makes the accept sleep until the next one. connect starts, and answers
+ * -EINPROGRESS. */
+int host_blocking_accept(int fd);
+int host_blocking_connect(int fd, const struct addr *addr);
 
 #endif

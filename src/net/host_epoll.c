@@ -1,9 +1,10 @@
 /* The epoll backend. A handle is its descriptor. Small sends are queued and leave once a
- * turn (outq.h). A descriptor joins the epoll set at its
- * first -EAGAIN, once, edge-triggered for both directions, so that no later wait costs a
- * system call. An edge that comes while nobody waits is lost on purpose: who waits has
- * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
+ * turn (outq.h). A descriptor joins the epoll set at its first -EAGAIN, once, edge-triggered
+ * for both directions, so that no later wait costs a system call. An edge that comes while
+ * nobody waits is lost on purpose: who waits has just got -EAGAIN (rule 2 of net.h), and the
+ * next edge comes after that. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -18,14 +19,17 @@
 #include "net/resolver.h"
 
 enum {
-  IN_SET = 1,     /* registered with epoll */
-  CONNECTING = 2, /* connect(2) has answered EINPROGRESS */
-  INHERITED = 4,  /* descriptor of another program too: O_NONBLOCK is never set */
-  ALWAYS = 8,     /* epoll refuses it (a regular file): it is always ready */
-  STREAM = 16,    /* sends may be queued; a short read means that all is read */
-  DRAINED = 32,   /* such a read has happened, and no event came since */
-  UNSURE = 64,    /* end, error or urgent data were seen: ask the kernel always */
-  LINGERS = 128,  /* closed by its owner; bytes that it sent are still to leave */
+  IN_SET = 1,       /* registered with epoll */
+  PLAIN = 4,        /* no socket; other programs may share it */
+  BLOCKS = 8,       /* a socket without O_NONBLOCK, which other programs may share */
+  STREAM = 16,      /* sends may be queued; a short read means that all is read */
+  DRAINED = 32,     /* such a read has happened, and no event came since */
+  UNSURE = 64,      /* end, error or urgent data were seen: ask the kernel always */
+  LINGERS = 128,    /* closed by its owner; bytes that it sent are still to leave */
+  OPEN = 256,       /* a handle */
+  LENT = 512,       /* close leaves the descriptor open */
+  WANTS_IN = 1024,  /* a file whose reader waits */
+  WANTS_OUT = 2048, /* a file whose writer waits */
 };
 
 struct slot {
@@ -72,30 +76,53 @@ static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
     close(fd);
     return r;
   }
-  e->slots[fd].flags = flags;
+  e->slots[fd].flags = flags | OPEN;
   e->net.open++;
   return fd;
 }
 
-/* Arms the wake of a handle that has just answered EAGAIN. */
-static int arm(struct epoll_net *e, net_h h) {
+static int join_set(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
-  if (slot->flags & IN_SET && !(slot->flags & INHERITED)) return -EAGAIN;
-  struct epoll_event ev = {.data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)h};
-  /* An inherited descriptor is read only after poll(2) says so, one wait at a time:
-   * another program may take its bytes. */
-  ev.events = slot->flags & INHERITED
-                  ? EPOLLIN | EPOLLONESHOT
-                  : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+  struct epoll_event ev = {.events = events,
+                           .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)h};
   int op = slot->flags & IN_SET ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   if (epoll_ctl(e->epoll_fd, op, h, &ev) < 0) return -errno;
   slot->flags |= IN_SET;
   return -EAGAIN;
 }
 
-/* The status of a system call that failed: EAGAIN arms. */
-static int failed(struct epoll_net *e, net_h h, int error) {
-  return error == EAGAIN ? arm(e, h) : -error;
+/* Arms the wake of a socket that has just answered EAGAIN. */
+static int arm(struct epoll_net *e, net_h h) {
+  if (e->slots[h].flags & IN_SET) return -EAGAIN;
+  return join_set(e, h, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+}
+
+/* Arms the wake of a file, anew for each wait: an edge may have gone to another program. */
+static int arm_file(struct epoll_net *e, net_h h, uint32_t wants) {
+  uint32_t flags = e->slots[h].flags |= wants;
+  return join_set(e, h,
+                  (flags & WANTS_IN ? EPOLLIN : 0) | (flags & WANTS_OUT ? EPOLLOUT : 0) |
+                      EPOLLONESHOT);
+}
+
+/* The result of a system call on a socket: EAGAIN arms. */
+static ssize_t settled(struct epoll_net *e, net_h h, ssize_t r) {
+  return r == -EAGAIN ? arm(e, h) : r;
+}
+
+/* Gives the descriptor back. */
+static int forget(struct epoll_net *e, net_h h) {
+  struct slot *slot = &e->slots[h];
+  outq_drop(&e->outq, h);
+  /* A duplicate of the descriptor in a child would keep it in the set: take it out. */
+  if (slot->flags & IN_SET) epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
+  slot->generation++;
+  bool lent = slot->flags & LENT;
+  if (slot->flags & LINGERS) e->lingering--;
+  slot->flags = 0;
+  if (lent) return 0;
+  /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
+  return close(h) < 0 && errno != EINTR ? -errno : 0;
 }
 
 /* --- operations ----------------------------------------------------------------- */
@@ -105,44 +132,56 @@ static net_h epoll_socket(struct net *net, int family, int type, int proto) {
   return fd < 0 ? -errno : enrol(self(net), fd, type == SOCK_STREAM ? STREAM : 0);
 }
 
-static net_h epoll_adopt(struct net *net, int fd) {
-  int r = grow(self(net), fd);
+static bool is_own(const struct epoll_net *e, int fd) {
+  if (fd == e->epoll_fd || fd == e->wake_fd || fd == e->reserve_fd) return true;
+  return fd >= 0 && (size_t)fd < e->slot_count && e->slots[fd].flags & OPEN;
+}
+
+static net_h epoll_adopt(struct net *net, int fd, bool own) {
+  struct epoll_net *e = self(net);
+  if (is_own(e, fd)) return -EBUSY;
+  int kind = host_kind(fd);
+  if (kind < 0) return kind;
+  int r = grow(e, fd);
   if (r < 0) return r;
-  struct epoll_event ev = {.events = 0};
-  uint32_t flags = INHERITED;
-  if (epoll_ctl(self(net)->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0)
-    epoll_ctl(self(net)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-  else if (errno == EPERM)
-    flags |= ALWAYS; /* epoll_ctl(2): a regular file or a directory */
-  else
-    return -errno;
-  self(net)->slots[fd].flags = flags;
+  uint32_t flags = own ? OPEN : OPEN | LENT;
+  if (kind == 0) flags |= PLAIN;
+  if (kind == SOCK_STREAM) flags |= STREAM;
+  if (kind != 0 && host_blocks(fd)) flags |= BLOCKS;
+  if (own && fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  e->slots[fd].flags = flags;
   net->open++;
   return fd;
 }
 
+static int epoll_pair(struct net *net, int family, int type, net_h out[2]) {
+  uint32_t flags = type == SOCK_STREAM ? STREAM : 0;
+  int fds[2], r = host_pair(family, type, fds);
+  if (r < 0) return r;
+  net_h a = enrol(self(net), fds[0], flags);
+  if (a < 0) {
+    close(fds[1]);
+    return a;
+  }
+  net_h b = enrol(self(net), fds[1], flags);
+  if (b < 0) {
+    forget(self(net), a);
+    net->open--;
+    return b;
+  }
+  out[0] = a;
+  out[1] = b;
+  return 0;
+}
+
 static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
-  struct slot *slot = &self(net)->slots[h];
-  if (slot->flags & CONNECTING) {
-    struct pollfd p = {.fd = h, .events = POLLOUT};
-    if (poll(&p, 1, 0) <= 0) return arm(self(net), h);
-    slot->flags &= ~(uint32_t)CONNECTING;
-    int error = 0;
-    socklen_t len = sizeof error;
-    if (getsockopt(h, SOL_SOCKET, SO_ERROR, &error, &len) < 0) return -errno;
-    return -error;
-  }
-  int r;
-  do r = connect(h, &addr->u.sa, addr->len);
-  while (r < 0 && errno == EINTR);
-  if (r == 0) return 0;
-  if (errno == EINPROGRESS) {
-    slot->flags |= CONNECTING;
-    return arm(self(net), h);
-  }
+  bool blocks = self(net)->slots[h].flags & BLOCKS;
+  int r = blocks ? host_blocking_connect(h, addr) : host_connect(h, addr);
+  /* connect(2): asked again it says EALREADY until it gives 0 or the error */
+  if (r == -EINPROGRESS || r == -EALREADY) return arm(self(net), h);
   /* unix(7): a full backlog answers EAGAIN and raises no event when room comes; told as
    * it is for TCP when the queue is full and nobody takes from it. */
-  return errno == EAGAIN ? -ECONNREFUSED : -errno;
+  return r == -EAGAIN ? -ECONNREFUSED : r;
 }
 
 /* Out of descriptors: gives up the reserve, takes one connection and closes it, so that
@@ -157,70 +196,54 @@ static void refuse_one(struct epoll_net *e, net_h h) {
 }
 
 static net_h epoll_accept(struct net *net, net_h h) {
-  int fd;
-  do fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  while (fd < 0 && errno == EINTR);
-  if (fd >= 0) return enrol(self(net), fd, self(net)->slots[h].flags & STREAM);
-  int error = errno;
-  if (error == EMFILE || error == ENFILE) refuse_one(self(net), h);
-  return failed(self(net), h, error);
-}
-
-static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
-  struct pollfd p = {.fd = h, .events = POLLIN};
-  if (!(e->slots[h].flags & ALWAYS) && poll(&p, 1, 0) == 0) return arm(e, h);
-  ssize_t r;
-  do r = read(h, bytes, n);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(e, h, errno) : r;
+  uint32_t flags = self(net)->slots[h].flags;
+  int fd = flags & BLOCKS ? host_blocking_accept(h) : host_accept(h);
+  if (fd >= 0) return enrol(self(net), fd, flags & STREAM);
+  if (fd == -EMFILE || fd == -ENFILE) refuse_one(self(net), h);
+  return (net_h)settled(self(net), h, fd);
 }
 
 static ssize_t stream_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   uint32_t flags = e->slots[h].flags;
   if ((flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
-  ssize_t r;
-  do r = recv(h, bytes, n, 0);
-  while (r < 0 && errno == EINTR);
+  ssize_t r = host_recv(h, bytes, n);
   if (r > 0 && (size_t)r < n) e->slots[h].flags |= DRAINED;
   if (r > 0) return r;
   /* A queued send that met a reset has taken the error: it must not look like an end. */
-  int error = r == 0 || errno != EAGAIN ? outq_error(&e->outq, h) : 0;
+  int error = r != -EAGAIN ? outq_error(&e->outq, h) : 0;
   if (error && error != -EPIPE) return error;
-  return r < 0 ? failed(e, h, errno) : 0;
+  return settled(e, h, r);
 }
 
 static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
   struct epoll_net *e = self(net);
-  if (e->slots[h].flags & INHERITED) return inherited_read(e, h, bytes, n);
-  return stream_read(e, h, bytes, n);
+  if (!(e->slots[h].flags & PLAIN)) return stream_read(e, h, bytes, n);
+  ssize_t r = host_file_read(h, bytes, n);
+  return r == -EAGAIN ? arm_file(e, h, WANTS_IN) : r;
 }
 
 static ssize_t send_now(struct net *net, net_h h, const void *bytes, size_t n) {
-  ssize_t r;
-  do r = send(h, bytes, n, MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  return settled(self(net), h, host_send(h, bytes, n));
 }
 
 static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n) {
-  if (self(net)->slots[h].flags & STREAM) return outq_send(&self(net)->outq, h, bytes, n);
-  return send_now(net, h, bytes, n);
+  struct epoll_net *e = self(net);
+  uint32_t flags = e->slots[h].flags;
+  if (flags & STREAM) return outq_send(&e->outq, h, bytes, n);
+  if (!(flags & PLAIN)) return send_now(net, h, bytes, n);
+  ssize_t r = host_file_write(h, bytes, n);
+  return r == -EAGAIN ? arm_file(e, h, WANTS_OUT) : r;
 }
 
 static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
-  ssize_t r;
-  do r = recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  return settled(self(net), h, host_recvmsg(h, msg, flags));
 }
 
 static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                              int flags) {
   ssize_t r = outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
-  do r = sendmsg(h, msg, flags | MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  return settled(self(net), h, host_sendmsg(h, msg, flags));
 }
 
 static int epoll_flush(struct net *net, net_h h) {
@@ -234,21 +257,6 @@ static int epoll_shutdown(struct net *net, net_h h, int how) {
   int r = how == SHUT_RD ? 0 : outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
   return shutdown(h, how) < 0 ? -errno : 0;
-}
-
-/* Gives the descriptor back. */
-static int forget(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  outq_drop(&e->outq, h);
-  /* A duplicate of the descriptor in a child would keep it in the set: take it out. */
-  if (slot->flags & IN_SET) epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
-  slot->generation++;
-  bool inherited = slot->flags & INHERITED;
-  if (slot->flags & LINGERS) e->lingering--;
-  slot->flags = 0;
-  if (inherited) return 0; /* the descriptor stays its owner's */
-  /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
-  return close(h) < 0 && errno != EINTR ? -errno : 0;
 }
 
 static int epoll_close(struct net *net, net_h h) {
@@ -307,21 +315,7 @@ static int epoll_lookup(struct net *net, struct net_lookup *q) {
 
 /* --- waiting -------------------------------------------------------------------- */
 
-static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
-  for (;;) {
-    struct timespec left = {0}, *limit = &left;
-    if (deadline_ns == NET_NEVER) {
-      limit = NULL;
-    } else {
-      int64_t ns = deadline_ns - host_now(&e->net);
-      if (ns > 0) left = (struct timespec){ns / 1000000000, ns % 1000000000};
-    }
-    int n = epoll_pwait2(e->epoll_fd, e->found, max, limit, NULL);
-    if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
-    if (limit && left.tv_sec == 0 && left.tv_nsec == 0) return 0;
-  }
-}
-
+/* What poll(2) or epoll(7) found; their numbers are the same. */
 static uint32_t what_of(uint32_t events) {
   uint32_t what = 0;
   if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_RD;
@@ -329,11 +323,57 @@ static uint32_t what_of(uint32_t events) {
   return what;
 }
 
+/* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
+static uint32_t ready_of(struct epoll_net *e, const struct net_event *asked,
+                         uint32_t events) {
+  net_h h = asked->h;
+  uint32_t what = what_of(events) & asked->what;
+  if (outq_holds(&e->outq, h) && !(events & (POLLHUP | POLLERR)))
+    what &= ~(uint32_t)NET_WR; /* the kernel takes the remainder first */
+  if (what & NET_RD)
+    e->slots[h].flags &= ~(uint32_t)DRAINED; /* its edge is still to come */
+  uint32_t rest = asked->what & ~what;
+  int r = -EAGAIN;
+  if (rest && e->slots[h].flags & PLAIN)
+    r = arm_file(e, h, (rest & NET_RD ? WANTS_IN : 0) | (rest & NET_WR ? WANTS_OUT : 0));
+  else if (rest)
+    r = arm(e, h);
+  return r == -EAGAIN ? what : asked->what; /* else the operation tells the error */
+}
+
+static int epoll_ready(struct net *net, struct net_event *asked, int n) {
+  enum { SHARE = 256 }; /* poll(2) takes no more than the limit of descriptors */
+  struct epoll_net *e = self(net);
+  struct pollfd found[SHARE];
+  int count = 0;
+  outq_flush_all(&e->outq);
+  for (int begin = 0; begin < n; begin += SHARE) {
+    int share = n - begin < SHARE ? n - begin : SHARE;
+    for (int i = 0; i < share; i++) {
+      uint32_t what = asked[begin + i].what;
+      short events = (what & NET_RD ? POLLIN : 0) | (what & NET_WR ? POLLOUT : 0);
+      found[i] = (struct pollfd){.fd = asked[begin + i].h, .events = events};
+    }
+    int r = host_poll(found, (nfds_t)share);
+    if (r < 0) return r;
+    for (int i = 0; i < share; i++) {
+      struct net_event *a = &asked[begin + i];
+      a->what = ready_of(e, a, (uint32_t)(unsigned short)found[i].revents);
+      count += a->what != 0;
+    }
+  }
+  return count;
+}
+
 /* What an event means for the handle: the backend's own part is done here. 0: nothing that
  * an owner waits for. */
 static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
   uint32_t what = what_of(events);
+  if (slot->flags & PLAIN) { /* both have to be armed anew */
+    slot->flags &= ~(uint32_t)(WANTS_IN | WANTS_OUT);
+    return NET_RD | NET_WR;
+  }
   if (what & NET_RD) slot->flags &= ~(uint32_t)DRAINED;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) slot->flags |= UNSURE;
   bool rest = what & NET_WR && outq_resume(&e->outq, h);
@@ -365,7 +405,7 @@ static int epoll_poll(struct net *net, struct net_event *events, int max,
   struct epoll_net *e = self(net);
   if (max > e->found_max) max = e->found_max;
   outq_flush_all(&e->outq);
-  int found = wait_events(e, max, deadline_ns);
+  int found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
   return found < 0 ? found : take_in(e, found, events);
 }
 
@@ -374,7 +414,7 @@ static int epoll_drain(struct net *net, int64_t deadline_ns) {
   struct net_event ignored[64];
   outq_flush_all(&e->outq);
   while (e->outq.rests > 0 && (deadline_ns == NET_NEVER || host_now(net) < deadline_ns)) {
-    int found = wait_events(e, 64, deadline_ns);
+    int found = host_epoll_wait(e->epoll_fd, e->found, 64, deadline_ns);
     if (found < 0) return found;
     take_in(e, found, ignored);
   }
@@ -406,6 +446,7 @@ static const struct net_ops epoll_ops = {
     .name = "epoll",
     .socket = epoll_socket,
     .adopt = epoll_adopt,
+    .pair = epoll_pair,
     .bind = host_bind,
     .listen = host_listen,
     .setopt = host_setopt,
@@ -417,6 +458,7 @@ static const struct net_ops epoll_ops = {
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .ready = epoll_ready,
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,
     .close = epoll_close,

@@ -22,6 +22,12 @@ static ssize_t received(struct stream *st, ssize_t r) {
   return st->rd_status;
 }
 
+/* What a send gave. */
+static ssize_t sent(struct stream *st, ssize_t r) {
+  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int)r;
+  return r;
+}
+
 ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, size_t n) {
   size_t held = buf_len(&st->in);
   if (held > 0) {
@@ -46,9 +52,26 @@ ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
 ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *bytes,
                     size_t n) {
   if (st->wr_status < 0) return st->wr_status;
-  ssize_t r = net_send(net, h, bytes, n);
-  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int)r;
-  return r;
+  return sent(st, net_send(net, h, bytes, n));
+}
+
+ssize_t stream_recvmsg(struct stream *st, struct net *net, net_h h, struct msghdr *msg,
+                       int flags) {
+  if (buf_len(&st->in) == 0 && st->rd_status == 0)
+    return received(st, net_recvmsg(net, h, msg, flags));
+  msg->msg_namelen = 0;
+  msg->msg_controllen = 0;
+  msg->msg_flags = 0;
+  return stream_recv(st, net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+}
+
+ssize_t stream_sendmsg(struct stream *st, struct net *net, net_h h,
+                       const struct msghdr *msg, int flags) {
+  if (st->wr_status < 0) return st->wr_status;
+  ssize_t r = net_sendmsg(net, h, msg, flags);
+  /* what is wrong with the message is not wrong with the stream */
+  return r == -EINVAL || r == -EBADF || r == -EPERM || r == -ETOOMANYREFS ? r
+                                                                          : sent(st, r);
 }
 
 ssize_t stream_find(struct stream *st, const char *pattern, size_t len) {
