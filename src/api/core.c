@@ -13,6 +13,7 @@
 #include "api/join_set.h"
 #include "api/lookup.h"
 #include "api/names.h"
+#include "api/poll.h"
 #include "api/protect.h"
 #include "api/report.h"
 #include "api/runtime.h"
@@ -26,6 +27,7 @@ void core_open(lua_State *L) {
   lookup_open(L);
   condition_open(L);
   join_set_open(L);
+  poll_open(L);
   socket_open(L);
   task_class_open(L);
   report_open(L, sched_get(L));
@@ -103,6 +105,7 @@ int luaopen_net_core(lua_State *L) {
   lookup_functions(L);
   condition_functions(L);
   join_set_functions(L);
+  poll_functions(L);
   socket_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
