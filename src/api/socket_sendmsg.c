@@ -27,10 +27,9 @@ static const int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_DONTR
 /* The descriptor that stands at `i` of the list; bytes that its socket has queued go first,
  * since the receiver may write to it too. */
 static int descriptor_at(lua_State *L, struct net *net, int i) {
-  int is_integer;
   lua_rawgeti(L, SLOT_FDS, i);
-  lua_Integer fd = lua_tointegerx(L, -1, &is_integer);
-  if (!is_integer) {
+  lua_Integer fd = lua_tointeger(L, -1);
+  if (!lua_isinteger(L, -1)) {
     struct socket *s = lua_touserdata(L, -1);
     if (!s || lua_type(L, -1) != LUA_TUSERDATA || s->class != &socket_class)
       luaL_error(L, "sendmsg: fds[%d] is a %s, not a socket or a descriptor", i,
