@@ -23,6 +23,10 @@ static const struct {
     {"EAFNOSUPPORT",  NULL,
      "the address is of another family than the socket: net.socket(net.AF_INET6) takes "
      "both"                                                                                         },
+    {"EBADF",         "fdopen",  "no such descriptor is open in this program"                       },
+    {"EBUSY",         "fdopen",
+     "a socket of this script, or the runtime itself, uses it already"                              },
+    {"ENODEV",        "join",    "no such network interface; `ip link` lists them"                  },
     {"EAI_AGAIN",     NULL,
      "the name server did not answer; try again, or check the network"                              },
     {"EAI_NONAME",    NULL,

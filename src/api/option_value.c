@@ -113,23 +113,29 @@ static void push_info(lua_State *L, const union option_value *v, socklen_t len) 
 
 /* --- addresses and interfaces ------------------------------------------------------------ */
 
+static void fail_host(lua_State *L, int idx, const char *what) {
+  luaL_argerror(L, idx, lua_pushfstring(L, "%s must be an IP address", what));
+}
+
+/* The numeric host at stack index `at`; false when it is something else. */
+static bool parse_host(lua_State *L, int at, struct addr *a) {
+  struct addr_text text = {.port = 0};
+  size_t len;
+  const char *host = lua_tolstring(L, at, &len);
+  if (!host || len == 0 || len >= sizeof text.host || strlen(host) != len) return false;
+  memcpy(text.host, host, len + 1);
+  text.host_len = len;
+  return addr_from_text(a, &text, AF_UNSPEC) == 0;
+}
+
 /* The IP address at stack index `at`, numeric text or an address object; errors name
  * argument `idx`. */
 static void read_host(lua_State *L, int at, int idx, const char *what, struct addr *a) {
-  struct addr_text text = {.port = 0};
-  if (address_at(L, at)) {
+  if (address_at(L, at))
     address_get(L, at, AF_UNSPEC, a);
-  } else {
-    size_t len;
-    const char *host = lua_tolstring(L, at, &len);
-    if (!host || len == 0 || len >= sizeof text.host || strlen(host) != len)
-      luaL_argerror(L, idx, lua_pushfstring(L, "%s must be an IP address", what));
-    memcpy(text.host, host, len + 1);
-    text.host_len = len;
-    if (addr_from_text(a, &text, AF_UNSPEC) < 0) a->len = 0;
-  }
-  if (addr_family(a) != AF_INET && addr_family(a) != AF_INET6)
-    luaL_argerror(L, idx, lua_pushfstring(L, "%s must be an IP address", what));
+  else if (!parse_host(L, at, a))
+    fail_host(L, idx, what);
+  if (addr_family(a) != AF_INET && addr_family(a) != AF_INET6) fail_host(L, idx, what);
 }
 
 /* An interface at stack index `at`: its name, its index, or nil for any. Its index, or

@@ -177,8 +177,8 @@ static void add(lua_State *L, struct group *g, int idx, int n) {
   lua_getiuservalue(L, SLOT_GROUP, 1);
   for (int i = 1; i <= n; i++) {
     lua_geti(L, idx, i);
-    struct socket *s = lua_touserdata(L, -1);
-    if (!s || lua_type(L, -1) != LUA_TUSERDATA || s->class != &socket_class)
+    struct socket *s = socket_at(L, -1);
+    if (!s)
       luaL_error(L, "poll: %s[%d] is a %s, not a socket",
                  idx == SLOT_READERS ? "readers" : "writers", i, luaL_typename(L, -1));
     struct item *item = &g->items[g->count];

@@ -65,10 +65,16 @@ void socket_open(lua_State *L);
  *                                                                         [-0, +0, m] */
 void socket_functions(lua_State *L);
 
+/* The socket at `idx`, or NULL when it is something else. */
+static inline struct socket *socket_at(lua_State *L, int idx) {
+  struct socket *s = lua_touserdata(L, idx);
+  return s && lua_type(L, idx) == LUA_TUSERDATA && s->class == &socket_class ? s : NULL;
+}
+
 /* The socket at `idx`; raises when it is something else. */
 static inline struct socket *socket_check(lua_State *L, int idx) {
-  struct socket *s = lua_touserdata(L, idx);
-  if (s && lua_type(L, idx) == LUA_TUSERDATA && s->class == &socket_class) return s;
+  struct socket *s = socket_at(L, idx);
+  if (s) return s;
   luaL_typeerror(L, idx, "socket");
   return NULL;
 }

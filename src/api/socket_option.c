@@ -47,11 +47,11 @@ static const struct option *check_option(lua_State *L, struct option *raw) {
     *raw = (struct option){.level = number_of(L, 1), .number = number_of(L, 2)};
     return raw;
   }
-  const char *name = luaL_checkstring(L, 2);
-  const struct option *o = option_find(name);
-  if (!o) unknown(L, name);
-  if (o->type == OPTION_LEFT) luaL_error(L, "%s is not offered: %s", name, o->does);
-  return o;
+  const struct option *o = option_find(luaL_checkstring(L, 2));
+  if (o && o->type != OPTION_LEFT) return o;
+  if (o) luaL_error(L, "%s is not offered: %s", o->name, o->does);
+  unknown(L, lua_tostring(L, 2));
+  return NULL;
 }
 
 /* The type of a raw option's value at slot 3. */

@@ -142,6 +142,7 @@ static int recvmsg_k(lua_State *L, int status, lua_KContext deadline) {
  * gives them; more than maxfds are closed.                                           [y] */
 static int recvmsg_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
+  if (s->family == AF_UNSPEC) return luaL_error(L, "recvmsg: no socket; use recv");
   size_t n = lua_isnoneornil(L, SLOT_SIZE)
                  ? 65535
                  : args_size(L, SLOT_SIZE, socket_is_stream(s), SCRATCH_BYTES);

@@ -30,11 +30,11 @@ static int descriptor_at(lua_State *L, struct net *net, int i) {
   lua_rawgeti(L, SLOT_FDS, i);
   lua_Integer fd = lua_tointeger(L, -1);
   if (!lua_isinteger(L, -1)) {
-    struct socket *s = lua_touserdata(L, -1);
-    if (!s || lua_type(L, -1) != LUA_TUSERDATA || s->class != &socket_class)
-      luaL_error(L, "sendmsg: fds[%d] is a %s, not a socket or a descriptor", i,
-                 luaL_typename(L, -1));
-    if (s->h < 0) luaL_error(L, "sendmsg: fds[%d] is closed", i);
+    const struct socket *s = socket_at(L, -1);
+    if (!s)
+      return luaL_error(L, "sendmsg: fds[%d] is a %s, not a socket or a descriptor", i,
+                        luaL_typename(L, -1));
+    if (s->h < 0) return luaL_error(L, "sendmsg: fds[%d] is closed", i);
     net_flush(net, s->h);
     fd = s->h;
   }
@@ -207,6 +207,7 @@ static void read_options(lua_State *L, struct socket *s) {
 static int sendmsg_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   luaL_checkstring(L, SLOT_DATA);
+  if (s->family == AF_UNSPEC) return luaL_error(L, "sendmsg: no socket; use send");
   read_options(L, s);
   if (socket_has_connections(s)) socket_need_stream(L, s, "sendmsg");
   if (s->type == SOCK_SEQPACKET) socket_need_bytes(L, SLOT_DATA);

@@ -65,13 +65,17 @@ ssize_t stream_recvmsg(struct stream *st, struct net *net, net_h h, struct msghd
   return stream_recv(st, net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
 }
 
+/* What is wrong with a message is not wrong with the stream. */
+static bool concerns_message(ssize_t r) {
+  return r == -EINVAL || r == -EBADF || r == -EPERM || r == -ETOOMANYREFS ||
+         r == -EMSGSIZE || r == -EOPNOTSUPP || r == -ENOTSOCK;
+}
+
 ssize_t stream_sendmsg(struct stream *st, struct net *net, net_h h,
                        const struct msghdr *msg, int flags) {
   if (st->wr_status < 0) return st->wr_status;
   ssize_t r = net_sendmsg(net, h, msg, flags);
-  /* what is wrong with the message is not wrong with the stream */
-  return r == -EINVAL || r == -EBADF || r == -EPERM || r == -ETOOMANYREFS ? r
-                                                                          : sent(st, r);
+  return concerns_message(r) ? r : sent(st, r);
 }
 
 ssize_t stream_find(struct stream *st, const char *pattern, size_t len) {

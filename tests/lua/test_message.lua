@@ -53,7 +53,8 @@ end)
 
 T.test("a_pair_that_cannot_be_made_leaves_nothing", function()
   T.limit_files(T.open_files() + 5)
-  local all, before, code = {}, nil, nil
+  local all = {}
+  local before, code
   repeat
     before = T.open_files()
     local a, b, c = net.socketpair()
