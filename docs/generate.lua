@@ -29,24 +29,42 @@ local function c_string(literals)
   return (text:gsub("\\(.)", "%1"))
 end
 
-local levels = { SO = "socket(7)", IP = "ip(7)", V6 = "ipv6(7)", TCP = "tcp(7)" }
+local levels = { SO = "socket(7)", IP = "ip(7)", V6 = "ipv6(7)", TCP = "tcp(7)",
+  UDP = "udp(7)" }
 local types = {
   BOOL = "boolean",
+  BYTES = "string",
+  CRED = "table",
+  DEVICE = "string\\|integer",
+  ERROR = "string\\|nil",
+  INFO = "table",
   INT = "integer",
   LINGER = "integer\\|false",
+  MEMBER = "table",
+  MEMBERSIX = "table",
+  OUTGOING = "string\\|integer",
+  SOURCE = "table",
   STRING = "string",
-  ERROR = "string\\|nil",
+  TIMEVAL = "number",
+  UINT = "integer",
+}
+
+-- The access digit of a row: how the table and the stub tell it.
+local access = {
+  ["0"] = { set = "yes", stub = "" },
+  ["1"] = { set = "no", stub = ", read only" },
+  ["2"] = { set = "only", stub = ", set only" },
 }
 
 local function options()
   local rows = {}
   local row = 'ROW%(([A-Z0-9]+),%s*([%w_]+),%s*(%u+),%s*(%d),%s*"([^"]*)"%)'
-  for level, name, kind, readonly, does in read("src/net/option.c"):gmatch(row) do
+  for level, name, kind, digit, does in read("src/net/option.c"):gmatch(row) do
     rows[#rows + 1] = {
       name = name,
       type = assert(types[kind], kind),
       source = assert(levels[level], level),
-      readonly = readonly == "1",
+      access = assert(access[digit], digit),
       does = does,
     }
   end
@@ -62,9 +80,8 @@ local function option_stub()
   }
   for _, o in ipairs(options()) do
     local kind = o.type:gsub("\\", "")
-    local access = o.readonly and ", read only" or ""
-    lines[#lines + 1] = ('---| "%s" # %s%s: %s, %s'):format(o.name, kind, access, o.does,
-      o.source)
+    lines[#lines + 1] = ('---| "%s" # %s%s: %s, %s'):format(o.name, kind, o.access.stub,
+      o.does, o.source)
   end
   return head .. table.concat(lines, "\n") .. "\n"
 end
@@ -78,7 +95,7 @@ function tables.options()
   }
   for _, o in ipairs(options()) do
     lines[#lines + 1] = ("| `%s` | %s | %s | %s | %s |"):format(o.name, o.type,
-      o.readonly and "no" or "yes", o.does, o.source)
+      o.access.set, o.does, o.source)
   end
   return lines
 end
