@@ -291,8 +291,7 @@ T.test("queued_sends_wait_for_room", function()
     for _ = 1, 100000 do sent = sent + a:send(("x"):rep(100)) end
     a:close()
   end)
-  net.sleep(0.05)
-  T.eq(sender:status(), "waiting")
+  while sender:status() ~= "waiting" do net.yield() end
   T.ok(sent < 10000000)
   T.eq(T.drain(b), 10000000)
   T.eq(sender:join(), nil)
