@@ -149,6 +149,7 @@ end
 
 T.limit_files = testing.limit_files
 T.open_files = testing.open_files
+T.open_handles = testing.open_handles
 T.descriptor_flags = testing.descriptor_flags
 T.drop_privileges = testing.drop_privileges
 T.interrupt = testing.interrupt
@@ -186,15 +187,18 @@ end
 
 -- Sends until the kernel takes no more; gives how many bytes that were.
 function T.fill(stream)
-  local total, piece = 0, ("x"):rep(65536)
+  local total, refusals = 0, 0
+  stream:setsockopt("SO_SNDBUF", 65536) -- so that the kernel does not let it grow later
   stream:settimeout(0)
-  while true do
-    local n, _, code = stream:send_some(piece)
-    if not n then
+  while refusals < 3 do
+    local n, _, code = stream:send_some(("x"):rep(65536))
+    if n then
+      total, refusals = total + n, 0
+    else
       T.eq(code, "timeout")
-      break
+      refusals = refusals + 1
+      net.sleep(0.005) -- the kernel may make more room as bytes arrive on the other side
     end
-    total = total + n
   end
   stream:settimeout(nil)
   return total
