@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/status.h"
 #include "net/host.h"
@@ -34,6 +35,16 @@ static int keep(struct net_lookup *q, const struct addrinfo *found) {
   return 0;
 }
 
+/* RFC 6761 section 6.3: "localhost" and names below it are the loopback address, also on a
+ * machine whose /etc/hosts does not say so. */
+static bool is_localhost(const char *host) {
+  static const char name[] = "localhost";
+  size_t len = strlen(host), n = sizeof name - 1;
+  if (len > 0 && host[len - 1] == '.') len--;
+  if (len < n || strncasecmp(host + len - n, name, n) != 0) return false;
+  return len == n || host[len - n - 1] == '.';
+}
+
 static int forward(struct net_lookup *q) {
   struct addrinfo hints = {
       .ai_family = q->family,
@@ -44,6 +55,10 @@ static int forward(struct net_lookup *q) {
   /* getaddrinfo(3): one of node and service must be given */
   const char *service = q->service || q->host ? q->service : "0";
   int eai = getaddrinfo(q->host, service, &hints, &found);
+  if (eai != 0 && eai != EAI_SERVICE && q->host && is_localhost(q->host)) {
+    hints.ai_flags = 0; /* without a name and AI_PASSIVE it is the loopback address */
+    eai = getaddrinfo(NULL, service ? service : "0", &hints, &found);
+  }
   if (eai == EAI_SYSTEM) return -errno;
   if (eai != 0) return status_from_eai(eai);
   int r = keep(q, found);

@@ -185,20 +185,18 @@ function T.waiting(fn, ...)
   return task
 end
 
--- Sends until the kernel takes no more; gives how many bytes that were.
+-- Sends until the kernel takes no more, also after a while: what is under way to the peer
+-- gives room again. How many bytes that were.
 function T.fill(stream)
-  local total, refusals = 0, 0
-  stream:setsockopt("SO_SNDBUF", 65536) -- so that the kernel does not let it grow later
-  stream:settimeout(0)
-  while refusals < 3 do
-    local n, _, code = stream:send_some(("x"):rep(65536))
-    if n then
-      total, refusals = total + n, 0
-    else
+  local total, piece = 0, ("x"):rep(65536)
+  stream:settimeout(0.02)
+  while true do
+    local n, _, code = stream:send_some(piece)
+    if not n then
       T.eq(code, "timeout")
-      refusals = refusals + 1
-      net.sleep(0.005) -- the kernel may make more room as bytes arrive on the other side
+      break
     end
+    total = total + n
   end
   stream:settimeout(nil)
   return total
