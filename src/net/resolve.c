@@ -66,11 +66,21 @@ static int forward(struct net_lookup *q) {
   return r;
 }
 
+static bool is_loopback(const struct addr *a) {
+  if (addr_family(a) == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&a->u.in6.sin6_addr);
+  return addr_family(a) == AF_INET && a->u.in.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+}
+
 static int reverse(struct net_lookup *q) {
   int flags =
       (q->name_required ? NI_NAMEREQD : 0) | (q->type == SOCK_DGRAM ? NI_DGRAM : 0);
   int eai = getnameinfo(&q->of->u.sa, q->of->len, q->name, sizeof q->name, q->port_name,
                         sizeof q->port_name, flags);
+  if (eai == EAI_NONAME && is_loopback(q->of)) {
+    eai = getnameinfo(&q->of->u.sa, q->of->len, NULL, 0, q->port_name,
+                      sizeof q->port_name, flags & ~NI_NAMEREQD);
+    strcpy(q->name, "localhost");
+  }
   if (eai == EAI_SYSTEM) return -errno;
   return eai == 0 ? 0 : status_from_eai(eai);
 }
