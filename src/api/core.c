@@ -42,6 +42,12 @@ static int is_address(lua_State *L) {
   return 1;
 }
 
+/* core.is_socket(value) -> boolean                                                       */
+static int is_socket(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, "net.socket") != NULL);
+  return 1;
+}
+
 /* core.strict(table) -> table, which raises for names that it does not have              */
 static int strict(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -67,6 +73,7 @@ static const struct {
 static const luaL_Reg functions[] = {
     {"address",    address   },
     {"is_address", is_address},
+    {"is_socket",  is_socket },
     {"strict",     strict    },
     {NULL,         NULL      },
 };

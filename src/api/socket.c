@@ -28,11 +28,12 @@ struct socket *socket_new(lua_State *L, struct sched *sched, int family, int typ
   return s;
 }
 
-static int check_one_of(lua_State *L, int idx, int value, const int *valid,
+static int check_one_of(lua_State *L, int idx, lua_Integer value, const int *valid,
                         const char *names) {
   for (; *valid; valid++)
-    if (*valid == value) return value;
-  return luaL_argerror(L, idx, lua_pushfstring(L, "%d is none of %s", value, names));
+    if (*valid == value) return *valid;
+  return luaL_argerror(L, idx,
+                       lua_pushfstring(L, "%I is none of %s", (LUAI_UACINT)value, names));
 }
 
 /* net.socket([family [, type]]) -> socket | nil, err, code. AF_INET, SOCK_STREAM unless
@@ -40,9 +41,9 @@ static int check_one_of(lua_State *L, int idx, int value, const int *valid,
 static int make(lua_State *L) {
   static const int families[] = {AF_INET, AF_INET6, AF_UNIX, 0};
   static const int types[] = {SOCK_STREAM, SOCK_DGRAM, 0};
-  int family = check_one_of(L, 1, (int)luaL_optinteger(L, 1, AF_INET), families,
+  int family = check_one_of(L, 1, luaL_optinteger(L, 1, AF_INET), families,
                             "AF_INET, AF_INET6, AF_UNIX");
-  int type = check_one_of(L, 2, (int)luaL_optinteger(L, 2, SOCK_STREAM), types,
+  int type = check_one_of(L, 2, luaL_optinteger(L, 2, SOCK_STREAM), types,
                           "SOCK_STREAM, SOCK_DGRAM");
   struct sched *sched = sched_of(L);
   struct socket *s = socket_new(L, sched, family, type);

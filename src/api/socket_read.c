@@ -23,7 +23,9 @@ enum {
 /* Pushes n bytes and takes them, and `drop` more, out of the buffer. A push may run
  * finalizers, and one of them may close this very socket. */
 static int push_bytes(lua_State *L, struct socket *s, size_t n, size_t drop) {
+  s->reading = true;
   lua_pushlstring(L, buf_len(&s->stream.in) ? buf_bytes(&s->stream.in) : "", n);
+  s->reading = false;
   if (s->h >= 0) stream_take(&s->stream, n + drop);
   return 1;
 }
@@ -126,6 +128,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
 
 /* Refuses a second reader, naming the first. */
 static void claim(lua_State *L, struct socket *s, const char *op) {
+  if (s->reading) luaL_error(L, "%s: this stream is being read by who runs now", op);
   if (gate_open(&s->rd, s->sched)) return;
   luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
              (int)s->rd.holder->id, s->rd.holder->site);

@@ -53,6 +53,7 @@ static int wait_room(lua_State *L, struct socket *s, int64_t deadline, lua_KFunc
 static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
   size_t len;
   const char *data = lua_tolstring(L, SLOT_DATA, &len);
+  if (s->stream.wr_status < 0) return s->stream.wr_status;
   while (s->sent < len) {
     ssize_t r =
         stream_send(&s->stream, s->sched->loop.net, s->h, data + s->sent, len - s->sent);

@@ -168,6 +168,12 @@ function T.pair(address)
   return a, b
 end
 
+function T.unix_pair()
+  local name = os.tmpname() -- unique, and free again as an abstract name
+  os.remove(name)
+  return T.pair("unix:@" .. name)
+end
+
 function T.datagrams()
   return T.ok(net.udp("127.0.0.1:0")), T.ok(net.udp("127.0.0.1:0"))
 end
@@ -185,11 +191,11 @@ function T.waiting(fn, ...)
   return task
 end
 
--- Sends until the kernel takes no more, also after a while: what is under way to the peer
--- gives room again. How many bytes that were.
+-- Sends until the kernel takes no more; gives how many bytes that were. For Unix streams:
+-- on TCP bytes that move on to the peer give room again later.
 function T.fill(stream)
   local total, piece = 0, ("x"):rep(65536)
-  stream:settimeout(0.02)
+  stream:settimeout(0)
   while true do
     local n, _, code = stream:send_some(piece)
     if not n then
