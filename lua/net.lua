@@ -5,7 +5,8 @@ local core = require "net.core"
 local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
-  "condition", "drain", "flush", "is_address", "join_set", "resolve", "running", "stdin", "strict",
+  "condition", "drain", "flush", "is_address", "is_socket", "join_set", "resolve", "running",
+  "stdin", "strict",
 } do
   net[internal] = nil
 end
@@ -68,8 +69,14 @@ local function bound(operation, kind, prepare, ...)
   return open(core.address("0.0.0.0", addresses[1].port), kind, prepare)
 end
 
+-- Raises at the caller's line when no address is given.
+local function need_address(operation, host)
+  if host == nil then error(operation .. ": an address is needed, like \"host:port\"", 3) end
+end
+
 ---Connects a stream to an address. A name's addresses are tried side by side.
 function net.connect(host, port)
+  need_address("connect", host)
   local addresses, err, code = core.resolve(host, port, "connect", net.SOCK_STREAM, false)
   if not addresses then return nil, err, code end
   return require "net.connect"(addresses)
@@ -77,6 +84,7 @@ end
 
 ---A listening stream socket. An empty host takes clients of IPv4 and IPv6.
 function net.listen(host, port)
+  need_address("listen", host)
   return bound("listen", net.SOCK_STREAM, bind_and_listen, host, port)
 end
 
@@ -115,6 +123,8 @@ function net.serve(where, handler)
   local server, err, code = where, nil, nil
   if type(where) == "string" or core.is_address(where) then
     server, err, code = net.listen(where)
+  elseif not core.is_socket(where) then
+    error("serve: an address or a listening socket is needed, not " .. type(where), 2)
   end
   if not server then return nil, err, code end
   return serve_on(server, handler)

@@ -41,4 +41,4 @@ for try = 1, TRIES do
   if code ~= "timeout" then error(err) end
   io.stderr:write("try ", try, ": no reply in ", SECONDS, " s\n")
 end
-error("no reply from " .. server .. "; is the server running?", 0)
+error("no reply from " .. server .. "; is it running, and does the reply fit?", 0)

@@ -12,6 +12,12 @@ local internal = { ["net.core"] = core }
 local loading = {} -- name -> the task that loads it; false: before any task
 local awaited = {} -- task -> the name that it waits for
 
+local function load_file(name, path)
+  local chunk, err = loadfile(path)
+  if chunk then return chunk end
+  error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, err), 0)
+end
+
 local function c_function(name, path)
   local open = "luaopen_" .. name:gsub("^.*%-", ""):gsub("%.", "_")
   return package.loadlib(path, open)
@@ -27,7 +33,7 @@ local searchers = {
   function(name)
     if package.overrides == "" then return nil end
     local path, looked = package.searchpath(name, package.overrides)
-    if path then return assert(loadfile(path)), path end
+    if path then return load_file(name, path), path end
     return nil, looked
   end,
   function(name)
@@ -37,7 +43,7 @@ local searchers = {
   end,
   function(name)
     local path, looked = package.searchpath(name, package.path)
-    if path then return assert(loadfile(path)), path end
+    if path then return load_file(name, path), path end
     return nil, looked
   end,
   function(name)
@@ -93,6 +99,9 @@ local function await(name, me)
 end
 
 function require(name)
+  if type(name) ~= "string" then
+    error("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")", 2)
+  end
   local me = core.running() or false
   if loading[name] then
     check_loop(name, me)

@@ -24,19 +24,34 @@ local function check(self, name)
   if self ~= stdin then error("call io.stdin:" .. name .. "(…) with a colon", 3) end
 end
 
--- As Lua's "n": white space, then at most 200 characters that a number may be made of.
+-- As Lua's "n" (liolib.c, l_read_number): takes what can begin a numeral, at most 200
+-- characters, and leaves what follows it.
 local function read_number()
-  local from, digits = source(), {}
-  repeat
-    local byte = from:peek(1)
-    if byte and byte:find("^%s") then from:read(1) end
-  until not byte or not byte:find("^%s")
-  while #digits < 200 do
-    local byte = from:peek(1)
-    if not byte or not byte:find("^[%x%.xXpP+-]") then break end
-    digits[#digits + 1] = from:read(1)
+  local from, taken = source(), {}
+  local function accept(set)
+    local byte = #taken < 200 and from:peek(1)
+    if not byte or not byte:find(set) then return false end
+    taken[#taken + 1] = from:read(1)
+    return true
   end
-  return tonumber(table.concat(digits))
+  local function digits(set)
+    local count = 0
+    while accept(set) do count = count + 1 end
+    return count
+  end
+  while (from:peek(1) or ""):find("^%s") do from:read(1) end
+  accept("^[+-]")
+  local set, exponent, count = "^%d", "^[eE]", 0
+  if accept("^0") then
+    if accept("^[xX]") then set, exponent = "^%x", "^[pP]" else count = 1 end
+  end
+  count = count + digits(set)
+  if accept("^%.") then count = count + digits(set) end
+  if count > 0 and accept(exponent) then
+    accept("^[+-]")
+    digits("^%d")
+  end
+  return tonumber(table.concat(taken))
 end
 
 local function read_one(format)
@@ -64,7 +79,11 @@ end
 
 local function each_line(...)
   local formats = table.pack(...)
-  return function() return read_all(table.unpack(formats, 1, formats.n)) end
+  return function()
+    local results = table.pack(read_all(table.unpack(formats, 1, formats.n)))
+    if results[1] == nil and results[2] then error(results[2], 2) end
+    return table.unpack(results, 1, results.n)
+  end
 end
 
 rawset(stdin, "read", function(self, ...) check(self, "read") return read_all(...) end)

@@ -64,6 +64,12 @@ static int is_address(lua_State *L) {
   return 1;
 }
 
+/* core.is_socket(value) -> boolean                                                       */
+static int is_socket(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, "net.socket") != NULL);
+  return 1;
+}
+
 /* core.strict(table) -> table, which raises for names that it does not have              */
 static int strict(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -96,6 +102,7 @@ static const luaL_Reg functions[] = {
     {"drain",      drain     },
     {"flush",      flush     },
     {"is_address", is_address},
+    {"is_socket",  is_socket },
     {"strict",     strict    },
     {NULL,         NULL      },
 };

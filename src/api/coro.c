@@ -63,11 +63,16 @@ static int step(lua_State *L, lua_State *co, int slot, int nargs, lua_KFunction 
 /* Slots of a resume in progress: 1 the coroutine, 2 the scope at its begin. */
 enum { SLOT_CO = 1, SLOT_SCOPE };
 
+/* Scopes that were begun inside the coroutine are not in force outside it. */
+static void restore_scope(lua_State *L) {
+  struct task *t = sched_of(L)->current;
+  if (t) t->scope = lua_touserdata(L, SLOT_SCOPE);
+}
+
 /* Ends one run of `co`: restores the scope, and gives the status and how many values it
  * left on L. On an error the value is on top. */
 static int ended(lua_State *L, lua_State *co, int status, int results) {
-  struct sched *s = sched_of(L);
-  if (s->current) s->current->scope = lua_touserdata(L, SLOT_SCOPE);
+  restore_scope(L);
   if (status == LUA_OK || status == LUA_YIELD) {
     if (move(co, L, results)) return results;
     lua_pop(co, results);
@@ -99,7 +104,7 @@ static int resume_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   lua_State *co = lua_tothread(L, SLOT_CO);
   if (!mark_of(L, SLOT_CO)) {
-    if (sched_of(L)->current) sched_of(L)->current->scope = lua_touserdata(L, SLOT_SCOPE);
+    restore_scope(L);
     lua_pushliteral(L, "the coroutine was closed while it waited");
     return resume_done(L, co, -1);
   }
@@ -134,8 +139,10 @@ static int wrap_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   lua_State *co = lua_tothread(L, SLOT_CO);
-  if (!mark_of(L, SLOT_CO))
+  if (!mark_of(L, SLOT_CO)) {
+    restore_scope(L);
     return luaL_error(L, "the coroutine was closed while it waited");
+  }
   mark_waiting(L, SLOT_CO, false);
   return step(L, co, SLOT_CO, 0, wrap_k);
 }

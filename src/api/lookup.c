@@ -111,6 +111,7 @@ static int gethostbyname_k(lua_State *L, int status, lua_KContext context) {
 
 /* net.gethostbyname(name) -> "1.2.3.4" | nil, err, code                              [y] */
 static int host_by_name(lua_State *L) {
+  luaL_checkstring(L, 1);
   struct lookup *l = new_lookup(L);
   copy_name(L, 1, l->host, sizeof l->host);
   lua_replace(L, 1);

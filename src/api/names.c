@@ -16,9 +16,8 @@ void names_nearest(lua_State *L, int idx, const char *name) {
     if (lua_type(L, -2) != LUA_TSTRING) continue;
     const char *key = lua_tostring(L, -2);
     size_t distance = nearest_distance(name, key);
-    bool first = distance == best && strcmp(key, lua_tostring(L, -3)) < 0;
-    if (!nearest_is_slip(distance, strlen(name)) || (distance >= best && !first))
-      continue;
+    if (!nearest_is_slip(distance, strlen(name)) || distance > best) continue;
+    if (distance == best && strcmp(key, lua_tostring(L, -3)) > 0) continue;
     best = distance;
     lua_pushvalue(L, -2);
     lua_replace(L, -4);

@@ -51,7 +51,9 @@ static int deadline_k(lua_State *L, int status, lua_KContext context) {
   struct task *t = s->current;
   struct scope *scope = lua_touserdata(L, 1);
   intptr_t depth = (*interrupt_depth(L))--;
-  t->scope = scope->outer;
+  /* Not so in a coroutine that was abandoned in a wait and resumed by somebody else: its
+   * outer scopes have gone, and this one was not in force any more. */
+  if (t->scope == scope) t->scope = scope->outer;
   if (status != LUA_OK && status != LUA_YIELD) {
     bool unwinds = t->unwind_L == L && t->unwind_depth == depth;
     if (unwinds) t->unwind_L = NULL;

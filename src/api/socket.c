@@ -188,6 +188,7 @@ void socket_need_bytes(lua_State *L, int idx) {
 }
 
 void socket_claim(lua_State *L, struct socket *s, const char *op) {
+  if (s->reading) luaL_error(L, "%s: this stream is being read by who runs now", op);
   if (gate_open(&s->rd, s->sched)) return;
   luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
              (int)s->rd.holder->id, s->rd.holder->site);

@@ -37,6 +37,8 @@ struct socket {
   int family, type;
   enum socket_phase phase;
   bool bound;        /* bind has succeeded */
+  bool connecting;   /* a connect has begun and not ended: to SOCKET_PEER */
+  bool reading;      /* a result is being made: finalizers must not read */
   bool reuse_chosen; /* the script has set SO_REUSEADDR itself */
   struct gate rd, wr;
   int64_t timeout_ns; /* of each operation; NET_NEVER */

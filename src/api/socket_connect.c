@@ -206,6 +206,16 @@ static int accept_method(lua_State *L) {
 
 /* --- connect ---------------------------------------------------------------------------- */
 
+/* A connect that is still under way to another address is given up first: the kernel
+ * would go on with it (connect(2): AF_UNSPEC dissolves the association). */
+static void begin_anew(lua_State *L, struct socket *s) {
+  struct addr none = {sizeof(sa_family_t), {.sa.sa_family = AF_UNSPEC}};
+  if (!s->connecting) return;
+  lua_getiuservalue(L, SLOT_SOCKET, SOCKET_PEER);
+  if (!lua_rawequal(L, -1, SLOT_ADDRESS)) net_connect(s->sched->loop.net, s->h, &none);
+  lua_pop(L, 1);
+}
+
 static int connect_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
@@ -219,9 +229,11 @@ static int connect_k(lua_State *L, int status, lua_KContext deadline) {
     return step_failed(L, s, "connect", r == -EAGAIN ? STATUS_TIMEOUT : r, f.address);
   struct addr a;
   address_get(L, SLOT_ADDRESS, s->family, &a);
+  begin_anew(L, s);
   lua_pushvalue(L, SLOT_ADDRESS);
   lua_setiuservalue(L, SLOT_SOCKET, SOCKET_PEER);
   r = net_connect(s->sched->loop.net, s->h, &a);
+  s->connecting = r == -EAGAIN;
   if (r == -EAGAIN && !task_late(s->sched, deadline)) {
     struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0};
     return task_await(L, s->sched, &w, connect_k);

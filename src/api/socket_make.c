@@ -4,17 +4,18 @@
 #include "api/args.h"
 #include "api/socket.h"
 
-static int check_one_of(lua_State *L, int idx, int value, const int *valid,
+static int check_one_of(lua_State *L, int idx, lua_Integer value, const int *valid,
                         const char *names) {
   for (; *valid; valid++)
-    if (*valid == value) return value;
-  return luaL_argerror(L, idx, lua_pushfstring(L, "%d is none of %s", value, names));
+    if (*valid == value) return *valid;
+  return luaL_argerror(L, idx,
+                       lua_pushfstring(L, "%I is none of %s", (LUAI_UACINT)value, names));
 }
 
 /* The type at `idx`; packets are for Unix sockets. */
 static int check_type(lua_State *L, int idx, int family) {
   static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, 0};
-  int type = check_one_of(L, idx, (int)luaL_optinteger(L, idx, SOCK_STREAM), types,
+  int type = check_one_of(L, idx, luaL_optinteger(L, idx, SOCK_STREAM), types,
                           "SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET");
   luaL_argcheck(L, type != SOCK_SEQPACKET || family == AF_UNIX, idx,
                 "SOCK_SEQPACKET is for Unix sockets: net.socket(net.AF_UNIX, …)");
@@ -25,7 +26,7 @@ static int check_type(lua_State *L, int idx, int family) {
  * told.                                                                                 */
 static int make(lua_State *L) {
   static const int families[] = {AF_INET, AF_INET6, AF_UNIX, 0};
-  int family = check_one_of(L, 1, (int)luaL_optinteger(L, 1, AF_INET), families,
+  int family = check_one_of(L, 1, luaL_optinteger(L, 1, AF_INET), families,
                             "AF_INET, AF_INET6, AF_UNIX");
   int type = check_type(L, 2, family);
   struct sched *sched = sched_of(L);
@@ -41,8 +42,7 @@ static int make(lua_State *L) {
  * told; both are connected, and have no names (socketpair(2)).                           */
 static int make_pair(lua_State *L) {
   static const int families[] = {AF_UNIX, 0};
-  int family =
-      check_one_of(L, 1, (int)luaL_optinteger(L, 1, AF_UNIX), families, "AF_UNIX");
+  int family = check_one_of(L, 1, luaL_optinteger(L, 1, AF_UNIX), families, "AF_UNIX");
   int type = check_type(L, 2, family);
   struct sched *sched = sched_of(L);
   struct socket *a = socket_new(L, sched, family, type);

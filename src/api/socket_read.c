@@ -23,7 +23,9 @@ enum {
 /* Pushes n bytes and takes them, and `drop` more, out of the buffer. A push may run
  * finalizers, and one of them may close this very socket. */
 static int push_bytes(lua_State *L, struct socket *s, size_t n, size_t drop) {
+  s->reading = true;
   lua_pushlstring(L, buf_len(&s->stream.in) ? buf_bytes(&s->stream.in) : "", n);
+  s->reading = false;
   if (s->h >= 0) stream_take(&s->stream, n + drop);
   return 1;
 }

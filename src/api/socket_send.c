@@ -66,6 +66,7 @@ static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
   size_t len;
   const char *data = lua_tolstring(L, SLOT_DATA, &len);
   int flags = (int)lua_tointeger(L, SLOT_FLAGS);
+  if (s->stream.wr_status < 0) return s->stream.wr_status;
   while (s->sent < len) {
     struct net *net = s->sched->loop.net;
     const char *rest = data + s->sent;

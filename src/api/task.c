@@ -299,6 +299,8 @@ int task_resume(lua_State *L, struct sched *s, lua_State *co, int nargs, int *re
   int status = lua_resume(co, L, nargs, results);
   s->running = running;
   s->blocked = blocked;
+  if (s->signal)
+    lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, 1); /* it saw the inner one */
   if (status == LUA_YIELD && *results == 1 &&
       lua_touserdata(co, -1) == (void *)&parked_sentinel) {
     lua_pop(co, 1);

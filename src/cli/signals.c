@@ -58,15 +58,19 @@ static void start_watchdog(void) {
   setitimer(ITIMER_PROF, &every, NULL);
 }
 
+/* Takes a signal, unless it is ignored: nohup(1) and shells start programs so. */
+static void take(int signal, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, before;
+  if (sigaction(signal, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
+  sigaction(signal, &action, NULL);
+}
+
 void signals_open(struct runtime *rt) {
-  struct sigaction quit = {.sa_handler = on_quit, .sa_flags = SA_RESTART};
-  struct sigaction interrupt = {.sa_handler = on_interrupt};
-  struct sigaction broken_pipe = {.sa_handler = on_pipe, .sa_flags = SA_RESTART};
   interrupted = rt;
-  sigaction(SIGINT, &interrupt, NULL);
-  sigaction(SIGTERM, &interrupt, NULL);
-  sigaction(SIGPIPE, &broken_pipe, NULL);
-  sigaction(SIGQUIT, &quit, NULL);
+  take(SIGINT, on_interrupt, 0);
+  take(SIGTERM, on_interrupt, 0);
+  take(SIGPIPE, on_pipe, SA_RESTART);
+  take(SIGQUIT, on_quit, SA_RESTART);
   start_watchdog();
 }
 

@@ -120,10 +120,11 @@ static void print_call(struct net_observer *o, struct net *net,
   char handle[16] = "";
   if (c->h >= 0 && strcmp(c->op, "socket") != 0)
     snprintf(handle, sizeof handle, " #%d", c->h);
-  bool asks = strcmp(c->op, "lookup") == 0 && c->data; /* the name is what was asked */
-  dprintf(t->fd, "%10.6f  %-24s %s%s%s%s%s%s: %s\n", seconds, place, c->op, handle,
-          asks ? " " : "", asks ? (const char *)c->data : "", *address ? " " : "",
-          address, result);
+  char name[LINE / 4] = "";
+  if (strcmp(c->op, "lookup") == 0 && c->data)
+    quote(name, sizeof name, c->data, strlen(c->data));
+  dprintf(t->fd, "%10.6f  %-24s %s%s%s%s%s: %s\n", seconds, place, c->op, handle, name,
+          *address ? " " : "", address, result);
 }
 
 void trace_open(struct trace *t, struct net *net, int fd,

@@ -1,10 +1,19 @@
 """05-hosts.lua: names to addresses and back, as /etc/hosts and the resolver tell them."""
 
 import socket
+import unittest
 
 from harness import Case
 
 
+def knows_localhost():
+    try:
+        return socket.getnameinfo(("127.0.0.1", 0), socket.NI_NAMEREQD)[0] == "localhost"
+    except OSError:
+        return False
+
+
+@unittest.skipUnless(knows_localhost(), "the system's tables do not name localhost")
 class Hosts(Case):
     def test_prints_every_address_of_a_name(self):
         result = self.run_soquete("05-hosts.lua", "localhost")

@@ -65,6 +65,8 @@ class Signals(Case):
             "local t = setmetatable({}, {__index = function() end}) while true do t = t, t.x end",
             "local net = require 'net' while true do net.yield() end",
             "local c = coroutine.wrap(function() while true do end end) c()",
+            "while true do coroutine.resume(coroutine.create(function() "
+            "for i = 1, 1e5 do end end)) end",
         )
         for loop in loops:
             program = self.soquete("-e", "print 'ready' " + loop)

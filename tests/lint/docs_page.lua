@@ -103,7 +103,9 @@ end
 local function start_server(where, command, want, words)
   page.count = page.count + 1
   local base = ("%s/server-%d"):format(page.folder, page.count)
-  write(base .. ".sh", ("echo $$ >%s.pid\nexec %s\n"):format(base, command))
+  -- A shell starts what runs in the background with SIGINT ignored: a terminal does not.
+  local script = "echo $$ >%s.pid\nexec env --default-signal=INT %s\n"
+  write(base .. ".sh", script:format(base, command))
   local start = "cd %s && { sh %s.sh </dev/null >%s.out 2>&1; echo $? >%s.status; } &"
   os.execute(start:format(page.folder, base, base, base))
   local function said() return read(base .. ".out") or "" end

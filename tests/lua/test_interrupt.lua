@@ -48,7 +48,7 @@ local waits = {
     return function() a:send(("x"):rep(2 ^ 23 | 0)) end, b
   end,
   send_some = function()
-    local a, b = T.pair()
+    local a, b = T.unix_pair()
     T.fill(a)
     return function() a:send_some("x") end, b
   end,

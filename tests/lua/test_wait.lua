@@ -222,7 +222,7 @@ T.test("a_failed_wait_leaves_the_socket_usable", function()
 end)
 
 T.test("a_failed_wait_for_room_leaves_the_socket_usable", function()
-  local a, b = T.pair()
+  local a, b = T.unix_pair()
   local filled = T.fill(a)
   T.raises("send: cannot wait inside table.sort", function()
     table.sort({ 2, 1 }, function() return a:send("y") end)

@@ -168,6 +168,12 @@ function T.pair(address)
   return a, b
 end
 
+function T.unix_pair()
+  local name = os.tmpname() -- unique, and free again as an abstract name
+  os.remove(name)
+  return T.pair("unix:@" .. name)
+end
+
 function T.datagrams()
   return T.ok(net.udp("127.0.0.1:0")), T.ok(net.udp("127.0.0.1:0"))
 end
@@ -185,7 +191,7 @@ function T.waiting(fn, ...)
   return task
 end
 
--- Sends until the kernel takes no more; gives how many bytes that were.
+-- Sends until no more is taken; gives how many bytes that were.
 function T.fill(stream)
   local total, refusals = 0, 0
   stream:settimeout(0)

@@ -1,0 +1,31 @@
+-- A coroutine waited under a deadline inside another one, which was closed. Resumed later by
+-- another task, its deadline ended and put the scope of a task that was gone in force.
+
+local net = require "net"
+local T = require "harness"
+
+T.test("an_abandoned_coroutine_does_not_bring_its_outer_deadlines_along", function()
+  local inner, outer
+  local task = net.spawn(net.deadline, 5, function()
+    outer = coroutine.create(function()
+      net.deadline(4, function()
+        inner = coroutine.create(function()
+          net.deadline(3, net.sleep, 0.001)
+          net.yield()
+          return "ends"
+        end)
+        coroutine.resume(inner)
+      end)
+    end)
+    coroutine.resume(outer)
+  end)
+  T.turns()
+  T.ok(coroutine.close(outer))
+  task:join()
+  outer, task = nil, nil
+  collectgarbage()
+  collectgarbage()
+  local ok, result = coroutine.resume(inner)
+  T.ok(ok, result)
+  T.eq(result, "ends")
+end)
