@@ -301,7 +301,9 @@ end
 
 -- --- the index -----------------------------------------------------------------------
 
-local pages = { "net", "socket", "address", "error", "task", "options", "globals" }
+local pages = {
+  "net", "socket", "address", "error", "task", "channel", "options", "globals",
+}
 
 local function index(titles, names)
   local lines = {
@@ -324,7 +326,7 @@ local function summary(name, blocks)
   for _, b in ipairs(blocks) do
     if b.args then
       local slug = b.name:gsub("[.:]", "")
-      local shown = b.name:gsub("^[st]%l+:", "")
+      local shown = b.name:gsub("^%l+:", "")
       links[#links + 1] = ("[%s](%s.md#%s)"):format(shown, name, slug)
     end
   end

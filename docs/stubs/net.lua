@@ -17,16 +17,20 @@ local net = {}
 
 -- ## Short forms
 
----Connects a stream to a server. A name with several addresses is tried address by
----address, in the order of the resolver, until one answers; the error of the last then
----names them all. There is no time limit of its own: bound it with `net.deadline`.
+---Connects a stream to a server. When a name has several addresses they are tried side by
+---side: IPv6 and IPv4 by turns, beginning with the resolver's first; the next attempt
+---starts 0.25 s after the last one, or as soon as one has failed, and earlier ones go on.
+---The first that succeeds wins, and the others are closed. When all fail, the error is
+---that of the last and its text names every attempt. There is no time limit of its own:
+---bound it with `net.deadline`.
 ---
 ---Codes: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `ENOENT` (Unix),
 ---`EAI_*`.
 ---
 ---Raises: the address is malformed, or has no host or no port.
 ---
----Source: connect(2), RFC 9293 section 3.5, RFC 6724 (the order of addresses).
+---Source: connect(2), RFC 9293 section 3.5, RFC 6724 (the order of addresses), RFC 8305
+---sections 4 and 5 (attempts side by side).
 ---
 ---```lua
 ---local net = require "net"
@@ -154,8 +158,10 @@ function net.socket(family, type) end
 function net.address(host, port) end
 
 ---Gives one IPv4 address of a name, as text. `getaddrinfo` gives all, of both families.
----The system's `/etc/hosts` and `/etc/nsswitch.conf` are followed. The resolver of this
----version answers before anything else runs, so a slow name server delays all tasks.
+---The system's `/etc/hosts` and `/etc/nsswitch.conf` are followed. A thread asks, so only
+---the calling task waits; deadlines and `cancel` end the wait. At most eight questions are
+---asked at a time, later ones queue. A numeric address is not asked at all. All this holds
+---for every name in an address argument.
 ---
 ---Codes: `EAI_NONAME`, `EAI_AGAIN`, `EAI_FAIL`, `EAI_NODATA`.
 ---
@@ -298,6 +304,134 @@ function net.yield() end
 ---@return net.error? err
 ---@return net.code? code
 function net.deadline(seconds, fn, ...) end
+
+-- ## Tasks together
+
+---Runs a function, and waits for every task that it spawns with `group:spawn`: no task of
+---the group outlives the call. The first failure, of the function or of a task, cancels
+---all the others, waits until they have ended, and is raised here. The same happens when
+---the call itself is left by a deadline or `cancel`. A task that was cancelled alone is no
+---failure. A plain `net.spawn` inside makes a task of nobody's group.
+---
+---Raises: what the function or one of the tasks raised.
+---
+---```lua
+---local net = require "net"
+---local sum = 0
+---net.group(function(g)
+---  for i = 1, 3 do g:spawn(function() net.sleep(0.01) sum = sum + i end) end
+---end)
+---print(sum)  --> 6
+---print(pcall(net.group, function(g)
+---  g:spawn(net.sleep, 100)
+---  g:spawn(error, "broken", 0)
+---end))  --> false	broken
+---```
+---@param fn fun(group:net.group):any... gets the group
+---@return any ... the results of `fn`
+function net.group(fn) end
+
+---Runs functions at the same time and gives the results of the one that ends first. The
+---others are cancelled, and have ended when the call returns.
+---
+---Raises: what the first to end raised; no function is given.
+---
+---```lua
+---local net = require "net"
+---print(net.race(
+---  function() net.sleep(10) return "the slow one" end,
+---  function() net.sleep(0.01) return "the quick one" end
+---))  --> the quick one
+---```
+---@param ... function what runs, without arguments
+---@return any ... the results of the first
+function net.race(...) end
+
+---Runs functions at the same time, waits for all of them, and gives the first result of
+---each, in the order of the functions. The first failure cancels the others and is raised.
+---
+---Raises: what one of the functions raised.
+---
+---```lua
+---local net = require "net"
+---local function after(seconds, value) net.sleep(seconds) return value end
+---print(net.all(
+---  function() return after(0.02, "one") end,
+---  function() return after(0.01, "two") end
+---))  --> one	two
+---```
+---@param ... function what runs, without arguments
+---@return any ... one result a function, nil where it gave none
+function net.all(...) end
+
+---Makes a [channel](channel.md): a queue of values between tasks.
+---
+---Raises: the capacity is no whole number, or negative.
+---
+---```lua
+---local net = require "net"
+---local channel = net.channel(10)
+---net.spawn(function()
+---  for i = 1, 3 do channel:put(i) end
+---  channel:close()
+---end)
+---for value in channel do print(value) end
+-----> 1
+-----> 2
+-----> 3
+---```
+---@param capacity? integer values that are held before `put` waits; 0 (the default): none
+---@return net.channel channel
+function net.channel(capacity) end
+
+---Lists the tasks that are alive, the oldest first. Ctrl-\ (SIGQUIT) prints the same on
+---standard error. Each row has:
+---
+---| field | meaning |
+---|---|---|
+---| `id` | the number that reports and `--trace` show |
+---| `status` | `"running"`, `"ready"` or `"waiting"` |
+---| `spawned` | where it was spawned, `file:line` |
+---| `where` | the script's line in which it waits or runs |
+---| `waits_in` | the operation and the peer, `"recv 192.0.2.1:80"`; nil unless it waits |
+---| `seconds` | for how long; nil unless it waits |
+---
+---```lua
+---local net = require "net"
+---local task <const> = net.spawn(net.sleep, 100)
+---net.yield()
+---for _, row in ipairs(net.tasks()) do print(row.id, row.status, row.waits_in) end
+-----> 1	running	nil
+-----> 2	waiting	sleep
+---task:cancel()
+---```
+---@return table[] tasks
+function net.tasks() end
+
+---Runs a function as a new task whenever a signal comes. A second call replaces the
+---function; nil gives the signal its former meaning back. Signals that come before that
+---task is made count as one. A handler keeps no program alive: it ends when its last task
+---ends.
+---
+---These can be taken: `SIGALRM`, `SIGCHLD`, `SIGCONT`, `SIGHUP`, `SIGINT`, `SIGQUIT`,
+---`SIGTERM`, `SIGUSR1`, `SIGUSR2`, `SIGWINCH`. Who takes `SIGINT` or `SIGTERM` has to end
+---the program; who takes `SIGQUIT` has no report at Ctrl-\.
+---
+---Raises: the name is none of these.
+---
+---Source: signal(7), sigaction(2).
+---
+---```lua
+---local net = require "net"
+---local came = net.channel(1)
+---net.on_signal("SIGUSR1", function(name) came:put(name) end)
+---os.execute("kill -USR1 $PPID")
+---print(came:get())  --> SIGUSR1
+---net.on_signal("SIGUSR1", nil)
+---```
+---@param name string the signal's name
+---@param fn fun(name:string)? what runs; nil takes it away
+function net.on_signal(name, fn) end
 
 -- ## Constants
 

@@ -93,8 +93,8 @@ function socket:listen(backlog) end
 function socket:accept() end
 
 ---Connects to a server. On a datagram socket it only fixes the peer: nothing is sent,
----`send` and `recv` are for that peer, and datagrams of others are dropped. A name takes
----its first address; `net.connect` tries all.
+---`send` and `recv` are for that peer, and datagrams of others are dropped. Of a name it
+---takes the first address, while a thread asks for it; `net.connect` tries all.
 ---
 ---Codes: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EISCONN`,
 ---`timeout`, `EAI_*`. A failed `connect` of a stream makes `send` and `recv` raise.
@@ -119,9 +119,11 @@ function socket:accept() end
 function socket:connect(host, port) end
 
 ---Ends one direction. `SHUT_WR` tells the peer that no more bytes come (it reads the end
----of the stream), while this side can still receive.
+---of the stream), while this side can still receive. The end comes after all that was
+---sent: the call waits for tasks that are sending, and until the kernel has taken every
+---byte. After a `timeout` nothing is lost and nothing is shut; ask again, or close.
 ---
----Codes: `ENOTCONN`, `closed`.
+---Codes: `ENOTCONN`, `timeout`, `closed`; the error of an earlier `send`.
 ---
 ---Source: shutdown(2), RFC 9293 section 3.6.
 ---
@@ -143,8 +145,15 @@ function socket:connect(host, port) end
 function socket:shutdown(how) end
 
 ---Closes the socket. Whoever waits on it gets the code `closed`. A second `close` does
----nothing. A stream that is closed with bytes unread may reset the connection, and the
----peer may then lose what was sent to it: read to the end first (RFC 2525 section 2.17).
+---nothing. What was sent still leaves: the descriptor stays open in the background until
+---the kernel has taken the bytes, at the program's end for 10 seconds at most. A stream
+---that is closed with bytes unread may reset the connection, and the peer may then lose
+---what was sent to it: read to the end first (RFC 2525 section 2.17).
+---
+---The socket is closed also when the call gives `nil, err, code`: they tell that bytes of
+---an earlier `send` could not be handed over.
+---
+---Codes: `ECONNRESET` and other failures of a send that no call has told yet.
 ---
 ---Source: close(2).
 ---
@@ -155,21 +164,30 @@ function socket:shutdown(how) end
 ---local data, err, code = s:recvfrom()
 ---print(code, err.text)  --> closed	closed at …:3
 ---```
----@return boolean ok always true
+---@return true? ok
+---@return net.error? err
+---@return net.code? code
 function socket:close() end
 
 -- ## Sending
 
----Sends everything, or fails. When the peer is slow the task waits until there is room,
----so a script cannot fill the memory. Success means that the system has the bytes, not
----that the peer has read them. On a connected datagram socket it sends one datagram.
+---Sends everything, or fails. Success means *accepted*: bytes on a stream leave together,
+---in order, once a turn, at the latest when this task waits; up to 16 KiB are copied, more
+---go to the kernel at once. A failure on the way is told once, by the next `send`,
+---`recv`, `shutdown` or `close` of this socket. Whether the peer has read the bytes only
+---its answer tells.
 ---
----Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes that
----went.
+---When the peer is slow the task waits, as soon as 64 KiB of this socket are held back: a
+---script cannot fill the memory. On a connected datagram socket one datagram leaves at
+---once.
+---
+---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
+---call that were accepted.
 ---
 ---Raises: the stream is not connected; a fragment is not a string.
 ---
----Source: send(2), RFC 9293 section 3.10.2.
+---Source: send(2), RFC 9293 section 3.10.2,
+---[decision 0009](../decisions/0009-queued-sends.md).
 ---
 ---```lua
 ---local net = require "net"
@@ -200,7 +218,9 @@ function socket:send(data) end
 ---@return net.code? code
 function socket:write(data) end
 
----Sends once, and shows how much the kernel took: what send(2) in C does.
+---Sends once, at once, and shows how much the kernel itself took: what send(2) in C does.
+---What was queued before leaves first. It tells a broken connection in the same call,
+---where `send` tells it in the next.
 ---
 ---Codes: as `send`.
 ---
