@@ -5,6 +5,9 @@
 #   make test        install what testing needs, build, run every suite
 #   make unit        C tests                 make lua      tests of the Lua API
 #   make e2e         the program against other programs
+#   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
+#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
+#   make bench-deps  install those other runtimes
 #   make docs        write docs/api from the stubs in docs/stubs
 #   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
@@ -31,7 +34,8 @@ BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
 TEST  := libcmocka-dev python3 netcat-openbsd socat lua-filesystem iproute2
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
-BENCH :=
+BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
+         nodejs golang-go
 
 # --- Flags ---------------------------------------------------------------------------
 
@@ -84,7 +88,10 @@ unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
 mains        := $(sort $(wildcard tests/support/main_*.c))
-test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources))
+benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
+bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
+test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
+                $(bench_objs)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
@@ -93,8 +100,8 @@ lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e docs docs-check lint format cov deps \
-        install clean help FORCE
+.PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
+        format cov deps install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -108,8 +115,10 @@ $(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
 $(units): extra_libs := -lcmocka
+$(benches): %: %.o $(out)/tests/bench/bench.o
+$(benches): libs := -l:liburing.a
 
-$(program) $(luatest) $(faulty) $(units):
+$(program) $(luatest) $(faulty) $(units) $(benches):
 	@echo "  link  $@"
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -187,6 +196,15 @@ cov:
 	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory MODE=cov test
 	@tests/support/coverage.sh build/cov
+
+bench-deps:
+	@.ci/install-packages $(BUILD) $(BENCH)
+
+# The bench checks itself before it measures.
+bench: build $(benches)
+	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/test_bench.py --quiet
+	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
 deps:
 	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS)

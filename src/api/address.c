@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "api/error.h"
@@ -11,31 +12,74 @@
 static const char *const class = "net.address";
 static char interned_key; /* registry key: bytes of the sockaddr -> object, weak */
 
+/* The identity comes first, as in a socket: comparing it takes less time than comparing
+ * metatables, and a datagram's address is looked at several times. */
+struct address {
+  const void *identity; /* &interned_key */
+  struct addr a;        /* cut to its length */
+};
+
 /* --- objects -------------------------------------------------------------------------- */
+
+const struct addr *address_at(lua_State *L, int idx) {
+  const struct address *object = lua_touserdata(L, idx);
+  bool is_address = lua_type(L, idx) == LUA_TUSERDATA &&
+                    lua_rawlen(L, idx) >= offsetof(struct address, a) &&
+                    object->identity == &interned_key;
+  return is_address ? &object->a : NULL;
+}
+
+static bool same(const struct addr *a, const struct addr *b) {
+  return a && a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+}
+
+/* The slot of the interned table, beside the names, where an address was seen last: most
+ * lookups end there, without making a string of the address. */
+static lua_Integer recent_slot(const struct addr *a) {
+  enum { RECENT = 256 };
+  int port = addr_port(a);
+  return 1 + (port < 0 ? 0 : port % RECENT);
+}
+
+/* [interned table] -> [interned table, object]: the object by its bytes, made if need be. */
+static void intern(lua_State *L, const struct addr *a) {
+  lua_pushlstring(L, (const char *)&a->u, a->len);
+  lua_pushvalue(L, -1);
+  if (lua_rawget(L, -3) != LUA_TNIL) {
+    lua_remove(L, -2);
+    return;
+  }
+  lua_pop(L, 1);
+  size_t size = offsetof(struct addr, u) + a->len;
+  struct address *object = lua_newuserdatauv(L, offsetof(struct address, a) + size, 0);
+  object->identity = &interned_key;
+  memcpy(&object->a, a, size);
+  luaL_setmetatable(L, class);
+  lua_insert(L, -2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -4);
+}
 
 void address_push(lua_State *L, const struct addr *a) {
   struct addr plain = *a;
   addr_unmap(&plain);
   luaL_checkstack(L, 4, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &interned_key);
-  lua_pushlstring(L, (const char *)&plain.u, plain.len);
-  lua_pushvalue(L, -1);
-  if (lua_rawget(L, -3) == LUA_TNIL) {
+  lua_Integer slot = recent_slot(&plain);
+  lua_rawgeti(L, -1, slot);
+  if (!same(address_at(L, -1), &plain)) {
     lua_pop(L, 1);
-    size_t size = offsetof(struct addr, u) + plain.len;
-    memcpy(lua_newuserdatauv(L, size, 0), &plain, size);
-    luaL_setmetatable(L, class);
-    lua_insert(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -4);
-  } else {
-    lua_remove(L, -2);
+    intern(L, &plain);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, slot);
   }
   lua_remove(L, -2);
 }
 
-const struct addr *address_at(lua_State *L, int idx) {
-  return luaL_testudata(L, idx, class);
+static const struct addr *check(lua_State *L, int idx) {
+  const struct addr *object = address_at(L, idx);
+  if (!object) luaL_typeerror(L, idx, class);
+  return object;
 }
 
 /* A whole struct from the object, which is cut to its length. */
@@ -47,7 +91,7 @@ static struct addr whole(const struct addr *object) {
 }
 
 void address_get(lua_State *L, int idx, int family, struct addr *out) {
-  *out = whole(luaL_checkudata(L, idx, class));
+  *out = whole(check(L, idx));
   if (family == AF_INET6) addr_map(out);
 }
 
@@ -168,7 +212,7 @@ static const struct {
 
 /* address.host, .port, .family, .scope, .path                                            */
 static int get_field(lua_State *L) {
-  struct addr a = whole(luaL_checkudata(L, 1, class));
+  struct addr a = whole(check(L, 1));
   const char *name = luaL_checkstring(L, 2);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (strcmp(fields[i].name, name) != 0) continue;
@@ -187,7 +231,7 @@ static int set_field(lua_State *L) {
 
 static int to_string(lua_State *L) {
   char text[ADDR_TEXT];
-  struct addr a = whole(luaL_checkudata(L, 1, class));
+  struct addr a = whole(check(L, 1));
   addr_format(&a, text);
   lua_pushstring(L, text);
   return 1;
@@ -214,8 +258,8 @@ static int compare(const struct addr *a, const struct addr *b) {
 }
 
 static int compare_args(lua_State *L) {
-  struct addr a = whole(luaL_checkudata(L, 1, class));
-  struct addr b = whole(luaL_checkudata(L, 2, class));
+  struct addr a = whole(check(L, 1));
+  struct addr b = whole(check(L, 2));
   return compare(&a, &b);
 }
 

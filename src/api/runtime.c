@@ -6,6 +6,7 @@
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/core.h"
 #include "api/error.h"
@@ -32,9 +33,39 @@ static int open_all(lua_State *L) {
   return 0;
 }
 
+/* lua_WarnFunction: as lauxlib's own, off at the start. */
+static void warn(void *arg, const char *text, int to_be_continued) {
+  struct runtime *rt = arg;
+  bool begins = !rt->continues;
+  rt->continues = to_be_continued;
+  if (begins && !to_be_continued && *text == '@') {
+    if (strcmp(text, "@on") == 0) rt->warns = true;
+    if (strcmp(text, "@off") == 0) rt->warns = false;
+    return;
+  }
+  if (!rt->warns) return;
+  fprintf(stderr, "%s%s%s", begins ? "Lua warning: " : "", text,
+          to_be_continued ? "" : "\n");
+}
+
+static int panic(lua_State *L) {
+  const char *text = lua_tostring(L, -1);
+  fprintf(stderr, "PANIC: unprotected error in call to Lua API (%s)\n",
+          text ? text : "error object is not a string");
+  return 0; /* Lua aborts */
+}
+
+static lua_State *new_state(struct runtime *rt) {
+  lua_State *L = rt ? lua_newstate(alloc_lua, &rt->alloc) : NULL;
+  if (!L) return NULL;
+  lua_atpanic(L, panic);
+  lua_setwarnf(L, warn, rt);
+  return L;
+}
+
 struct runtime *runtime_new(struct net *net, const char *script_dir) {
   struct runtime *rt = calloc(1, sizeof *rt);
-  lua_State *L = luaL_newstate();
+  lua_State *L = new_state(rt);
   if (!rt || !L || sched_init(&rt->sched, L, net) < 0) {
     fprintf(stderr, "soquete: not enough memory\n");
     goto free_all;
@@ -51,6 +82,7 @@ struct runtime *runtime_new(struct net *net, const char *script_dir) {
 free_all:
   if (L) lua_close(L);
   if (rt) sched_fini(&rt->sched);
+  if (rt) alloc_fini(&rt->alloc);
   free(rt);
   net_free(net);
   return NULL;
@@ -157,5 +189,6 @@ void runtime_free(struct runtime *rt) {
   runtime_drain(rt->net);
   sched_fini(&rt->sched);
   net_free(rt->net);
+  alloc_fini(&rt->alloc);
   free(rt);
 }

@@ -5,11 +5,15 @@
 
 #include <lua.h>
 
+#include "api/alloc.h"
 #include "api/task.h"
 #include "net/net.h"
 #include "net/trace.h"
 
 struct runtime {
+  struct alloc alloc;
+  bool warns;      /* `warn("@on")` was called last */
+  bool continues;  /* the warning so far is to be continued */
   lua_State *L;    /* owned */
   struct net *net; /* owned */
   struct sched sched;

@@ -158,16 +158,28 @@ static void tell_closer(lua_State *L, int idx) {
   lua_pop(L, 1);
 }
 
+/* The text of the peer that connect or accept has noted; pushes one or two values. */
+static bool noted_peer(lua_State *L, int idx, char out[SOCKET_TEXT]) {
+  size_t len;
+  int kind = lua_getiuservalue(L, idx, SOCKET_PEER);
+  if (kind == LUA_TSTRING) {
+    const char *bytes = lua_tolstring(L, -1, &len);
+    struct addr a = {.len = (socklen_t)len};
+    memcpy(&a.u, bytes, len);
+    addr_format(&a, out);
+  } else if (kind == LUA_TUSERDATA) {
+    strncpy(out, luaL_tolstring(L, -1, NULL), SOCKET_TEXT - 1)[SOCKET_TEXT - 1] = '\0';
+  }
+  return kind != LUA_TNIL;
+}
+
 int socket_fail(lua_State *L, int idx, const char *op, int status) {
   struct socket *s = socket_check(L, idx);
   char whom[SOCKET_TEXT];
   idx = lua_absindex(L, idx);
   if (s->sched->current) gate_leave(s->sched->current);
   luaL_checkstack(L, 6, NULL);
-  if (s->h >= 0 && lua_getiuservalue(L, idx, SOCKET_PEER) == LUA_TUSERDATA)
-    strncpy(whom, luaL_tolstring(L, -1, NULL), sizeof whom - 1)[sizeof whom - 1] = '\0';
-  else
-    socket_whom(s, whom);
+  if (s->h < 0 || !noted_peer(L, idx, whom)) socket_whom(s, whom);
   error_return(L,
                &(struct failure){op, status, *whom ? whom : NULL, socket_transport(s)});
   if (status == STATUS_CLOSED) {
@@ -218,9 +230,8 @@ static int close_handle(struct socket *s) {
 
 /* nil, err, code for a close that met the error of a queued send. */
 static int close_failed(lua_State *L, struct socket *s, int status) {
-  const char *whom = NULL;
-  if (lua_getiuservalue(L, 1, SOCKET_PEER) == LUA_TUSERDATA)
-    whom = luaL_tolstring(L, -1, NULL);
+  char text[SOCKET_TEXT];
+  const char *whom = noted_peer(L, 1, text) ? text : NULL;
   return error_return(L, &(struct failure){"close", status, whom, socket_transport(s)});
 }
 

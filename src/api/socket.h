@@ -47,7 +47,8 @@ struct socket {
 
 /* User values. */
 enum {
-  SOCKET_PEER = 1, /* address object: the peer, or the target of a connect */
+  SOCKET_PEER = 1, /* the target of a connect, or the bytes of an accepted peer's
+                      address, which take a third of the object's memory */
   SOCKET_PAST,     /* the error of `failed`; once closed: "file:line" of the close */
   SOCKET_USER_VALUES = SOCKET_PAST,
 };

@@ -156,9 +156,10 @@ static int accepted(lua_State *L, struct socket *s, struct socket *conn) {
   conn->phase = SOCKET_CONNECTED;
   if (net_name_of(s->sched->loop.net, conn->h, NET_PEER, &peer) < 0)
     peer = (struct addr){sizeof(sa_family_t), {.sa.sa_family = (sa_family_t)s->family}};
+  addr_unmap(&peer);
+  lua_pushlstring(L, (const char *)&peer.u, peer.len);
+  lua_setiuservalue(L, SLOT_CONNECTION, SOCKET_PEER);
   address_push(L, &peer);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, -3, SOCKET_PEER);
   return task_step(L, s->sched, 2, 0);
 }
 

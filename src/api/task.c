@@ -221,7 +221,7 @@ static int park(lua_State *L, struct task *t, const char *op, const struct socke
   t->park = ++t->sched->last_park;
   t->op = op;
   t->on = on;
-  t->since_ns = loop_now(&t->sched->loop);
+  t->since_ns = t->sched->loop.turn_ns;
   if (SOQUETE_STRESS) lua_gc(L, LUA_GCCOLLECT);
   lua_pushlightuserdata(L, &parked_sentinel);
   return lua_yieldk(L, 1, context, k);

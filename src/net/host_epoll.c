@@ -1,8 +1,8 @@
 /* The epoll backend. A handle is its descriptor. Small sends are queued and leave once a
- * turn (outq.h). A descriptor joins the epoll set at its
- * first -EAGAIN, once, edge-triggered for both directions, so that no later wait costs a
- * system call. An edge that comes while nobody waits is lost on purpose: who waits has
- * just got -EAGAIN (rule 2 of net.h), and the next edge comes after that. */
+ * turn (outq.h). A descriptor joins the epoll set at its first -EAGAIN, once, edge-triggered
+ * for both directions, so that no later wait costs a system call. An edge that comes while
+ * nobody waits is lost on purpose: who waits has just got -EAGAIN (rule 2 of net.h), and the
+ * next edge comes after that. */
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "net/host.h"
+#include "net/host_ahead.h"
 #include "net/outq.h"
 #include "net/resolver.h"
 
@@ -25,11 +26,13 @@ enum {
   DRAINED = 32,  /* such a read has happened, and no event came since */
   UNSURE = 64,   /* end, error or urgent data were seen: ask the kernel always */
   LINGERS = 128, /* closed by its owner; bytes that it sent are still to leave */
+  WANTED = 256,  /* its owner has asked for bytes that were not there */
 };
 
 struct slot {
   uint32_t generation; /* bumped by close: events of a former owner are dropped */
-  uint32_t flags;
+  uint16_t flags;
+  uint16_t chunk; /* 1-based: bytes that were read ahead lie there; 0: none */
 };
 
 struct epoll_net {
@@ -41,6 +44,9 @@ struct epoll_net {
   struct epoll_event *found; /* owned; what the last epoll_wait gave */
   int found_max;
   struct outq outq;
+  struct ahead ahead;
+  net_h named; /* the connection that accept gave last, and its peer; -1: none */
+  struct addr named_peer;
   struct resolver *resolver; /* owned; NULL until a name has to be asked */
   size_t lingering;          /* handles with LINGERS */
 };
@@ -71,7 +77,7 @@ static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
     close(fd);
     return r;
   }
-  e->slots[fd].flags = flags;
+  e->slots[fd].flags = (uint16_t)flags;
   e->net.open++;
   return fd;
 }
@@ -143,14 +149,26 @@ static void refuse_one(struct epoll_net *e, net_h h) {
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);
 }
 
+/* The peer is kept for the question that follows, which else costs a system call. */
 static net_h epoll_accept(struct net *net, net_h h) {
+  struct epoll_net *e = self(net);
   int fd;
-  do fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  struct addr *peer = &e->named_peer;
+  peer->len = sizeof peer->u;
+  do fd = accept4(h, &peer->u.sa, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
   while (fd < 0 && errno == EINTR);
-  if (fd >= 0) return enrol(self(net), fd, self(net)->slots[h].flags & STREAM);
   int error = errno;
+  e->named = fd < 0 ? -1 : enrol(e, fd, e->slots[h].flags & STREAM);
+  if (fd >= 0) return e->named;
   if (error == EMFILE || error == ENFILE) refuse_one(self(net), h);
-  return failed(self(net), h, error);
+  return failed(e, h, error);
+}
+
+static int epoll_name_of(struct net *net, net_h h, int which, struct addr *out) {
+  struct epoll_net *e = self(net);
+  if (which != NET_PEER || h != e->named) return host_name_of(net, h, which, out);
+  *out = e->named_peer;
+  return 0;
 }
 
 static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
@@ -162,13 +180,27 @@ static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t 
   return r < 0 ? failed(e, h, errno) : r;
 }
 
+/* Reads for an owner who waits. */
+static void read_ahead(struct epoll_net *e, net_h h) {
+  struct slot *slot = &e->slots[h];
+  bool drained;
+  slot->flags &= (uint16_t)~WANTED;
+  if (slot->chunk) return;
+  slot->chunk = ahead_read(&e->ahead, h, &drained);
+  if (drained) slot->flags |= DRAINED;
+}
+
 static ssize_t stream_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   uint32_t flags = e->slots[h].flags;
+  uint16_t *chunk = &e->slots[h].chunk;
+  if (*chunk) return ahead_take(&e->ahead, chunk, bytes, n, false);
+  e->slots[h].flags |= WANTED;
   if ((flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
   ssize_t r;
   do r = recv(h, bytes, n, 0);
   while (r < 0 && errno == EINTR);
   if (r > 0 && (size_t)r < n) e->slots[h].flags |= DRAINED;
+  if (r > 0) e->slots[h].flags &= (uint16_t)~WANTED;
   if (r > 0) return r;
   /* A queued send that met a reset has taken the error: it must not look like an end. */
   int error = r == 0 || errno != EAGAIN ? outq_error(&e->outq, h) : 0;
@@ -195,8 +227,18 @@ static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n)
 }
 
 static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
+  struct epoll_net *e = self(net);
+  struct iovec *iov = msg->msg_iov;
+  if (e->slots[h].chunk && !(flags & MSG_OOB)) {
+    msg->msg_controllen = msg->msg_namelen = 0;
+    msg->msg_flags = 0;
+    return ahead_take(&e->ahead, &e->slots[h].chunk, iov->iov_base, iov->iov_len,
+                      flags & MSG_PEEK);
+  }
+  /* A plain read would lose what comes beside the bytes: descriptors, for instance. */
+  e->slots[h].flags &= (uint16_t)~WANTED;
   ssize_t r;
-  do r = recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
+  do r = host_recvmsg(h, msg, flags);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
 }
@@ -205,7 +247,7 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                              int flags) {
   ssize_t r = outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
-  do r = sendmsg(h, msg, flags | MSG_NOSIGNAL);
+  do r = host_sendmsg(h, msg, flags | MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? failed(self(net), h, errno) : r;
 }
@@ -227,8 +269,11 @@ static int epoll_shutdown(struct net *net, net_h h, int how) {
 static int forget(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   outq_drop(&e->outq, h);
-  /* A duplicate of the descriptor in a child would keep it in the set: take it out. */
-  if (slot->flags & IN_SET) epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
+  if (h == e->named) e->named = -1;
+  /* close(2) takes it out of the set, unless somebody else has it open too. Then edges of
+   * the old generation may still come, and are dropped. */
+  if (slot->flags & IN_SET && slot->flags & INHERITED)
+    epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
   slot->generation++;
   bool inherited = slot->flags & INHERITED;
   if (slot->flags & LINGERS) e->lingering--;
@@ -240,6 +285,8 @@ static int forget(struct epoll_net *e, net_h h) {
 
 static int epoll_close(struct net *net, net_h h) {
   struct epoll_net *e = self(net);
+  ahead_drop(&e->ahead, &e->slots[h].chunk);
+  e->slots[h].flags &= (uint16_t)~WANTED;
   int r = outq_flush(&e->outq, h);
   net->open--;
   if (r == -EAGAIN) {
@@ -296,16 +343,12 @@ static int epoll_lookup(struct net *net, struct net_lookup *q) {
 
 static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
   for (;;) {
-    struct timespec left = {0}, *limit = &left;
-    if (deadline_ns == NET_NEVER) {
-      limit = NULL;
-    } else {
-      int64_t now = host_now(&e->net), ns = deadline_ns > now ? deadline_ns - now : 0;
-      left = (struct timespec){ns / 1000000000, ns % 1000000000};
-    }
-    int n = epoll_pwait2(e->epoll_fd, e->found, max, limit, NULL);
+    int64_t now = deadline_ns > 0 ? host_now(&e->net) : 0;
+    int64_t ns = deadline_ns > now ? deadline_ns - now : 0;
+    if (deadline_ns == NET_NEVER) ns = NET_NEVER;
+    int n = host_wait(e->epoll_fd, e->found, max, ns);
     if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
-    if (limit && left.tv_sec == 0 && left.tv_nsec == 0) return 0;
+    if (ns == 0) return 0;
   }
 }
 
@@ -321,8 +364,9 @@ static uint32_t what_of(uint32_t events) {
 static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
   uint32_t what = what_of(events);
-  if (what & NET_RD) slot->flags &= ~(uint32_t)DRAINED;
+  if (what & NET_RD) slot->flags &= (uint16_t)~DRAINED;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) slot->flags |= UNSURE;
+  if ((slot->flags & (WANTED | UNSURE)) == WANTED && what & NET_RD) read_ahead(e, h);
   bool rest = what & NET_WR && outq_resume(&e->outq, h);
   if (!(slot->flags & LINGERS)) return what;
   if (!rest && !outq_holds(&e->outq, h)) forget(e, h);
@@ -386,6 +430,7 @@ static void epoll_free(struct net *net) {
   if (e->reserve_fd >= 0) close(e->reserve_fd);
   free(e->slots);
   free(e->found);
+  ahead_fini(&e->ahead);
   free(e);
 }
 
@@ -397,7 +442,7 @@ static const struct net_ops epoll_ops = {
     .listen = host_listen,
     .setopt = host_setopt,
     .getopt = host_getopt,
-    .name_of = host_name_of,
+    .name_of = epoll_name_of,
     .connect = epoll_connect,
     .accept = epoll_accept,
     .recv = epoll_recv,
@@ -422,14 +467,16 @@ struct net *net_host_epoll(int *status) {
   *status = -ENOMEM;
   if (!e) return NULL;
   e->net.ops = &epoll_ops;
+  e->named = -1;
   outq_init(&e->outq, &e->net, send_now);
   e->found = calloc(EVENTS, sizeof *e->found);
   e->found_max = EVENTS;
+  int r = ahead_init(&e->ahead);
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);
   struct epoll_event ev = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
-  if (!e->found) goto free_net;
+  if (!e->found || r < 0) goto free_net;
   *status = -errno;
   if (e->epoll_fd < 0 || e->wake_fd < 0) goto free_net;
   if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev) < 0) {

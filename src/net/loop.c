@@ -162,6 +162,7 @@ int loop_turn(struct loop *loop) {
   struct net_event events[EVENTS_PER_POLL];
   int count = net_poll(loop->net, events, EVENTS_PER_POLL, deadline_ns);
   if (count < 0) return count;
+  loop->turn_ns = loop_now(loop);
   ready_handles(loop, events, count);
   ready_timers(loop);
   ready_later(loop);

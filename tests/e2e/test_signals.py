@@ -183,6 +183,103 @@ class Signals(Case):
         self.assertEqual(peers.ask_tcp(server.port, b"back"), b"BACK")
 
 
+class Quit(Case):
+    CODE = """
+    local net = require "net"
+    local function wait(server) server:accept() end
+    local server <close> = net.listen("127.0.0.1:0")
+    net.spawn(wait, server)
+    net.yield()
+    print("ready")
+    net.sleep(60)
+    """
+
+    def test_reports_every_task_and_goes_on(self):
+        program = self.soquete(self.file("main.lua", self.CODE))
+        program.says("ready\n")
+        for _ in range(2):
+            before = program.err.text()
+            program.signal(signal.SIGQUIT)
+            program.err.wait(lambda all: all.count("task 2 ") > before.count("task 2 "))
+        report = program.err.text()
+        self.assertEqual(report.count("soquete: tasks\n"), 2, report)
+        self.assertRegex(report, r"task 1 \(main script\) waits at \S*main\.lua:8 in sleep since ")
+        self.assertRegex(
+            report,
+            r"task 2 \(spawned at \S*main\.lua:5\) waits at \S*main\.lua:3 in accept 127\.0\.0\.1:",
+        )
+        self.assertTrue(program.is_running())
+
+    def test_reports_a_task_that_computes(self):
+        program = self.soquete("-e", "print 'ready' while true do end")
+        program.says("ready\n")
+        program.signal(signal.SIGQUIT)
+        program.complains("task 1 (main script) runs\n")
+
+
+class Watchdog(Case):
+    def on(self):
+        return {**os.environ, "SOQUETE_WATCHDOG": "on"}
+
+    def test_names_a_task_that_computes_once(self):
+        code = """
+        local begin = os.clock()
+        while os.clock() - begin < 0.8 do end
+        """
+        result = self.code(code, env=self.on())
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(result.err.count("computes at"), 1, result)
+        self.assertRegex(result.err, r"^soquete: task 1, \S.* computes at \S*main\.lua:3 for ")
+
+    def test_does_not_name_tasks_that_wait_often(self):
+        code = """
+        local net = require "net"
+        local begin = os.clock()
+        while os.clock() - begin < 0.8 do net.yield() end
+        """
+        result = self.code(code, env=self.on())
+        self.assertEqual((result.status, result.err), (0, ""), result)
+
+
+class OnSignal(Case):
+    CODE = """
+    local net = require "net"
+    local names = net.channel()
+    net.on_signal("SIGUSR1", function(name)
+      net.sleep(0.001)
+      names:put(name)
+    end)
+    print("ready")
+    for i = 1, 2 do print(names:get() .. " " .. i) end
+    net.on_signal("SIGUSR1", nil)
+    print("given back")
+    net.sleep(60)
+    """
+
+    def test_runs_its_function_as_a_task_until_it_is_taken_back(self):
+        program = self.soquete(self.file("main.lua", self.CODE))
+        program.says("ready\n")
+        program.signal(signal.SIGUSR1)
+        program.says("SIGUSR1 1\n")
+        program.signal(signal.SIGUSR1)
+        program.says("SIGUSR1 2\ngiven back\n")
+        program.signal(signal.SIGUSR1)
+        self.assertEqual(program.ends(), -signal.SIGUSR1)
+
+    def test_may_replace_the_end_by_sigint(self):
+        code = """
+        local net = require "net"
+        net.on_signal("SIGINT", function() print "asked" os.exit(7) end)
+        print("ready")
+        net.sleep(60)
+        """
+        program = self.soquete(self.file("main.lua", code))
+        program.says("ready\n")
+        program.signal(signal.SIGINT)
+        self.assertEqual(program.ends(), 7)
+        self.assertEqual(program.out.text(), "ready\nasked\n")
+
+
 class Pipes(Case):
     def test_a_peer_that_went_away_is_an_error_value_and_no_signal(self):
         code = """

@@ -5,7 +5,7 @@ import os
 import socket
 
 import peers
-from harness import SCRIPTS, Case, slow, until
+from harness import PATIENCE, SCRIPTS, Case, slow, until
 
 SERVERS = ("02-tcp-server.lua", "02-tcp-server-concurrent.lua")
 
@@ -259,3 +259,66 @@ class TcpClient(Case):
         server = peers.Server(self, serve)
         result = self.client("02-tcp-client.lua", server.port, "hello\n")
         self.assertEnds(result, 1, err="ECONNRESET")
+
+
+class SlowReader:
+    """Takes one connection and reads it to its end, in small pieces, into .data."""
+
+    def __init__(self, case):
+        self.data = b""
+        self.server = peers.Server(case, self.read)
+        self.port = self.server.port
+
+    def read(self, listener):
+        conn, _ = listener.accept()
+        with conn:
+            while piece := conn.recv(3000):
+                self.data += piece
+
+    def ends(self):
+        self.server.thread.join(PATIENCE)
+        return self.data
+
+
+class QueuedSends(Case):
+    """What send has taken is delivered, however the program ends."""
+
+    def ends_at_once(self, last_line):
+        reader = SlowReader(self)
+        code = """
+        local net = require "net"
+        local c = assert(net.connect("127.0.0.1", arg[1]))
+        for i = 1, 1000 do c:send(("%08d"):format(i) .. ("x"):rep(1040)) end
+        """
+        result = self.code(code + last_line, reader.port)
+        data = reader.ends()
+        self.assertEqual(len(data), 1048000)
+        pieces = [data[i : i + 1048] for i in range(0, len(data), 1048)]
+        self.assertEqual([int(piece[:8]) for piece in pieces], list(range(1, 1001)))
+        return result
+
+    def test_leave_when_the_script_ends(self):
+        self.assertEqual(self.ends_at_once("").status, 0)
+
+    def test_leave_when_the_script_closes(self):
+        self.assertEqual(self.ends_at_once("c:close()").status, 0)
+
+    def test_leave_at_os_exit(self):
+        self.assertEqual(self.ends_at_once("os.exit(3)").status, 3)
+
+    def test_leave_when_the_script_fails(self):
+        self.assertEqual(self.ends_at_once("error 'boom'").status, 1)
+
+    def test_leave_before_a_command_that_blocks(self):
+        reader = SlowReader(self)
+        code = """
+        local net = require "net"
+        local c <close> = assert(net.connect("127.0.0.1", arg[1]))
+        c:send("hello")
+        os.execute("read line") -- ends when the test has seen the bytes
+        """
+        program = self.soquete(self.file("main.lua", code), reader.port)
+        self.assertTrue(until(lambda: reader.data == b"hello"))
+        program.end_input()
+        self.assertEqual(program.ends(), 0)
+        self.assertEqual(reader.ends(), b"hello")

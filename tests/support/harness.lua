@@ -196,7 +196,7 @@ function T.fill(stream)
     end
     T.eq(code, "timeout")
     total = total + err.sent
-    net.sleep(0.005) -- the kernel may make more room as bytes arrive on the other side
+    net.sleep(0.02) -- more room may come until the last delayed acknowledgement has
     n = stream:send_some("x")
     refusals = n and 0 or refusals + 1
     total = total + (n or 0)

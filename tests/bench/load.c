@@ -1,0 +1,463 @@
+/* The load generator: N clients in a closed loop over io_uring, each sending a line (or a
+ * datagram) and comparing every byte of the answer with its own line in upper case before
+ * it sends the next. A line names its connection and its number, so that an answer that
+ * went to the wrong client, or came twice, is an error. Prints one JSON object; the status
+ * is 1 when any answer was wrong.
+ *
+ * Modes: lines (kept-open connections), requests (a connection for each line; the answer
+ * ends with the server's close), udp, and idle: opens the connections, prints "open", and
+ * for each line on standard input sends one line on each of them, prints "answered". */
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <netinet/tcp.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+
+enum op { OP_SEND, OP_RECV, OP_CONNECT };
+
+enum {
+  SIZE_MAX_BYTES = 65536,
+  LOST_NS = 1000 * 1000 * 1000, /* a datagram that has no answer by then is sent again */
+  TICK_NS = 50 * 1000 * 1000,
+};
+
+/* --- options -------------------------------------------------------------------------- */
+
+static struct {
+  const char *host, *mode_name;
+  enum bench_mode mode;
+  int port, connections;
+  double seconds, warmup;
+  size_t size;
+  long count; /* lines of each connection; 0: until the time is over */
+  pid_t pid;  /* the server, whose processor time is told; 0: none */
+} opt = {"127.0.0.1", "lines", BENCH_LINES, 0, 100, 1.0, 0.3, 32, 0, 0};
+
+static void usage(void) {
+  fputs("usage: load --port N [--host 127.0.0.1] [--mode lines|requests|udp|idle]\n"
+        "            [--connections 100] [--seconds 1] [--warmup 0.3] [--size 32]\n"
+        "            [--count LINES of each connection] [--pid SERVER]\n",
+        stderr);
+  exit(2);
+}
+
+static void parse(int argc, char *argv[]) {
+  static const struct option longs[] = {
+      {"host",        required_argument, NULL, 'h'},
+      {"port",        required_argument, NULL, 'p'},
+      {"mode",        required_argument, NULL, 'm'},
+      {"connections", required_argument, NULL, 'c'},
+      {"seconds",     required_argument, NULL, 's'},
+      {"warmup",      required_argument, NULL, 'w'},
+      {"size",        required_argument, NULL, 'z'},
+      {"count",       required_argument, NULL, 'n'},
+      {"pid",         required_argument, NULL, 'i'},
+      {NULL,          0,                 NULL, 0  },
+  };
+  int c;
+  while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    switch (c) {
+    case 'h': opt.host = optarg; break;
+    case 'p': opt.port = atoi(optarg); break;
+    case 'm': opt.mode = bench_mode_of(opt.mode_name = optarg); break;
+    case 'c': opt.connections = atoi(optarg); break;
+    case 's': opt.seconds = atof(optarg); break;
+    case 'w': opt.warmup = atof(optarg); break;
+    case 'z': opt.size = (size_t)atol(optarg); break;
+    case 'n': opt.count = atol(optarg); break;
+    case 'i': opt.pid = atoi(optarg); break;
+    default: usage();
+    }
+  }
+  if (optind < argc || opt.port <= 0 || opt.connections <= 0 || opt.size < 1 ||
+      opt.size > SIZE_MAX_BYTES)
+    usage();
+}
+
+/* --- figures -------------------------------------------------------------------------- */
+
+/* A histogram as HDR's: exact below 64 ns, above it 64 steps for each power of two, so
+ * that a value is known to 1.6 %. */
+enum { STEP_BITS = 6, STEPS = 1 << STEP_BITS, BUCKETS = (64 - STEP_BITS + 1) * STEPS };
+
+static struct {
+  uint64_t requests, errors, lost;
+  uint64_t latency[BUCKETS];
+  uint64_t largest_ns;
+  int64_t begin_ns, end_ns, server_begin_ns, server_end_ns;
+  int64_t own_begin_ns, own_end_ns;
+  const char *first_error;
+} seen;
+
+static unsigned bucket_of(uint64_t ns) {
+  if (ns < STEPS) return (unsigned)ns;
+  unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - STEP_BITS;
+  return (shift + 1) * STEPS + (unsigned)((ns >> shift) - STEPS);
+}
+
+static uint64_t value_of(unsigned bucket) {
+  if (bucket < STEPS) return bucket;
+  unsigned shift = bucket / STEPS - 1;
+  return (uint64_t)(bucket % STEPS + STEPS) << shift;
+}
+
+static double percentile_us(double share) {
+  uint64_t total = 0, count = 0;
+  for (unsigned i = 0; i < BUCKETS; i++) total += seen.latency[i];
+  for (unsigned i = 0; i < BUCKETS; i++) {
+    count += seen.latency[i];
+    if (count > 0 && (double)count >= share * (double)total)
+      return (double)value_of(i) / 1000;
+  }
+  return 0;
+}
+
+static int64_t clock_ns(clockid_t clock) {
+  struct timespec t;
+  if (clock_gettime(clock, &t) < 0) return 0;
+  return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static int64_t now_ns(void) {
+  return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* The processor time of the server, all its threads, also of those that have ended. */
+static int64_t server_ns(void) {
+  clockid_t clock;
+  if (opt.pid == 0 || clock_getcpuclockid(opt.pid, &clock) != 0) return 0;
+  return clock_ns(clock);
+}
+
+static void begin_window(void) {
+  memset(seen.latency, 0, sizeof seen.latency);
+  seen.requests = seen.largest_ns = 0;
+  seen.server_begin_ns = server_ns();
+  seen.own_begin_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  seen.begin_ns = now_ns();
+}
+
+static void end_window(void) {
+  seen.end_ns = now_ns();
+  seen.server_end_ns = server_ns();
+  seen.own_end_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void error_seen(const char *what) {
+  seen.errors++;
+  if (!seen.first_error) seen.first_error = what;
+}
+
+/* --- clients -------------------------------------------------------------------------- */
+
+struct client {
+  int fd;        /* -1: ended */
+  uint32_t life; /* counts its connections: completions of an earlier one are dropped */
+  uint32_t number;
+  size_t got;
+  int64_t sent_ns;
+  long left;           /* lines to go; -1: no limit */
+  char *line, *wanted; /* owned; opt.size bytes each */
+};
+
+static struct ring ring;
+static struct client *clients; /* owned */
+static int alive;
+static struct sockaddr_in server;
+static char congestion[16];
+
+/* life is cut to 24 bits: enough to tell a completion of the connection before */
+static uint64_t tag(const struct client *c, enum op op) {
+  return (uint64_t)(c - clients) | (uint64_t)(c->life & 0xffffff) << 32 |
+         (uint64_t)op << 56;
+}
+
+/* Writes the number in letters at the begin of the line: a to p are the digits. */
+static void put_number(char *line, size_t room, uint32_t number) {
+  for (size_t i = 0; i < 6 && i < room; i++, number >>= 4)
+    line[i] = (char)('a' + (number & 15));
+}
+
+/* The next line of the client: its number, the line's, and letters up to the size. */
+static void make_line(struct client *c) {
+  size_t text = opt.size - 1;
+  uint32_t id = (uint32_t)(c - clients);
+  if (c->number == 0) {
+    for (size_t i = 0; i < text; i++) c->line[i] = (char)('a' + (i + id) % 26);
+    c->line[text] = '\n';
+    memcpy(c->wanted, c->line, opt.size);
+    bench_upper(c->wanted, opt.size);
+  }
+  put_number(c->line, text, ++c->number);
+  if (text > 6) put_number(c->line + 6, text - 6, id);
+  size_t head = text < 12 ? text : 12;
+  memcpy(c->wanted, c->line, head);
+  bench_upper(c->wanted, head);
+}
+
+static int open_socket(void) {
+  int fd = socket(AF_INET,
+                  (opt.mode == BENCH_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+  if (fd < 0) bench_die("socket", errno);
+  return fd;
+}
+
+static void queue_send(struct client *c, unsigned flags) {
+  struct io_uring_sqe *sqe = ring_entry(&ring);
+  io_uring_prep_send(sqe, c->fd, c->line, opt.size, MSG_WAITALL | MSG_NOSIGNAL);
+  sqe->flags |= flags | IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(sqe, tag(c, OP_SEND));
+}
+
+static void next_line(struct client *c, int64_t now) {
+  make_line(c);
+  c->got = 0;
+  c->sent_ns = now;
+  queue_send(c, 0);
+}
+
+/* A new connection, whose connect, line and receive go in one chain. */
+static void next_connection(struct client *c, int64_t now) {
+  if (io_uring_sq_space_left(&ring.io) < 3) io_uring_submit(&ring.io); /* never torn */
+  c->fd = open_socket();
+  c->life++;
+  make_line(c);
+  c->got = 0;
+  c->sent_ns = now;
+  struct io_uring_sqe *sqe = ring_entry(&ring);
+  io_uring_prep_connect(sqe, c->fd, (struct sockaddr *)&server, sizeof server);
+  sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(sqe, tag(c, OP_CONNECT));
+  queue_send(c, IOSQE_IO_LINK);
+  ring_receive(&ring, c->fd, tag(c, OP_RECV));
+}
+
+static void end_client(struct client *c) {
+  close(c->fd);
+  c->fd = -1;
+  alive--;
+}
+
+static void failed(struct client *c, const char *what) {
+  error_seen(what);
+  end_client(c);
+}
+
+/* The answer is complete and right. */
+static void answered(struct client *c) {
+  int64_t now = now_ns();
+  uint64_t took = (uint64_t)(now - c->sent_ns);
+  seen.requests++;
+  seen.latency[bucket_of(took)]++;
+  if (took > seen.largest_ns) seen.largest_ns = took;
+  if (opt.mode == BENCH_IDLE) return;
+  if (c->left > 0) c->left--;
+  if (opt.mode == BENCH_REQUESTS) {
+    close(c->fd);
+    c->fd = -1;
+  }
+  if (c->left == 0) {
+    if (c->fd >= 0) close(c->fd);
+    c->fd = -1;
+    alive--;
+  } else if (opt.mode == BENCH_REQUESTS) {
+    next_connection(c, now);
+  } else {
+    next_line(c, now);
+  }
+}
+
+/* An answer to a datagram that had been given up, and was then sent again. */
+static bool is_late(const struct client *c, const char *bytes, size_t n) {
+  return opt.mode == BENCH_UDP && seen.lost > 0 && n == opt.size && opt.size > 12 &&
+         memcmp(bytes + 6, c->wanted + 6, n - 6) == 0 && memcmp(bytes, c->wanted, 6) != 0;
+}
+
+static void received(struct client *c, const char *bytes, size_t n) {
+  if (is_late(c, bytes, n)) return;
+  if (n > opt.size - c->got) {
+    failed(c, "more came than was asked for");
+  } else if (memcmp(bytes, c->wanted + c->got, n) != 0) {
+    failed(c, "the answer is not the line in upper case");
+  } else {
+    c->got += n;
+    if (c->got == opt.size && opt.mode != BENCH_REQUESTS)
+      answered(c);
+    else if (opt.mode == BENCH_UDP)
+      failed(c, "the datagram is too short");
+  }
+}
+
+static void ended(struct client *c, int status) {
+  if (opt.mode == BENCH_REQUESTS && status == 0 && c->got == opt.size)
+    answered(c);
+  else
+    failed(c, status == 0 ? "the server closed too early" : strerror(-status));
+}
+
+static void completed(const struct io_uring_cqe *cqe) {
+  struct client *c = &clients[(uint32_t)cqe->user_data];
+  enum op op = (enum op)(cqe->user_data >> 56);
+  if (c->fd < 0 || ((cqe->user_data >> 32) & 0xffffff) != (c->life & 0xffffff)) return;
+  if (op != OP_RECV) {
+    /* a send that is cancelled with its connect has the connect's error beside it */
+    if (cqe->res < 0 && cqe->res != -ECANCELED) failed(c, strerror(-cqe->res));
+    return;
+  }
+  uint32_t life = c->life;
+  if (cqe->res > 0)
+    received(c, ring_buffer(&ring, cqe), (size_t)cqe->res);
+  else if (cqe->res != -ENOBUFS && cqe->res != -ECANCELED)
+    ended(c, cqe->res);
+  bool armed = cqe->flags & IORING_CQE_F_MORE;
+  if (!armed && c->fd >= 0 && c->life == life)
+    ring_receive(&ring, c->fd, tag(c, OP_RECV));
+}
+
+/* --- the run -------------------------------------------------------------------------- */
+
+static void turn(void) {
+  struct __kernel_timespec tick = {0, TICK_NS};
+  struct io_uring_cqe *cqe;
+  unsigned head, count = 0;
+  int r = io_uring_submit_and_wait_timeout(&ring.io, &cqe, 1, &tick, NULL);
+  if (r < 0 && r != -ETIME && r != -EINTR) bench_die("io_uring", r);
+  io_uring_for_each_cqe(&ring.io, head, cqe) {
+    completed(cqe);
+    ring_give_back(&ring, cqe);
+    count++;
+  }
+  io_uring_cq_advance(&ring.io, count);
+}
+
+static void resend_lost(int64_t now) {
+  static int64_t looked_ns;
+  if (opt.mode != BENCH_UDP || now - looked_ns < TICK_NS) return;
+  looked_ns = now;
+  for (struct client *c = clients; c < clients + opt.connections; c++) {
+    if (c->fd < 0 || now - c->sent_ns < LOST_NS) continue;
+    seen.lost++;
+    next_line(c, now);
+  }
+}
+
+static void run(void) {
+  int64_t begin = now_ns(), measure = begin, stop = INT64_MAX;
+  if (opt.count == 0) {
+    measure = begin + (int64_t)(opt.warmup * 1e9);
+    stop = measure + (int64_t)(opt.seconds * 1e9);
+  }
+  bool warm = false;
+  for (int64_t now = begin; alive > 0 && now < stop; now = now_ns()) {
+    if (!warm && now >= measure) {
+      begin_window();
+      warm = true;
+    }
+    turn();
+    resend_lost(now);
+  }
+  end_window();
+}
+
+static void open_client(struct client *c) {
+  *c = (struct client){.fd = -1, .left = opt.count ? opt.count : -1};
+  c->line = malloc(opt.size);
+  c->wanted = malloc(opt.size);
+  if (!c->line || !c->wanted) bench_die("memory", ENOMEM);
+  alive++;
+  if (opt.mode == BENCH_REQUESTS) return;
+  c->fd = open_socket();
+  if (connect(c->fd, (struct sockaddr *)&server, sizeof server) < 0)
+    bench_die("connect", errno);
+  ring_receive(&ring, c->fd, tag(c, OP_RECV));
+}
+
+static void open_clients(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  server = bench_address(opt.host, opt.port);
+  clients = calloc((size_t)opt.connections, sizeof *clients);
+  if (!clients) bench_die("memory", ENOMEM);
+  for (int i = 0; i < opt.connections; i++) open_client(&clients[i]);
+  int fd = open_socket(); /* what a connection of this process has */
+  socklen_t len = sizeof congestion;
+  if (opt.mode != BENCH_UDP)
+    getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, &len);
+  close(fd);
+}
+
+static void start_clients(void) {
+  int64_t now = now_ns();
+  for (struct client *c = clients; c < clients + opt.connections; c++) {
+    if (opt.mode == BENCH_REQUESTS)
+      next_connection(c, now);
+    else if (c->fd >= 0)
+      next_line(c, now);
+  }
+}
+
+static void tell(void) {
+  double seconds = (double)(seen.end_ns - seen.begin_ns) / 1e9;
+  printf("{\"mode\": \"%s\", \"connections\": %d, \"size\": %zu, \"requests\": %lu, "
+         "\"seconds\": %.6f, \"rate\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
+         "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"errors\": %lu, "
+         "\"lost\": %lu, \"first_error\": \"%s\", \"server_cpu_ns\": %ld, "
+         "\"load_cpu_ns\": %ld, \"congestion\": \"%s\"}\n",
+         opt.mode_name, opt.connections, opt.size, seen.requests, seconds,
+         (double)seen.requests / seconds, percentile_us(0.5), percentile_us(0.9),
+         percentile_us(0.99), percentile_us(0.999), (double)seen.largest_ns / 1000,
+         seen.errors, seen.lost, seen.first_error ? seen.first_error : "",
+         (long)(seen.server_end_ns - seen.server_begin_ns),
+         (long)(seen.own_end_ns - seen.own_begin_ns), congestion);
+}
+
+/* Each client sends one line when told to, and stays. */
+static void hold(void) {
+  char command[64];
+  puts("open");
+  fflush(stdout);
+  while (fgets(command, sizeof command, stdin)) {
+    uint64_t wanted = seen.requests + (uint64_t)opt.connections;
+    for (struct client *c = clients; c < clients + opt.connections; c++) {
+      if (c->fd >= 0) next_line(c, now_ns());
+    }
+    while (seen.requests + seen.errors < wanted) turn();
+    puts("answered");
+    fflush(stdout);
+  }
+}
+
+/* An answer wakes the generator, which on the same core would preempt the server in the
+ * middle of its work, as no client on another machine can: SCHED_BATCH never preempts
+ * (sched(7)). */
+static void be_patient(void) {
+  struct sched_param none = {0};
+  if (sched_setscheduler(0, SCHED_BATCH, &none) < 0) bench_die("SCHED_BATCH", errno);
+}
+
+int main(int argc, char *argv[]) {
+  parse(argc, argv);
+  be_patient();
+  ring_open(&ring, 4096);
+  open_clients();
+  if (opt.mode == BENCH_IDLE) {
+    hold();
+  } else {
+    start_clients();
+    run();
+    tell();
+  }
+  if (seen.first_error) fprintf(stderr, "load: %s\n", seen.first_error);
+  return seen.errors > 0;
+}

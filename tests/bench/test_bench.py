@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""The bench's own tests: the generator notices each kind of wrong answer and counts right,
+every server of ours answers, and the figures are computed and written as they should."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import run as bench  # noqa: E402
+
+LOAD = str(bench.PROGRAMS / "tests/bench/load")
+
+
+class Double:
+    """A server in this process whose answers a test chooses: `answer(data, before)` gives
+    the bytes to send, or None to close; `before` is the line of the request before."""
+
+    def __init__(self, answer, kind=socket.SOCK_STREAM, close_after=False):
+        self.answer, self.close_after, self.lines, self.before = answer, close_after, 0, b""
+        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        run = self.datagrams
+        if kind == socket.SOCK_STREAM:
+            self.socket.listen(64)
+            run = self.accept
+        threading.Thread(target=run, daemon=True).start()
+
+    def reply(self, data):
+        self.lines += 1
+        result = self.answer(data, self.before)
+        self.before = data
+        return result
+
+    def datagrams(self):
+        while True:
+            data, addr = self.socket.recvfrom(65536)
+            result = self.reply(data)
+            if result is not None:
+                self.socket.sendto(result, addr)
+
+    def accept(self):
+        while True:
+            conn = self.socket.accept()[0]
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        with conn, conn.makefile("rb") as lines:
+            for line in lines:
+                result = self.reply(line)
+                if result is None:
+                    return
+                conn.sendall(result)
+                if self.close_after:
+                    return
+
+
+def upper(data, _):
+    return data.upper()
+
+
+def load(port, mode="lines", **words):
+    argv = [LOAD, "--port", str(port), "--mode", mode]
+    for name, value in words.items():
+        argv += [f"--{name}", str(value)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    return done, json.loads(done.stdout) if done.stdout else None
+
+
+class Generator(unittest.TestCase):
+    def assert_noticed(self, answer, what, kind=socket.SOCK_STREAM, mode="lines", **words):
+        double = Double(answer, kind)
+        done, got = load(double.port, mode, connections=1, count=5, **words)
+        self.assertEqual(done.returncode, 1)
+        self.assertGreater(got["errors"], 0)
+        self.assertIn(what, got["first_error"])
+
+    def test_it_counts_each_line_once(self):
+        double = Double(upper)
+        done, got = load(double.port, connections=7, count=30)
+        self.assertEqual((done.returncode, got["errors"]), (0, 0))
+        self.assertEqual((got["requests"], double.lines), (210, 210))
+
+    def test_it_counts_each_connection_once(self):
+        double = Double(upper, close_after=True)
+        done, got = load(double.port, "requests", connections=3, count=20)
+        self.assertEqual((done.returncode, got["requests"], double.lines), (0, 60, 60))
+
+    def test_it_counts_each_datagram_once(self):
+        double = Double(upper, socket.SOCK_DGRAM)
+        done, got = load(double.port, "udp", connections=3, count=20)
+        self.assertEqual((done.returncode, got["requests"], double.lines), (0, 60, 60))
+
+    def test_a_line_may_come_in_pieces_and_be_long(self):
+        double = Double(upper)
+        done, got = load(double.port, connections=2, count=5, size=20000)
+        self.assertEqual((done.returncode, got["requests"]), (0, 10))
+
+    def test_a_line_may_be_one_byte(self):
+        double = Double(upper)
+        done, got = load(double.port, connections=2, count=5, size=1)
+        self.assertEqual((done.returncode, got["requests"]), (0, 10))
+
+    def test_it_notices_an_answer_that_is_not_in_upper_case(self):
+        self.assert_noticed(lambda data, _: data, "not the line in upper case")
+
+    def test_it_notices_one_wrong_byte_at_the_end(self):
+        self.assert_noticed(lambda data, _: data[:-1].upper() + b"!", "not the line")
+
+    def test_it_notices_the_answer_to_another_line(self):
+        self.assert_noticed(lambda data, before: (before or data).upper(), "not the line")
+
+    def test_it_notices_the_answer_of_another_connection(self):
+        other = {}
+
+        def crossed(data, _):
+            return other.setdefault("line", data).upper()
+        double = Double(crossed)
+        done, got = load(double.port, connections=2, count=1)
+        self.assertEqual((done.returncode, got["errors"]), (1, 1))
+
+    def test_it_notices_bytes_too_many(self):
+        self.assert_noticed(lambda data, _: data.upper() + b"X", "")
+
+    def test_it_notices_an_early_close(self):
+        self.assert_noticed(lambda data, _: None, "closed too early")
+
+    def test_it_notices_a_connection_that_answers_and_stays_wrong(self):
+        double = Double(lambda data, _: data.upper()[:-1], close_after=True)
+        done, got = load(double.port, "requests", connections=1, count=2)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("closed too early", got["first_error"])
+
+    def test_it_notices_a_short_datagram(self):
+        self.assert_noticed(lambda data, _: data.upper()[:-1], "too short",
+                            socket.SOCK_DGRAM, "udp")
+
+    def test_it_sends_a_lost_datagram_again(self):
+        seen = []
+
+        def lossy(data, _):
+            seen.append(data)
+            return None if len(seen) == 1 else data.upper()
+        double = Double(lossy, socket.SOCK_DGRAM)
+        done, got = load(double.port, "udp", connections=1, count=3)
+        self.assertEqual((done.returncode, got["requests"], got["lost"]), (0, 3, 1))
+
+    def test_percentiles_come_from_what_was_measured(self):
+        gate = threading.Event()
+
+        def slow(data, _):
+            gate.wait(0.02)
+            return data.upper()
+        double = Double(slow)
+        _, got = load(double.port, connections=1, count=10)
+        self.assertGreaterEqual(got["p50_us"], 19500)
+        self.assertLessEqual(got["p50_us"], got["p99_us"])
+        self.assertLessEqual(got["p99_us"], got["max_us"])
+
+    def test_it_tells_the_servers_processor_time(self):
+        double = Double(upper)
+        _, got = load(double.port, connections=1, count=50, pid=os.getpid())
+        self.assertGreater(got["server_cpu_ns"], 0)
+
+    def test_idle_connections_answer_when_they_are_told_to(self):
+        double = Double(upper)
+        argv = [LOAD, "--port", str(double.port), "--mode", "idle", "--connections", "5"]
+        done = subprocess.run(argv, input="\n\n", capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.stdout.split(), ["open", "answered", "answered"])
+        self.assertEqual((done.returncode, double.lines), (0, 10))
+
+    def test_bad_arguments_are_refused(self):
+        for words in ({"connections": 0}, {"size": 0}, {"mode": "what"}):
+            done, _ = load(1, **words)
+            self.assertEqual(done.returncode, 2)
+
+
+class Servers(unittest.TestCase):
+    """Each server, in each mode it knows, under the generator."""
+
+    def test_every_server_answers_right(self):
+        bench.OUT.mkdir(parents=True, exist_ok=True)
+        cores = os.sched_getaffinity(0)
+        for side in bench.sides():
+            for mode in side.modes:
+                with self.subTest(side=side.name, mode=mode):
+                    with bench.Server(side, mode, cores) as server:
+                        done, got = load(server.port, mode, connections=10, count=20)
+                        self.assertEqual((done.returncode, got["requests"]), (0, 200),
+                                         done.stderr)
+
+
+class Figures(unittest.TestCase):
+    def rounds(self):
+        return [{bench.BASE: {"rate": 100}, "x": {"rate": r}} for r in (50, 90, 70)]
+
+    def test_a_ratio_is_taken_within_its_round(self):
+        rounds = [{bench.BASE: {"rate": 100}, "x": {"rate": 50}},
+                  {bench.BASE: {"rate": 200}, "x": {"rate": 100}}]
+        self.assertEqual(bench.ratios(rounds, "x", "rate").values, [0.5, 0.5])
+
+    def test_the_median_has_its_spread(self):
+        spread = bench.ratios(self.rounds(), "x", "rate")
+        self.assertEqual((spread.low, spread.median, spread.high), (0.5, 0.7, 0.9))
+        self.assertEqual(bench.spread_text(spread.json()), "0.70 (0.50–0.90)")
+
+    def test_the_sides_alternate(self):
+        self.assertEqual(bench.order("abc", 0), ["a", "b", "c"])
+        self.assertEqual(bench.order("abc", 1), ["c", "b", "a"])
+
+
+if __name__ == "__main__":
+    unittest.main()
