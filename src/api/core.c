@@ -2,6 +2,8 @@
 #include "api/core.h"
 
 #include <lauxlib.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
 #include <sys/socket.h>
 
 #include "api/address.h"
@@ -12,6 +14,7 @@
 #include "api/lookup.h"
 #include "api/names.h"
 #include "api/on_signal.h"
+#include "api/poll.h"
 #include "api/protect.h"
 #include "api/report.h"
 #include "api/runtime.h"
@@ -25,6 +28,7 @@ void core_open(lua_State *L) {
   lookup_open(L);
   condition_open(L);
   join_set_open(L);
+  poll_open(L);
   socket_open(L);
   task_class_open(L);
   report_open(L, sched_get(L));
@@ -68,18 +72,23 @@ static int strict(lua_State *L) {
   return 1;
 }
 
+#define CONSTANT(name) \
+  { #name, name }
+
 static const struct {
   const char *name;
   int value;
 } constants[] = {
-    {"AF_INET",     AF_INET    },
-    {"AF_INET6",    AF_INET6   },
-    {"AF_UNIX",     AF_UNIX    },
-    {"SHUT_RD",     SHUT_RD    },
-    {"SHUT_RDWR",   SHUT_RDWR  },
-    {"SHUT_WR",     SHUT_WR    },
-    {"SOCK_DGRAM",  SOCK_DGRAM },
-    {"SOCK_STREAM", SOCK_STREAM},
+    CONSTANT(AF_INET),           CONSTANT(AF_INET6),          CONSTANT(AF_UNIX),
+    CONSTANT(IPPROTO_IP),        CONSTANT(IPPROTO_IPV6),      CONSTANT(IPPROTO_TCP),
+    CONSTANT(IPPROTO_UDP),       CONSTANT(IPTOS_LOWDELAY),    CONSTANT(IPTOS_MINCOST),
+    CONSTANT(IPTOS_RELIABILITY), CONSTANT(IPTOS_THROUGHPUT),  CONSTANT(IP_PMTUDISC_DO),
+    CONSTANT(IP_PMTUDISC_DONT),  CONSTANT(IP_PMTUDISC_PROBE), CONSTANT(IP_PMTUDISC_WANT),
+    CONSTANT(MSG_CONFIRM),       CONSTANT(MSG_DONTROUTE),     CONSTANT(MSG_DONTWAIT),
+    CONSTANT(MSG_MORE),          CONSTANT(MSG_NOSIGNAL),      CONSTANT(MSG_OOB),
+    CONSTANT(MSG_PEEK),          CONSTANT(SHUT_RD),           CONSTANT(SHUT_RDWR),
+    CONSTANT(SHUT_WR),           CONSTANT(SOCK_DGRAM),        CONSTANT(SOCK_SEQPACKET),
+    CONSTANT(SOCK_STREAM),       CONSTANT(SOL_SOCKET),
 };
 
 static const luaL_Reg functions[] = {
@@ -98,6 +107,7 @@ int luaopen_net_core(lua_State *L) {
   condition_functions(L);
   join_set_functions(L);
   on_signal_functions(L);
+  poll_functions(L);
   socket_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

@@ -1,6 +1,7 @@
 /* The class net.socket: making, naming, closing. */
 #include "api/socket.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/address.h"
@@ -28,46 +29,11 @@ struct socket *socket_new(lua_State *L, struct sched *sched, int family, int typ
   return s;
 }
 
-static int check_one_of(lua_State *L, int idx, int value, const int *valid,
-                        const char *names) {
-  for (; *valid; valid++)
-    if (*valid == value) return value;
-  return luaL_argerror(L, idx, lua_pushfstring(L, "%d is none of %s", value, names));
-}
-
-/* net.socket([family [, type]]) -> socket | nil, err, code. AF_INET, SOCK_STREAM unless
- * told.                                                                                 */
-static int make(lua_State *L) {
-  static const int families[] = {AF_INET, AF_INET6, AF_UNIX, 0};
-  static const int types[] = {SOCK_STREAM, SOCK_DGRAM, 0};
-  int family = check_one_of(L, 1, (int)luaL_optinteger(L, 1, AF_INET), families,
-                            "AF_INET, AF_INET6, AF_UNIX");
-  int type = check_one_of(L, 2, (int)luaL_optinteger(L, 2, SOCK_STREAM), types,
-                          "SOCK_STREAM, SOCK_DGRAM");
-  struct sched *sched = sched_of(L);
-  struct socket *s = socket_new(L, sched, family, type);
-  net_h h = net_socket(sched->loop.net, family, type, 0);
-  if (h < 0)
-    return error_return(L, &(struct failure){"socket", h, NULL, socket_transport(s)});
-  s->h = h;
-  return 1;
-}
-
-/* net.stdin() -> a stream over descriptor 0, which stays open when it is closed          */
-static int standard_input(lua_State *L) {
-  struct sched *sched = sched_of(L);
-  struct socket *s = socket_new(L, sched, AF_UNSPEC, SOCK_STREAM);
-  s->phase = SOCKET_CONNECTED;
-  net_h h = net_adopt(sched->loop.net, 0);
-  if (h < 0) return error_return(L, &(struct failure){"stdin", h, NULL, NULL});
-  s->h = h;
-  return 1;
-}
-
 /* --- naming ------------------------------------------------------------------------- */
 
 const char *socket_transport(const struct socket *s) {
   if (s->family == AF_UNSPEC) return "file";
+  if (s->type == SOCK_SEQPACKET) return "unix seqpacket";
   if (s->family == AF_UNIX) return socket_is_stream(s) ? "unix" : "unix datagram";
   return socket_is_stream(s) ? "tcp" : "udp";
 }
@@ -86,8 +52,10 @@ static bool name_of(const struct socket *s, int which, char *out) {
 
 void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
   *out = '\0';
-  if (s->family == AF_UNSPEC)
+  if (s->family == AF_UNSPEC && s->h <= 0)
     strcpy(out, "standard input");
+  else if (s->family == AF_UNSPEC)
+    snprintf(out, SOCKET_TEXT, "descriptor %d", (int)s->h);
   else if (!name_of(s, NET_PEER, out))
     name_of(s, NET_LOCAL, out);
 }
@@ -214,6 +182,25 @@ void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
     luaL_error(L, "%s: this socket is not connected; call connect first", op);
 }
 
+void socket_need_bytes(lua_State *L, int idx) {
+  luaL_argcheck(L, lua_rawlen(L, idx) > 0, idx,
+                "an empty packet reads as the end of the connection (unix(7))");
+}
+
+void socket_claim(lua_State *L, struct socket *s, const char *op) {
+  if (gate_open(&s->rd, s->sched)) return;
+  luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
+             (int)s->rd.holder->id, s->rd.holder->site);
+}
+
+int socket_flags(lua_State *L, int idx, const char *op, int valid) {
+  lua_Integer flags = luaL_optinteger(L, idx, 0);
+  if (flags & ~(lua_Integer)valid)
+    luaL_error(L, "%s: this socket does not take the flags %I", op,
+               (LUAI_UACINT)(flags & ~(lua_Integer)valid));
+  return (int)flags;
+}
+
 /* --- the end -------------------------------------------------------------------------- */
 
 static int close_handle(struct socket *s) {
@@ -277,12 +264,6 @@ static int set_field(lua_State *L) {
                     luaL_tolstring(L, 2, NULL));
 }
 
-static const luaL_Reg functions[] = {
-    {"socket", make          },
-    {"stdin",  standard_input},
-    {NULL,     NULL          },
-};
-
 static const luaL_Reg methods[] = {
     {"close",       close_method      },
     {"fileno",      fileno_method     },
@@ -300,11 +281,6 @@ static const luaL_Reg metamethods[] = {
     {NULL,         NULL        },
 };
 
-void socket_functions(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
-}
-
 void socket_open(lua_State *L) {
   luaL_newmetatable(L, "net.socket");
   lua_pushlightuserdata(L, sched_get(L));
@@ -316,7 +292,9 @@ void socket_open(lua_State *L) {
   socket_datagram_methods(L);
   socket_option_methods(L);
   socket_read_methods(L);
+  socket_recvmsg_methods(L);
   socket_send_methods(L);
+  socket_sendmsg_methods(L);
   names_strict(L, "a socket");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

@@ -1,6 +1,7 @@
 /* The class net.socket: a handle of the seam with its buffer, its gates and its history.
- * socket.c makes, names and closes it; socket_read.c, socket_send.c, socket_datagram.c,
- * socket_connect.c and socket_option.c hold the operations. */
+ * socket.c names and closes it, socket_make.c makes it; socket_read.c, socket_send.c,
+ * socket_datagram.c, socket_sendmsg.c, socket_recvmsg.c, socket_connect.c and
+ * socket_option.c hold the operations. */
 #ifndef API_SOCKET_H
 #define API_SOCKET_H
 
@@ -26,6 +27,7 @@ struct want {
   bool keep_end;    /* a line keeps its end */
   bool rest_at_end; /* at the end of the stream what is left is the result */
   bool iterates;    /* lines, pieces: the end is nil, any other failure raises */
+  int flags;        /* MSG_DONTWAIT, MSG_OOB */
 };
 
 struct socket {
@@ -60,13 +62,20 @@ extern const char socket_class;
 /* Makes the class.                                                        [-0, +0, m] */
 void socket_open(lua_State *L);
 
-/* Adds socket and stdin to the table on top.                              [-0, +0, m] */
+/* Adds fdopen, socket, socketpair and stdin to the table on top (socket_make.c).
+ *                                                                         [-0, +0, m] */
 void socket_functions(lua_State *L);
+
+/* The socket at `idx`, or NULL when it is something else. */
+static inline struct socket *socket_at(lua_State *L, int idx) {
+  struct socket *s = lua_touserdata(L, idx);
+  return s && lua_type(L, idx) == LUA_TUSERDATA && s->class == &socket_class ? s : NULL;
+}
 
 /* The socket at `idx`; raises when it is something else. */
 static inline struct socket *socket_check(lua_State *L, int idx) {
-  struct socket *s = lua_touserdata(L, idx);
-  if (s && lua_type(L, idx) == LUA_TUSERDATA && s->class == &socket_class) return s;
+  struct socket *s = socket_at(L, idx);
+  if (s) return s;
   luaL_typeerror(L, idx, "socket");
   return NULL;
 }
@@ -78,11 +87,20 @@ struct socket *socket_new(lua_State *L, struct sched *sched, int family, int typ
  * socket's own; "" when it has none. */
 void socket_whom(const struct socket *s, char out[SOCKET_TEXT]);
 
-/* "tcp" "udp" "unix" "unix datagram" "file". */
+/* Takes the handle of a descriptor into the closed socket `s`, which then is what the kernel
+ * says: family, type, listening, connected. */
+void socket_become(struct socket *s, net_h h);
+
+/* "tcp" "udp" "unix" "unix datagram" "unix seqpacket" "file". */
 const char *socket_transport(const struct socket *s);
 
 static inline bool socket_is_stream(const struct socket *s) {
   return s->type == SOCK_STREAM;
+}
+
+/* Stream or SOCK_SEQPACKET: it listens, accepts and has an end. */
+static inline bool socket_has_connections(const struct socket *s) {
+  return s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
 }
 
 /* The deadline of an operation that begins now. */
@@ -102,14 +120,26 @@ void socket_need(lua_State *L, struct socket *s, const char *op, const char *ste
 /* Raises unless the socket is a stream that is connected.                 [-0, +0, v] */
 void socket_need_stream(lua_State *L, struct socket *s, const char *op);
 
+/* Refuses an empty packet at `idx`: it would read as the end.              [-0, +0, v] */
+void socket_need_bytes(lua_State *L, int idx);
+
+/* Raises when another task reads this stream, naming it.                  [-0, +0, v] */
+void socket_claim(lua_State *L, struct socket *s, const char *op);
+
+/* The MSG_ flags at `idx`, or 0; raises for those that are not among `valid`.
+ *                                                                         [-0, +0, v] */
+int socket_flags(lua_State *L, int idx, const char *op, int valid);
+
 /* send and recv of a datagram socket; arguments from slot 2.        [-0, +1 or 3, v] [y] */
-int socket_send_datagram(lua_State *L, struct socket *s);
+int socket_send_datagram(lua_State *L, struct socket *s, int flags);
 int socket_recv_datagram(lua_State *L, struct socket *s);
 
 /* The methods of each file, with the scheduler as upvalue.                [-0, +0, m] */
 void socket_read_methods(lua_State *L);
 void socket_send_methods(lua_State *L);
 void socket_datagram_methods(lua_State *L);
+void socket_recvmsg_methods(lua_State *L);
+void socket_sendmsg_methods(lua_State *L);
 void socket_connect_methods(lua_State *L);
 void socket_option_methods(lua_State *L);
 

@@ -86,7 +86,7 @@ static int listen_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   int backlog = lua_isnoneornil(L, 2) ? 511 : (int)args_size(L, 2, 0, INT32_MAX);
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "listen", STATUS_CLOSED);
-  if (!socket_is_stream(s))
+  if (!socket_has_connections(s))
     return luaL_error(L, "listen: a datagram socket does not listen; bind is enough");
   socket_need(L, s, "listen", "bind");
   int r = net_listen(s->sched->loop.net, s->h, backlog);

@@ -8,8 +8,8 @@
 #include "api/socket.h"
 #include "base/status.h"
 
-/* Slots: 1 the socket, 2 the data or the size, 3 the address or nil. */
-enum { SLOT_SOCKET = 1, SLOT_DATA, SLOT_ADDRESS };
+/* Slots: 1 the socket, 2 the data or the size, 3 the address or nil, 4 the flags. */
+enum { SLOT_SOCKET = 1, SLOT_DATA, SLOT_ADDRESS, SLOT_FLAGS };
 
 enum { DATAGRAM_MAX = 65535 };
 
@@ -45,20 +45,22 @@ static int sendto_k(lua_State *L, int status, lua_KContext deadline) {
   struct failure f = {"sendto", 0, NULL, NULL};
   if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL);
   bool late = task_late(s->sched, deadline), named = !lua_isnil(L, SLOT_ADDRESS);
+  int flags = (int)lua_tointeger(L, SLOT_FLAGS);
+  bool may_wait = !late && !(flags & MSG_DONTWAIT);
+  int in_vain = late ? STATUS_TIMEOUT : -EAGAIN;
   int r = named ? lookup_resolve(L, SLOT_ADDRESS, &f) : 0;
   if (r == -EAGAIN && !late)
     return lookup_await(L, SLOT_ADDRESS, "sendto", deadline, sendto_k);
   if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : r, f.address);
   if (!gate_open(&s->wr, s->sched))
-    return late ? send_failed(L, s, STATUS_TIMEOUT, NULL)
-                : send_wait(L, s, false, deadline);
+    return may_wait ? send_wait(L, s, false, deadline) : send_failed(L, s, in_vain, NULL);
   struct addr to;
   if (named) address_get(L, SLOT_ADDRESS, s->family, &to);
   size_t len;
   const char *data = lua_tolstring(L, SLOT_DATA, &len);
-  ssize_t n = net_sendto(s->sched->loop.net, s->h, data, len, named ? &to : NULL);
-  if (n == -EAGAIN && !late) return send_wait(L, s, true, deadline);
-  if (n < 0) return send_failed(L, s, n == -EAGAIN ? STATUS_TIMEOUT : (int)n, NULL);
+  ssize_t n = net_sendto(s->sched->loop.net, s->h, data, len, named ? &to : NULL, flags);
+  if (n == -EAGAIN && may_wait) return send_wait(L, s, true, deadline);
+  if (n < 0) return send_failed(L, s, n == -EAGAIN ? in_vain : (int)n, NULL);
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushinteger(L, n);
   return task_step(L, s->sched, 1, (size_t)n);
@@ -69,15 +71,22 @@ static int sendto_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   luaL_checkstring(L, SLOT_DATA);
   need_datagram(L, s, "sendto", "connect and send");
+  if (s->type == SOCK_SEQPACKET)
+    return luaL_error(L, "sendto: this socket has one peer; use send");
   address_arg(L, SLOT_ADDRESS, s->family, s->type, 0);
   lua_settop(L, SLOT_ADDRESS);
   if (s->h >= 0) interrupt_check(L, s->sched, "sendto", s);
   return sendto_k(L, LUA_OK, socket_deadline(s));
 }
 
-int socket_send_datagram(lua_State *L, struct socket *s) {
+int socket_send_datagram(lua_State *L, struct socket *s, int flags) {
   lua_settop(L, SLOT_DATA);
   lua_pushnil(L);
+  lua_pushinteger(L, flags);
+  if (s->type == SOCK_SEQPACKET) {
+    socket_need_stream(L, s, "send");
+    socket_need_bytes(L, SLOT_DATA);
+  }
   if (s->h >= 0) interrupt_check(L, s->sched, "send", s);
   return sendto_k(L, LUA_OK, socket_deadline(s));
 }
@@ -101,15 +110,18 @@ static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   size_t n = (size_t)lua_tointeger(L, SLOT_DATA);
+  int flags = (int)lua_tointeger(L, SLOT_FLAGS);
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_CLOSED);
   bool turn = gate_open(&s->rd, s->sched);
   struct addr from;
   size_t size = 0;
   ssize_t r = -EAGAIN;
   if (turn)
-    r = net_recvfrom(s->sched->loop.net, s->h, s->sched->scratch, n, &from, &size);
+    r = net_recvfrom(s->sched->loop.net, s->h, s->sched->scratch, n, &from, &size, flags);
+  if (r >= 0 && size == 0 && s->type == SOCK_SEQPACKET) r = STATUS_EOF;
   if (r >= 0) return deliver(L, s, r, &from, size);
-  if (r != -EAGAIN) return socket_fail(L, SLOT_SOCKET, "recvfrom", (int)r);
+  if (r != -EAGAIN || flags & MSG_DONTWAIT)
+    return socket_fail(L, SLOT_SOCKET, "recvfrom", (int)r);
   if (task_late(s->sched, deadline))
     return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_TIMEOUT);
   struct task_wait w = {"recvfrom", s, turn ? s->h : -1, NET_RD, deadline, 0};
@@ -121,14 +133,19 @@ static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
 int socket_recv_datagram(lua_State *L, struct socket *s) {
   size_t n = lua_isnoneornil(L, SLOT_DATA) ? DATAGRAM_MAX
                                            : args_size(L, SLOT_DATA, 0, DATAGRAM_MAX);
+  int flags =
+      socket_flags(L, SLOT_DATA + 1, "recvfrom", MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL);
   lua_settop(L, SLOT_SOCKET);
   lua_pushinteger(L, (lua_Integer)n);
+  lua_pushnil(L);
+  lua_pushinteger(L, flags);
+  if (s->type == SOCK_SEQPACKET) socket_need_stream(L, s, "recv");
   if (s->h >= 0) interrupt_check(L, s->sched, "recvfrom", s);
   return recvfrom_k(L, LUA_OK, socket_deadline(s));
 }
 
-/* sock:recvfrom([n]) -> data, from, size | nil, err, code. n is 65,535 unless told; a size
- * above #data means that the datagram was cut (recvmsg(2), MSG_TRUNC).               [y] */
+/* sock:recvfrom([n [, flags]]) -> data, from, size | nil, err, code. n is 65,535 unless
+ * told; a size above #data means that the datagram was cut (recvmsg(2), MSG_TRUNC).  [y] */
 static int recvfrom_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   need_datagram(L, s, "recvfrom", "recv");

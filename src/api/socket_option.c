@@ -1,22 +1,18 @@
-/* setsockopt and getsockopt by name. The rows are net/option.c's; here each type becomes a
- * Lua value and back. */
-#include <limits.h>
+/* setsockopt and getsockopt by name or by number, info, join and leave. The rows are
+ * net/option.c's, the values option_value.c's. */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
-#include "api/names.h"
+#include "api/args.h"
+#include "api/option_value.h"
 #include "api/socket.h"
 #include "base/nearest.h"
 #include "base/status.h"
-#include "net/option.h"
 
-enum { STRING_BYTES = 64 };
+enum { RAW_MAX = 4096 }; /* bytes of an option by number */
 
-union value {
-  int number;
-  struct linger linger;
-  char text[STRING_BYTES];
-};
+/* --- which option --------------------------------------------------------------------- */
 
 /* Raises with the nearest name of the table. */
 static int unknown(lua_State *L, const char *name) {
@@ -34,123 +30,147 @@ static int unknown(lua_State *L, const char *name) {
                     nearest);
 }
 
-static const struct option *check_option(lua_State *L) {
-  const char *name = luaL_checkstring(L, 2);
-  const struct option *o = option_find(name);
-  if (!o) unknown(L, name);
-  return o;
+/* The field `i` of the pair at slot 2. */
+static int number_of(lua_State *L, int i) {
+  int is_integer;
+  lua_geti(L, 2, i);
+  lua_Integer n = lua_tointegerx(L, -1, &is_integer);
+  luaL_argcheck(L, is_integer && n >= 0 && n <= INT32_MAX, 2,
+                "an option is a name, or a pair of numbers: {level, number}");
+  lua_pop(L, 1);
+  return (int)n;
 }
 
-/* --- from Lua --------------------------------------------------------------------------- */
-
-static socklen_t read_bool(lua_State *L, union value *v) {
-  luaL_argexpected(L, lua_isboolean(L, 3), 3, "boolean");
-  v->number = lua_toboolean(L, 3);
-  return sizeof v->number;
+/* The option at slot 2; one that is given by its numbers fills `*raw` and has no name. */
+static const struct option *check_option(lua_State *L, struct option *raw) {
+  if (lua_istable(L, 2)) {
+    *raw = (struct option){.level = number_of(L, 1), .number = number_of(L, 2)};
+    return raw;
+  }
+  const struct option *o = option_find(luaL_checkstring(L, 2));
+  if (o && o->type != OPTION_LEFT) return o;
+  if (o) luaL_error(L, "%s is not offered: %s", o->name, o->does);
+  unknown(L, lua_tostring(L, 2));
+  return NULL;
 }
 
-static socklen_t read_int(lua_State *L, union value *v) {
-  lua_Integer n = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, n >= INT_MIN && n <= INT_MAX, 3, "the number does not fit an int");
-  v->number = (int)n;
-  return sizeof v->number;
+/* The type of a raw option's value at slot 3. */
+static enum option_type raw_type(lua_State *L) {
+  switch (lua_type(L, 3)) {
+  case LUA_TBOOLEAN: return OPTION_BOOL;
+  case LUA_TSTRING: return OPTION_BYTES;
+  default: return OPTION_INT;
+  }
 }
-
-/* Seconds, or false for off. */
-static socklen_t read_linger(lua_State *L, union value *v) {
-  v->linger = (struct linger){0};
-  if (lua_isboolean(L, 3) && !lua_toboolean(L, 3)) return sizeof v->linger;
-  lua_Integer seconds = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, seconds >= 0 && seconds <= INT_MAX, 3, "seconds from 0, or false");
-  v->linger = (struct linger){1, (int)seconds};
-  return sizeof v->linger;
-}
-
-static socklen_t read_string(lua_State *L, union value *v) {
-  size_t len;
-  const char *text = luaL_checklstring(L, 3, &len);
-  luaL_argcheck(L, len < sizeof v->text, 3, "the text is too long");
-  memcpy(v->text, text, len + 1);
-  return (socklen_t)len;
-}
-
-/* --- to Lua ----------------------------------------------------------------------------- */
-
-static void push_bool(lua_State *L, const union value *v, socklen_t len) {
-  (void)len;
-  lua_pushboolean(L, v->number != 0);
-}
-
-static void push_int(lua_State *L, const union value *v, socklen_t len) {
-  (void)len;
-  lua_pushinteger(L, v->number);
-}
-
-static void push_linger(lua_State *L, const union value *v, socklen_t len) {
-  (void)len;
-  if (v->linger.l_onoff)
-    lua_pushinteger(L, v->linger.l_linger);
-  else
-    lua_pushboolean(L, 0);
-}
-
-static void push_string(lua_State *L, const union value *v, socklen_t len) {
-  lua_pushlstring(L, v->text, strnlen(v->text, len));
-}
-
-/* The code of a pending error ("ECONNREFUSED"), or nil. */
-static void push_error(lua_State *L, const union value *v, socklen_t len) {
-  (void)len;
-  if (v->number)
-    lua_pushstring(L, status_name(-v->number));
-  else
-    lua_pushnil(L);
-}
-
-static const struct {
-  socklen_t (*read)(lua_State *, union value *);
-  void (*push)(lua_State *, const union value *, socklen_t);
-} types[] = {
-    [OPTION_BOOL] = {read_bool,   push_bool  },
-    [OPTION_INT] = {read_int,    push_int   },
-    [OPTION_LINGER] = {read_linger, push_linger},
-    [OPTION_STRING] = {read_string, push_string},
-    [OPTION_ERROR] = {read_int,    push_error },
-};
 
 /* --- methods ---------------------------------------------------------------------------- */
 
-/* sock:setsockopt(name, value) -> sock | nil, err, code                                  */
-static int setsockopt_method(lua_State *L) {
-  struct socket *s = socket_check(L, 1);
-  const struct option *o = check_option(L);
-  union value v;
-  if (o->readonly) return luaL_error(L, "%s can only be read", o->name);
-  socklen_t len = types[o->type].read(L, &v);
-  if (s->h < 0) return socket_fail(L, 1, "setsockopt", STATUS_CLOSED);
-  int r = net_setopt(s->sched->loop.net, s->h, o->level, o->number, &v, len);
-  if (r < 0) return socket_fail(L, 1, "setsockopt", r);
+static int set(lua_State *L, struct socket *s, const char *op, const struct option *o,
+               const union option_value *v, int len) {
+  if (s->h < 0) return socket_fail(L, 1, op, STATUS_CLOSED);
+  int r = len < 0 ? len
+                  : net_setopt(s->sched->loop.net, s->h, o->level, o->number, v,
+                               (socklen_t)len);
+  if (r < 0) return socket_fail(L, 1, op, r);
   if (o->level == SOL_SOCKET && o->number == SO_REUSEADDR) s->reuse_chosen = true;
   lua_settop(L, 1);
   return 1;
 }
 
-/* sock:getsockopt(name) -> value | nil, err, code                                        */
-static int getsockopt_method(lua_State *L) {
+/* sock:setsockopt(name, value) -> sock | nil, err, code. The option may also be a pair
+ * {level, number}; its value is then a boolean, an integer (an int) or raw bytes.        */
+static int setsockopt_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
-  const struct option *o = check_option(L);
-  union value v;
+  struct option raw;
+  const struct option *o = check_option(L, &raw);
+  union option_value v;
+  if (o == &raw) {
+    luaL_checkany(L, 3);
+    raw.type = raw_type(L);
+  }
+  if (o->access == OPTION_READ_ONLY)
+    return luaL_error(L, "%s can only be read: %s", o->name, o->does);
+  int len = option_value_read(L, 3, o, &v);
+  return set(L, s, "setsockopt", o, &v, len);
+}
+
+/* Pushes the value of a row's option, or gives nil, err, code. */
+static int get(lua_State *L, struct socket *s, const char *op, const struct option *o) {
+  union option_value v;
   memset(&v, 0, sizeof v);
   socklen_t len = sizeof v;
-  if (s->h < 0) return socket_fail(L, 1, "getsockopt", STATUS_CLOSED);
+  if (s->h < 0) return socket_fail(L, 1, op, STATUS_CLOSED);
   int r = net_getopt(s->sched->loop.net, s->h, o->level, o->number, &v, &len);
-  if (r < 0) return socket_fail(L, 1, "getsockopt", r);
-  types[o->type].push(L, &v, len);
+  if (r < 0) return socket_fail(L, 1, op, r);
+  option_value_push(L, o, &v, len);
   return 1;
+}
+
+/* An option by number: an integer, or with a size that many bytes at most. */
+static int get_raw(lua_State *L, struct socket *s, const struct option *o) {
+  char bytes[RAW_MAX];
+  int number = 0;
+  bool is_int = lua_isnoneornil(L, 3);
+  socklen_t len = is_int ? sizeof number : (socklen_t)args_size(L, 3, 0, RAW_MAX);
+  if (s->h < 0) return socket_fail(L, 1, "getsockopt", STATUS_CLOSED);
+  int r = net_getopt(s->sched->loop.net, s->h, o->level, o->number,
+                     is_int ? (void *)&number : bytes, &len);
+  if (r < 0) return socket_fail(L, 1, "getsockopt", r);
+  if (is_int)
+    lua_pushinteger(L, number);
+  else
+    lua_pushlstring(L, bytes, len);
+  return 1;
+}
+
+/* sock:getsockopt(name) -> value | nil, err, code;
+ * sock:getsockopt({level, number} [, size]) -> integer, or with a size raw bytes         */
+static int getsockopt_method(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  struct option raw;
+  const struct option *o = check_option(L, &raw);
+  if (o == &raw) return get_raw(L, s, o);
+  if (o->access == OPTION_SET_ONLY)
+    return luaL_error(L, "%s can only be set: %s", o->name, o->does);
+  return get(L, s, "getsockopt", o);
+}
+
+/* sock:info() -> what the kernel knows of a TCP connection | nil, err, code              */
+static int info_method(lua_State *L) {
+  struct socket *s = socket_check(L, 1);
+  if (strcmp(socket_transport(s), "tcp") != 0)
+    return luaL_error(L, "info: only a TCP socket has it; this is a %s socket",
+                      socket_transport(s));
+  return get(L, s, "info", option_find("TCP_INFO"));
+}
+
+static int membership(lua_State *L, const char *op, bool join) {
+  struct socket *s = socket_check(L, 1);
+  const struct option *o;
+  union option_value v;
+  lua_settop(L, 3);
+  if (socket_is_stream(s) || s->family == AF_UNIX)
+    return luaL_error(L, "%s: only a UDP socket has multicast groups", op);
+  int len = option_value_group(L, 2, join, &o, &v);
+  return set(L, s, op, o, &v, len);
+}
+
+/* sock:join(group [, interface]) -> sock | nil, err, code. The interface is a name, an
+ * index, or for IPv4 one of its addresses.                                               */
+static int join_method(lua_State *L) {
+  return membership(L, "join", true);
+}
+
+/* sock:leave(group [, interface]) -> sock | nil, err, code                               */
+static int leave_method(lua_State *L) {
+  return membership(L, "leave", false);
 }
 
 static const luaL_Reg methods[] = {
     {"getsockopt", getsockopt_method},
+    {"info",       info_method      },
+    {"join",       join_method      },
+    {"leave",      leave_method     },
     {"setsockopt", setsockopt_method},
     {NULL,         NULL             },
 };

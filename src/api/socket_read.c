@@ -9,8 +9,8 @@
 #include "api/socket.h"
 #include "base/status.h"
 
-/* Slots: 1 the socket, 2 the delimiter (read_until). */
-enum { SLOT_SOCKET = 1, SLOT_DELIMITER };
+/* Slots: 1 the socket, 2 the delimiter (read_until) or the size, 3 the flags (recv). */
+enum { SLOT_SOCKET = 1, SLOT_DELIMITER, SLOT_FLAGS };
 
 enum {
   LINE_MAX_BYTES = 1024 * 1024,     /* a line's or a read_until's limit unless told */
@@ -113,6 +113,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
     ssize_t r = stream_fill(&s->stream, net, s->h, s->sched->scratch, SCRATCH_BYTES);
     if (r > 0) continue;
     if (r == STATUS_EOF) return read_end(L, s);
+    if (s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
       struct task_wait w = {s->want.op, s, s->h, NET_RD, deadline, 0};
       gate_enter(&s->rd, s->sched);
@@ -122,20 +123,13 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
   }
 }
 
-/* Refuses a second reader, naming the first. */
-static void claim(lua_State *L, struct socket *s, const char *op) {
-  if (gate_open(&s->rd, s->sched)) return;
-  luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
-             (int)s->rd.holder->id, s->rd.holder->site);
-}
-
 /* Checks, and begins the operation `want`. */
 static int begin(lua_State *L, struct want want) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (!socket_is_stream(s))
     return luaL_error(L, "%s: this is a datagram socket; use recvfrom or recv", want.op);
   socket_need_stream(L, s, want.op);
-  claim(L, s, want.op);
+  socket_claim(L, s, want.op);
   s->want = want;
   stream_restart(&s->stream);
   if (s->h >= 0) interrupt_check(L, s->sched, want.op, s);
@@ -167,7 +161,7 @@ static int recv_k(lua_State *L, int status, lua_KContext deadline) {
     return task_step(L, s->sched, 1, (size_t)r);
   }
   if (r == STATUS_EOF) return read_end(L, s);
-  if (r != -EAGAIN) return read_failed(L, s, (int)r);
+  if (r != -EAGAIN || s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
   if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
   struct task_wait w = {s->want.op, s, s->h, NET_RD, deadline, 0};
   gate_enter(&s->rd, s->sched);
@@ -175,22 +169,51 @@ static int recv_k(lua_State *L, int status, lua_KContext deadline) {
 }
 
 /* Straight from the net to the string, without the buffer where it is empty. */
-static int receive(lua_State *L, struct socket *s, const char *op, size_t n,
-                   bool iterates) {
-  socket_need_stream(L, s, op);
-  claim(L, s, op);
-  s->want = (struct want){.op = op, .n = n, .iterates = iterates};
-  if (s->h >= 0) interrupt_check(L, s->sched, op, s);
-  return recv_k(L, LUA_OK, socket_deadline(s));
+static int receive(lua_State *L, struct socket *s, struct want want, lua_KFunction k) {
+  socket_need_stream(L, s, want.op);
+  socket_claim(L, s, want.op);
+  s->want = want;
+  if (s->h >= 0) interrupt_check(L, s->sched, want.op, s);
+  return k(L, LUA_OK, socket_deadline(s));
 }
 
-/* sock:recv([n]) -> up to n bytes | nil, err, code. n is 65,536 unless told, at most
- * 262,144; on a datagram socket: one datagram.                                       [y] */
+/* Urgent bytes (tcp(7), MSG_OOB): beside the stream, so the buffer stays as it is. */
+static int urgent_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
+  struct iovec iov = {s->sched->scratch, s->want.n};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  ssize_t r = net_recvmsg(s->sched->loop.net, s->h, &msg, s->want.flags);
+  if (r > 0) {
+    if (s->sched->current) gate_leave(s->sched->current);
+    lua_pushlstring(L, s->sched->scratch, (size_t)r);
+    return task_step(L, s->sched, 1, (size_t)r);
+  }
+  if (r == 0) return read_failed(L, s, STATUS_EOF);
+  if (r != -EAGAIN || s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
+  if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
+  struct task_wait w = {"recv", s, s->h, NET_RD, deadline, 0};
+  gate_enter(&s->rd, s->sched);
+  return task_await(L, s->sched, &w, urgent_k);
+}
+
+/* sock:recv([n [, flags]]) -> up to n bytes | nil, err, code. n is 65,536 unless told, at
+ * most 262,144; on a datagram socket: one datagram. Flags: MSG_PEEK leaves the bytes,
+ * MSG_DONTWAIT gives EAGAIN instead of waiting, MSG_OOB waits for an urgent byte.    [y] */
 static int recv_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (!socket_is_stream(s)) return socket_recv_datagram(L, s);
   size_t n = lua_isnoneornil(L, 2) ? PIECE_BYTES : args_size(L, 2, 1, LUA_MAXINTEGER);
-  return receive(L, s, "recv", n < SCRATCH_BYTES ? n : SCRATCH_BYTES, false);
+  int flags = socket_flags(L, SLOT_FLAGS, "recv",
+                           MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB);
+  lua_settop(L, SLOT_SOCKET);
+  struct want want = {
+      .op = "recv", .n = n < SCRATCH_BYTES ? n : SCRATCH_BYTES, .flags = flags};
+  if (flags & MSG_OOB) return receive(L, s, want, urgent_k);
+  if (!(flags & MSG_PEEK)) return receive(L, s, want, recv_k);
+  want.take = take_peek;
+  return begin(L, want);
 }
 
 static struct want read_line(lua_State *L, bool keep_end, int options) {
@@ -298,7 +321,8 @@ static int lines_method(lua_State *L) {
 static int next_piece(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(2));
-  return receive(L, socket_check(L, SLOT_SOCKET), "pieces", PIECE_BYTES, true);
+  struct want want = {.op = "pieces", .n = PIECE_BYTES, .iterates = true};
+  return receive(L, socket_check(L, SLOT_SOCKET), want, recv_k);
 }
 
 /* sock:pieces() -> iterator over what arrives, up to 64 KiB each, until the peer ends    */

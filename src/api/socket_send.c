@@ -5,9 +5,12 @@
 #include "api/socket.h"
 #include "base/status.h"
 
-/* Slots: 1 the socket, 2 the bytes, 3 true once this call has waited for room: from then
- * on the gate and the count of sent bytes are its own. */
-enum { SLOT_SOCKET = 1, SLOT_DATA, SLOT_WAITED };
+/* Slots: 1 the socket, 2 the bytes, 3 the flags, 4 true once this call has waited for room:
+ * from then on the gate and the count of sent bytes are its own. */
+enum { SLOT_SOCKET = 1, SLOT_DATA, SLOT_FLAGS, SLOT_WAITED };
+
+/* Flags that the backend's queue stands for already. */
+enum { PLAIN_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
 
 /* Makes one string of what stands in slot 2: a string, a number or a list of them. */
 static void read_data(lua_State *L) {
@@ -49,13 +52,25 @@ static int wait_room(lua_State *L, struct socket *s, int64_t deadline, lua_KFunc
   return task_await(L, s->sched, &w, k);
 }
 
+/* Sends once; flags go with a message, which passes after what is queued. */
+static ssize_t send_piece(struct socket *s, const char *data, size_t n, int flags) {
+  struct net *net = s->sched->loop.net;
+  struct iovec iov = {(char *)data, n};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  if (!(flags & ~PLAIN_FLAGS)) return stream_send(&s->stream, net, s->h, data, n);
+  return stream_sendmsg(&s->stream, net, s->h, &msg, flags);
+}
+
 /* Sends from slot 2 what has not been sent. 0 when all is, else a status. */
 static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
   size_t len;
   const char *data = lua_tolstring(L, SLOT_DATA, &len);
+  int flags = (int)lua_tointeger(L, SLOT_FLAGS);
   while (s->sent < len) {
-    ssize_t r = (all ? stream_send : stream_send_now)(
-        &s->stream, s->sched->loop.net, s->h, data + s->sent, len - s->sent);
+    struct net *net = s->sched->loop.net;
+    const char *rest = data + s->sent;
+    ssize_t r = all ? send_piece(s, rest, len - s->sent, flags)
+                    : stream_send_now(&s->stream, net, s->h, rest, len - s->sent);
     if (r < 0) return r;
     s->sent += (size_t)r;
     if (!all) break;
@@ -66,12 +81,18 @@ static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
 static int continue_send(lua_State *L, bool all, int64_t deadline, lua_KFunction k) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   bool waited = lua_toboolean(L, SLOT_WAITED);
+  bool dont_wait = lua_tointeger(L, SLOT_FLAGS) & MSG_DONTWAIT;
   if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, waited ? s->sent : 0);
-  if (!gate_open(&s->wr, s->sched)) return wait_turn(L, s, deadline, k);
+  if (!gate_open(&s->wr, s->sched))
+    return dont_wait ? send_failed(L, s, -EAGAIN, 0) : wait_turn(L, s, deadline, k);
   if (!waited) s->sent = 0;
   ssize_t r = send_rest(L, s, all);
+  if (r == -EAGAIN && dont_wait) {
+    if (s->sent == 0) return send_failed(L, s, -EAGAIN, 0);
+    r = 0;
+  }
   if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-    lua_settop(L, SLOT_DATA);
+    lua_settop(L, SLOT_FLAGS);
     lua_pushboolean(L, 1);
     return wait_room(L, s, deadline, k);
   }
@@ -91,22 +112,28 @@ static int send_some_k(lua_State *L, int status, lua_KContext deadline) {
   return continue_send(L, false, deadline, send_some_k);
 }
 
-static void begin(lua_State *L, struct socket *s) {
+static void begin(lua_State *L, struct socket *s, int flags) {
   read_data(L);
+  lua_pushinteger(L, flags);
   if (s->h < 0) return;
   socket_need_stream(L, s, "send");
   interrupt_check(L, s->sched, "send", s);
 }
 
-/* sock:send(data | {fragments}) -> bytes | nil, err, code. All of it or a failure, whose
- * err.sent counts what had gone. On a datagram socket: one datagram.                 [y] */
+/* sock:send(data | {fragments} [, flags]) -> bytes | nil, err, code. All of it or a failure,
+ * whose err.sent counts what had gone; with MSG_DONTWAIT what goes at once. On a datagram
+ * socket: one datagram.                                                              [y] */
 static int send_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  if (!socket_is_stream(s)) {
+  bool stream = socket_is_stream(s);
+  int flags = socket_flags(L, SLOT_FLAGS, "send",
+                           PLAIN_FLAGS | MSG_MORE | MSG_DONTROUTE |
+                               (stream ? MSG_OOB : MSG_CONFIRM));
+  if (!stream) {
     read_data(L);
-    return socket_send_datagram(L, s);
+    return socket_send_datagram(L, s, flags);
   }
-  begin(L, s);
+  begin(L, s, flags);
   return send_k(L, LUA_OK, socket_deadline(s));
 }
 
@@ -115,7 +142,7 @@ static int send_some_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (!socket_is_stream(s))
     return luaL_error(L, "send_some: a datagram goes as a whole; use send or sendto");
-  begin(L, s);
+  begin(L, s, 0);
   return send_some_k(L, LUA_OK, socket_deadline(s));
 }
 

@@ -173,6 +173,11 @@ static void set_in6(struct addr *a, struct in6_addr ip, uint32_t scope) {
       .sin6_family = AF_INET6, .sin6_addr = ip, .sin6_scope_id = scope};
 }
 
+int addr_interface(const char *name) {
+  unsigned index = if_nametoindex(name);
+  return index ? (int)index : -ENODEV;
+}
+
 /* RFC 4007 section 11.2: a zone is a name or a number; a name is tried first, since an
  * interface may be called "5". */
 static int scope_of(const char *host, uint32_t *scope) {

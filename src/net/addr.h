@@ -40,6 +40,9 @@ int addr_split(const char *text, size_t len, struct addr_text *out, const char *
  * -ENAMETOOLONG: the Unix path is too long (unix(7): 107 bytes). */
 int addr_from_text(struct addr *a, const struct addr_text *t, int family);
 
+/* The index of a network interface, or -ENODEV. */
+int addr_interface(const char *name);
+
 /* The IPv4 address inside an IPv4-mapped IPv6 one, in place; others stay as they are. */
 void addr_unmap(struct addr *a);
 

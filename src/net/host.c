@@ -2,13 +2,41 @@
 #include "net/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <sys/epoll.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 int host_bind(struct net *net, net_h h, const struct addr *addr) {
   (void)net;
   return bind(h, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+}
+
+int host_connect(int fd, const struct addr *addr) {
+  int r;
+  do r = connect(fd, &addr->u.sa, addr->len);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : 0;
+}
+
+int host_accept(int fd, struct addr *peer) {
+  int r;
+  peer->len = sizeof peer->u;
+  do r = accept4(fd, &peer->u.sa, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+void host_refuse(int listener, int *reserve_fd) {
+  if (*reserve_fd < 0) *reserve_fd = eventfd(0, EFD_CLOEXEC); /* lost to another */
+  if (*reserve_fd < 0) return;
+  close(*reserve_fd);
+  int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) close(fd);
+  *reserve_fd = eventfd(0, EFD_CLOEXEC);
 }
 
 int host_listen(struct net *net, net_h h, int backlog) {
@@ -38,27 +66,8 @@ int host_name_of(struct net *net, net_h h, int which, struct addr *out) {
   return 0;
 }
 
-static bool is_plain(const struct msghdr *msg) {
-  return msg->msg_iovlen == 1 && !msg->msg_control;
-}
-
-ssize_t host_recvmsg(net_h h, struct msghdr *msg, int flags) {
-  if (flags != MSG_TRUNC || !is_plain(msg))
-    return recvmsg(h, msg, flags | MSG_CMSG_CLOEXEC);
-  struct iovec *iov = msg->msg_iov;
-  ssize_t r =
-      recvfrom(h, iov->iov_base, iov->iov_len, flags, msg->msg_name, &msg->msg_namelen);
-  msg->msg_flags = r > 0 && (size_t)r > iov->iov_len ? MSG_TRUNC : 0;
-  return r;
-}
-
-ssize_t host_sendmsg(net_h h, const struct msghdr *msg, int flags) {
-  if (!is_plain(msg)) return sendmsg(h, msg, flags);
-  struct iovec *iov = msg->msg_iov;
-  return sendto(h, iov->iov_base, iov->iov_len, flags, msg->msg_name, msg->msg_namelen);
-}
-
-int host_wait(int epoll_fd, struct epoll_event *found, int max, int64_t ns) {
+/* One wait of `ns` nanoseconds, NET_NEVER for no limit; epoll_wait's result and errno. */
+static int wait_once(int epoll_fd, struct epoll_event *found, int max, int64_t ns) {
   if (ns <= 0) return epoll_wait(epoll_fd, found, max, ns == NET_NEVER ? -1 : 0);
   struct timespec left = {ns / 1000000000, ns % 1000000000};
   int n = epoll_pwait2(epoll_fd, found, max, &left, NULL);
@@ -67,9 +76,166 @@ int host_wait(int epoll_fd, struct epoll_event *found, int max, int64_t ns) {
   return epoll_wait(epoll_fd, found, max, ms < INT_MAX ? (int)ms : INT_MAX);
 }
 
+int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
+                    int64_t deadline_ns) {
+  for (;;) {
+    int64_t now = deadline_ns > 0 ? host_now(NULL) : 0;
+    int64_t ns = deadline_ns > now ? deadline_ns - now : 0;
+    if (deadline_ns == NET_NEVER) ns = NET_NEVER;
+    int n = wait_once(epoll_fd, found, max, ns);
+    if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
+    if (ns == 0) return 0;
+  }
+}
+
+static int poll_now(struct pollfd *asked, nfds_t n) {
+  int r;
+  do r = poll(asked, n, 0);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+int host_poll_all(struct net_event *asked, int n) {
+  enum { SHARE = 256 }; /* poll(2) takes no more than the limit of descriptors */
+  struct pollfd found[SHARE];
+  for (; n > 0; asked += SHARE, n -= SHARE) {
+    int share = n < SHARE ? n : SHARE;
+    for (int i = 0; i < share; i++) {
+      uint32_t what = asked[i].what;
+      short events = (what & NET_RD ? POLLIN : 0) | (what & NET_WR ? POLLOUT : 0);
+      found[i] = (struct pollfd){.fd = asked[i].h, .events = events};
+    }
+    int r = poll_now(found, (nfds_t)share);
+    if (r < 0) return r;
+    for (int i = 0; i < share; i++)
+      asked[i].what |= (uint32_t)(unsigned short)found[i].revents << 16;
+  }
+  return 0;
+}
+
+int host_pair(int family, int type, int fds[2]) {
+  int r = socketpair(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
+  return r < 0 ? -errno : 0;
+}
+
+/* --- bytes ------------------------------------------------------------------------------ */
+
+ssize_t host_recv(int fd, void *bytes, size_t n) {
+  ssize_t r;
+  do r = recv(fd, bytes, n, MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+ssize_t host_send(int fd, const void *bytes, size_t n) {
+  ssize_t r;
+  do r = send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+/* tcp(7): EINVAL says that no urgent byte has been announced. It may come until the stream
+ * ends, unless urgent bytes stay in the stream. */
+static int no_urgent(int fd) {
+  int is_inline = 0;
+  socklen_t len = sizeof is_inline;
+  struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+  if (getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &is_inline, &len) < 0) return -errno;
+  if (is_inline || host_kind(fd) != SOCK_STREAM) return -EINVAL;
+  return poll_now(&p, 1) > 0 ? 0 : -EAGAIN;
+}
+
+static bool is_plain(const struct msghdr *msg) {
+  return msg->msg_iovlen == 1 && !msg->msg_control;
+}
+
+static ssize_t receive(int fd, struct msghdr *msg, int flags) {
+  struct iovec *iov = msg->msg_iov;
+  if (flags & ~(MSG_TRUNC | MSG_DONTWAIT) || !(flags & MSG_TRUNC) || !is_plain(msg))
+    return recvmsg(fd, msg, flags | MSG_CMSG_CLOEXEC);
+  ssize_t r =
+      recvfrom(fd, iov->iov_base, iov->iov_len, flags, msg->msg_name, &msg->msg_namelen);
+  msg->msg_flags = r > 0 && (size_t)r > iov->iov_len ? MSG_TRUNC : 0;
+  return r;
+}
+
+ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags) {
+  ssize_t r;
+  do r = receive(fd, msg, flags | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  if (r < 0 && errno == EINVAL && flags & MSG_OOB) return no_urgent(fd);
+  return r < 0 ? -errno : r;
+}
+
+static ssize_t transmit(int fd, const struct msghdr *msg, int flags) {
+  struct iovec *iov = msg->msg_iov;
+  if (!is_plain(msg)) return sendmsg(fd, msg, flags);
+  return sendto(fd, iov->iov_base, iov->iov_len, flags, msg->msg_name, msg->msg_namelen);
+}
+
+ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags) {
+  ssize_t r;
+  do r = transmit(fd, msg, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
 int64_t host_now(struct net *net) {
   (void)net;
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* --- descriptors that others share ---------------------------------------------------- */
+
+int host_kind(int fd) {
+  int type;
+  socklen_t len = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0) return type;
+  return errno == EBADF ? -EBADF : 0;
+}
+
+bool host_blocks(int fd) {
+  return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static bool is_ready(int fd, short events) {
+  struct pollfd p = {.fd = fd, .events = events};
+  return poll_now(&p, 1) > 0;
+}
+
+ssize_t host_file_read(int fd, void *bytes, size_t n) {
+  if (!is_ready(fd, POLLIN)) return -EAGAIN;
+  ssize_t r;
+  do r = read(fd, bytes, n);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+ssize_t host_file_write(int fd, const void *bytes, size_t n) {
+  if (!is_ready(fd, POLLOUT)) return -EAGAIN;
+  if (n > PIPE_BUF) n = PIPE_BUF;
+  ssize_t r;
+  do r = write(fd, bytes, n);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+int host_blocking_accept(int fd, struct addr *peer) {
+  if (!is_ready(fd, POLLIN)) return -EAGAIN;
+  peer->len = sizeof peer->u;
+  int r = accept4(fd, &peer->u.sa, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  return r < 0 ? -errno : r;
+}
+
+int host_blocking_connect(int fd, const struct addr *addr) {
+  struct timeval before = {0}, soon = {0, 1};
+  socklen_t len = sizeof before;
+  getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, &len);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
+  /* socket(7): connect gives EINPROGRESS when the time is over, and goes on */
+  int r = connect(fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, sizeof before);
+  return r == -EINTR ? -EINPROGRESS : r;
 }

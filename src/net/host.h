@@ -12,17 +12,48 @@ int host_listen(struct net *net, net_h h, int backlog);
 int host_setopt(struct net *net, net_h h, int level, int name, const void *, socklen_t);
 int host_getopt(struct net *net, net_h h, int level, int name, void *, socklen_t *);
 int host_name_of(struct net *net, net_h h, int which, struct addr *out);
-
-/* recvmsg(2) and sendmsg(2) with their results and errno, through recvfrom(2) and sendto(2)
- * where one buffer is all there is: those take less time. */
-ssize_t host_recvmsg(net_h h, struct msghdr *msg, int flags);
-ssize_t host_sendmsg(net_h h, const struct msghdr *msg, int flags);
-
-/* One wait of `ns` nanoseconds, NET_NEVER for no limit; epoll_wait's result and errno. Only
- * a true sleep needs epoll_pwait2 with its finer clock; a kernel before 5.11, or valgrind,
- * has milliseconds. */
-int host_wait(int epoll_fd, struct epoll_event *found, int max, int64_t ns);
-
 int64_t host_now(struct net *net);
+
+/* The rest acts on a plain descriptor. None of these sleeps on a socket of ours. */
+int host_connect(int fd, const struct addr *addr);
+int host_accept(int fd, struct addr *peer);
+int host_pair(int family, int type, int fds[2]);
+ssize_t host_recv(int fd, void *bytes, size_t n);
+ssize_t host_send(int fd, const void *bytes, size_t n);
+
+/* recvmsg(2) and sendmsg(2), through recvfrom(2) and sendto(2) where one buffer is all there
+ * is: those take less time. With MSG_OOB: -EAGAIN until an urgent byte is there, 0 when none can come any more. */
+ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+/* Out of descriptors: gives up the reserve, takes one connection and closes it, so that its
+ * client learns at once, and takes the reserve back. */
+void host_refuse(int listener, int *reserve_fd);
+
+/* poll(2), without sleeping: what it found of each is added to `what`, 16 bits higher. */
+int host_poll_all(struct net_event *asked, int n);
+
+/* epoll_wait(2) until a deadline. Only a true sleep needs epoll_pwait2 with its finer clock;
+ * a kernel before 5.11, or valgrind, has milliseconds. */
+int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
+                    int64_t deadline_ns);
+
+/* The SOCK_ number of a descriptor that is a socket, 0 for any other, or -EBADF. */
+int host_kind(int fd);
+
+/* True when the kernel would let an operation on the descriptor sleep. */
+bool host_blocks(int fd);
+
+/* Descriptors that are no sockets and that other programs share, so that O_NONBLOCK cannot
+ * be set: poll(2) is asked first. -EAGAIN arms nothing. A write hands over at most 4 KiB,
+ * which a pipe that is writable takes without sleeping (pipe(7), PIPE_BUF). */
+ssize_t host_file_read(int fd, void *bytes, size_t n);
+ssize_t host_file_write(int fd, const void *bytes, size_t n);
+
+/* The same for sockets where no flag stands for O_NONBLOCK. Another program that takes the
+ * client first makes the accept sleep until the next one. connect starts, and answers
+ * -EINPROGRESS. */
+int host_blocking_accept(int fd, struct addr *peer);
+int host_blocking_connect(int fd, const struct addr *addr);
 
 #endif

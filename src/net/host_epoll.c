@@ -4,29 +4,32 @@
  * nobody waits is lost on purpose: who waits has just got -EAGAIN (rule 2 of net.h), and the
  * next edge comes after that. */
 #include <errno.h>
-#include <netdb.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/status.h"
 #include "net/host.h"
 #include "net/host_ahead.h"
+#include "net/host_lookup.h"
 #include "net/outq.h"
-#include "net/resolver.h"
 
 enum {
-  IN_SET = 1,    /* registered with epoll */
-  INHERITED = 4, /* descriptor of another program too: O_NONBLOCK is never set */
-  ALWAYS = 8,    /* epoll refuses it (a regular file): it is always ready */
-  STREAM = 16,   /* sends may be queued; a short read means that all is read */
-  DRAINED = 32,  /* such a read has happened, and no event came since */
-  UNSURE = 64,   /* end, error or urgent data were seen: ask the kernel always */
-  LINGERS = 128, /* closed by its owner; bytes that it sent are still to leave */
-  WANTED = 256,  /* its owner has asked for bytes that were not there */
+  IN_SET = 1,       /* registered with epoll */
+  PLAIN = 4,        /* no socket; other programs may share it */
+  BLOCKS = 8,       /* a socket without O_NONBLOCK, which other programs may share */
+  STREAM = 16,      /* sends may be queued; a short read means that all is read */
+  DRAINED = 32,     /* such a read has happened, and no event came since */
+  UNSURE = 64,      /* end, error or urgent data were seen: ask the kernel always */
+  LINGERS = 128,    /* closed by its owner; bytes that it sent are still to leave */
+  OPEN = 256,       /* a handle */
+  LENT = 512,       /* close leaves the descriptor open */
+  WANTS_IN = 1024,  /* a file whose reader waits */
+  WANTS_OUT = 2048, /* a file whose writer waits */
+  AHEAD = 4096,     /* may be read ahead: nobody shares it, nothing comes beside bytes */
+  WANTED = 8192,    /* its owner has asked for bytes that were not there */
 };
 
 struct slot {
@@ -77,91 +80,132 @@ static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
     close(fd);
     return r;
   }
-  e->slots[fd].flags = (uint16_t)flags;
+  e->slots[fd].flags = (uint16_t)(flags | OPEN);
   e->net.open++;
   return fd;
 }
 
-/* Arms the wake of a handle that has just answered EAGAIN. */
-static int arm(struct epoll_net *e, net_h h) {
+static int join_set(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
-  if (slot->flags & IN_SET && !(slot->flags & INHERITED)) return -EAGAIN;
-  struct epoll_event ev = {.data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)h};
-  /* An inherited descriptor is read only after poll(2) says so, one wait at a time:
-   * another program may take its bytes. */
-  ev.events = slot->flags & INHERITED
-                  ? EPOLLIN | EPOLLONESHOT
-                  : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+  struct epoll_event ev = {.events = events,
+                           .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)h};
   int op = slot->flags & IN_SET ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   if (epoll_ctl(e->epoll_fd, op, h, &ev) < 0) return -errno;
   slot->flags |= IN_SET;
   return -EAGAIN;
 }
 
-/* The status of a system call that failed: EAGAIN arms. */
-static int failed(struct epoll_net *e, net_h h, int error) {
-  return error == EAGAIN ? arm(e, h) : -error;
+/* Arms the wake of a socket that has just answered EAGAIN. */
+static int arm(struct epoll_net *e, net_h h) {
+  if (e->slots[h].flags & IN_SET) return -EAGAIN;
+  return join_set(e, h, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+}
+
+/* Arms the wake of a file, anew for each wait: an edge may have gone to another program. */
+static int arm_file(struct epoll_net *e, net_h h, uint32_t wants) {
+  uint32_t flags = e->slots[h].flags |= (uint16_t)wants;
+  return join_set(e, h,
+                  (flags & WANTS_IN ? EPOLLIN : 0) | (flags & WANTS_OUT ? EPOLLOUT : 0) |
+                      EPOLLONESHOT);
+}
+
+/* The result of a system call on a socket: EAGAIN arms. */
+static ssize_t settled(struct epoll_net *e, net_h h, ssize_t r) {
+  return r == -EAGAIN ? arm(e, h) : r;
+}
+
+/* Gives the descriptor back. */
+static int forget(struct epoll_net *e, net_h h) {
+  struct slot *slot = &e->slots[h];
+  outq_drop(&e->outq, h);
+  if (h == e->named) e->named = -1;
+  /* close(2) takes it out of the set, unless somebody else has it open too. Then edges of
+   * the old generation may still come, and are dropped. */
+  if (slot->flags & IN_SET && slot->flags & (LENT | PLAIN | BLOCKS))
+    epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
+  slot->generation++;
+  bool lent = slot->flags & LENT;
+  if (slot->flags & LINGERS) e->lingering--;
+  slot->flags = 0;
+  if (lent) return 0;
+  /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
+  return close(h) < 0 && errno != EINTR ? -errno : 0;
 }
 
 /* --- operations ----------------------------------------------------------------- */
 
-static net_h epoll_socket(struct net *net, int family, int type, int proto) {
-  int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
-  return fd < 0 ? -errno : enrol(self(net), fd, type == SOCK_STREAM ? STREAM : 0);
+static uint32_t flags_of(int family, int type) {
+  if (type != SOCK_STREAM) return 0;
+  return family == AF_UNIX ? STREAM : STREAM | AHEAD; /* unix(7): descriptors may come */
 }
 
-static net_h epoll_adopt(struct net *net, int fd) {
-  int r = grow(self(net), fd);
+static net_h epoll_socket(struct net *net, int family, int type, int proto) {
+  int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
+  return fd < 0 ? -errno : enrol(self(net), fd, flags_of(family, type));
+}
+
+static bool is_own(const struct epoll_net *e, int fd) {
+  if (fd == e->epoll_fd || fd == e->wake_fd || fd == e->reserve_fd) return true;
+  return fd >= 0 && (size_t)fd < e->slot_count && e->slots[fd].flags & OPEN;
+}
+
+static net_h epoll_adopt(struct net *net, int fd, bool own) {
+  struct epoll_net *e = self(net);
+  if (is_own(e, fd)) return -EBUSY;
+  int kind = host_kind(fd);
+  if (kind < 0) return kind;
+  int r = grow(e, fd);
   if (r < 0) return r;
-  struct epoll_event ev = {.events = 0};
-  uint32_t flags = INHERITED;
-  if (epoll_ctl(self(net)->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0)
-    epoll_ctl(self(net)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-  else if (errno == EPERM)
-    flags |= ALWAYS; /* epoll_ctl(2): a regular file or a directory */
-  else
-    return -errno;
-  self(net)->slots[fd].flags = flags;
+  uint32_t flags = own ? OPEN : OPEN | LENT;
+  if (kind == 0) flags |= PLAIN;
+  if (kind == SOCK_STREAM) flags |= STREAM;
+  if (kind != 0 && host_blocks(fd)) flags |= BLOCKS;
+  if (own && fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  e->slots[fd].flags = (uint16_t)flags;
   net->open++;
   return fd;
 }
 
-static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
-  int r;
-  do r = connect(h, &addr->u.sa, addr->len);
-  while (r < 0 && errno == EINTR);
-  if (r == 0) return 0;
-  /* connect(2): asked again it says EALREADY until it gives 0 or the error */
-  if (errno == EINPROGRESS || errno == EALREADY) return arm(self(net), h);
-  /* unix(7): a full backlog answers EAGAIN and raises no event when room comes; told as
-   * it is for TCP when the queue is full and nobody takes from it. */
-  return errno == EAGAIN ? -ECONNREFUSED : -errno;
+static int epoll_pair(struct net *net, int family, int type, net_h out[2]) {
+  uint32_t flags = flags_of(family, type);
+  int fds[2], r = host_pair(family, type, fds);
+  if (r < 0) return r;
+  net_h a = enrol(self(net), fds[0], flags);
+  if (a < 0) {
+    close(fds[1]);
+    return a;
+  }
+  net_h b = enrol(self(net), fds[1], flags);
+  if (b < 0) {
+    forget(self(net), a);
+    net->open--;
+    return b;
+  }
+  out[0] = a;
+  out[1] = b;
+  return 0;
 }
 
-/* Out of descriptors: gives up the reserve, takes one connection and closes it, so that
- * its client learns at once, and takes the reserve back. */
-static void refuse_one(struct epoll_net *e, net_h h) {
-  if (e->reserve_fd < 0) e->reserve_fd = eventfd(0, EFD_CLOEXEC); /* lost to another */
-  if (e->reserve_fd < 0) return;
-  close(e->reserve_fd);
-  int fd = accept4(h, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd >= 0) close(fd);
-  e->reserve_fd = eventfd(0, EFD_CLOEXEC);
+static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
+  bool blocks = self(net)->slots[h].flags & BLOCKS;
+  int r = blocks ? host_blocking_connect(h, addr) : host_connect(h, addr);
+  /* connect(2): asked again it says EALREADY until it gives 0 or the error */
+  if (r == -EINPROGRESS || r == -EALREADY) return arm(self(net), h);
+  /* unix(7): a full backlog answers EAGAIN and raises no event when room comes; told as
+   * it is for TCP when the queue is full and nobody takes from it. */
+  return r == -EAGAIN ? -ECONNREFUSED : r;
 }
 
 /* The peer is kept for the question that follows, which else costs a system call. */
 static net_h epoll_accept(struct net *net, net_h h) {
   struct epoll_net *e = self(net);
-  int fd;
+  uint32_t flags = e->slots[h].flags;
   struct addr *peer = &e->named_peer;
-  peer->len = sizeof peer->u;
-  do fd = accept4(h, &peer->u.sa, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  while (fd < 0 && errno == EINTR);
-  int error = errno;
-  e->named = fd < 0 ? -1 : enrol(e, fd, e->slots[h].flags & STREAM);
-  if (fd >= 0) return e->named;
-  if (error == EMFILE || error == ENFILE) refuse_one(self(net), h);
-  return failed(e, h, error);
+  e->named = -1;
+  int fd = flags & BLOCKS ? host_blocking_accept(h, peer) : host_accept(h, peer);
+  if (fd >= 0) return e->named = enrol(e, fd, flags & (STREAM | AHEAD));
+  if (fd == -EMFILE || fd == -ENFILE) host_refuse(h, &e->reserve_fd);
+  return (net_h)settled(e, h, fd);
 }
 
 static int epoll_name_of(struct net *net, net_h h, int which, struct addr *out) {
@@ -169,15 +213,6 @@ static int epoll_name_of(struct net *net, net_h h, int which, struct addr *out) 
   if (which != NET_PEER || h != e->named) return host_name_of(net, h, which, out);
   *out = e->named_peer;
   return 0;
-}
-
-static ssize_t inherited_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
-  struct pollfd p = {.fd = h, .events = POLLIN};
-  if (!(e->slots[h].flags & ALWAYS) && poll(&p, 1, 0) == 0) return arm(e, h);
-  ssize_t r;
-  do r = read(h, bytes, n);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(e, h, errno) : r;
 }
 
 /* Reads for an owner who waits. */
@@ -190,66 +225,60 @@ static void read_ahead(struct epoll_net *e, net_h h) {
   if (drained) slot->flags |= DRAINED;
 }
 
-static ssize_t stream_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
-  uint32_t flags = e->slots[h].flags;
-  uint16_t *chunk = &e->slots[h].chunk;
-  if (*chunk) return ahead_take(&e->ahead, chunk, bytes, n, false);
-  e->slots[h].flags |= WANTED;
-  if ((flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
-  ssize_t r;
-  do r = recv(h, bytes, n, 0);
-  while (r < 0 && errno == EINTR);
-  if (r > 0 && (size_t)r < n) e->slots[h].flags |= DRAINED;
-  if (r > 0) e->slots[h].flags &= (uint16_t)~WANTED;
+static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
+  struct slot *slot = &e->slots[h];
+  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
+  slot->flags |= WANTED;
+  if ((slot->flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
+  ssize_t r = host_recv(h, bytes, n);
+  if (r > 0) slot->flags &= (uint16_t)~WANTED;
+  if (r > 0 && (size_t)r < n) slot->flags |= DRAINED;
   if (r > 0) return r;
   /* A queued send that met a reset has taken the error: it must not look like an end. */
-  int error = r == 0 || errno != EAGAIN ? outq_error(&e->outq, h) : 0;
+  int error = r != -EAGAIN ? outq_error(&e->outq, h) : 0;
   if (error && error != -EPIPE) return error;
-  return r < 0 ? failed(e, h, errno) : 0;
+  return settled(e, h, r);
 }
 
 static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
   struct epoll_net *e = self(net);
-  if (e->slots[h].flags & INHERITED) return inherited_read(e, h, bytes, n);
-  return stream_read(e, h, bytes, n);
+  if (!(e->slots[h].flags & PLAIN)) return socket_read(e, h, bytes, n);
+  ssize_t r = host_file_read(h, bytes, n);
+  return r == -EAGAIN ? arm_file(e, h, WANTS_IN) : r;
 }
 
 static ssize_t send_now(struct net *net, net_h h, const void *bytes, size_t n) {
-  ssize_t r;
-  do r = send(h, bytes, n, MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  return settled(self(net), h, host_send(h, bytes, n));
 }
 
 static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n) {
-  if (self(net)->slots[h].flags & STREAM) return outq_send(&self(net)->outq, h, bytes, n);
-  return send_now(net, h, bytes, n);
+  struct epoll_net *e = self(net);
+  uint32_t flags = e->slots[h].flags;
+  if (flags & STREAM) return outq_send(&e->outq, h, bytes, n);
+  if (!(flags & PLAIN)) return send_now(net, h, bytes, n);
+  ssize_t r = host_file_write(h, bytes, n);
+  return r == -EAGAIN ? arm_file(e, h, WANTS_OUT) : r;
 }
 
 static ssize_t epoll_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
   struct epoll_net *e = self(net);
   struct iovec *iov = msg->msg_iov;
-  if (e->slots[h].chunk && !(flags & MSG_OOB)) {
+  if (e->slots[h].chunk && !(flags & (MSG_OOB | MSG_ERRQUEUE))) {
     msg->msg_controllen = msg->msg_namelen = 0;
     msg->msg_flags = 0;
     return ahead_take(&e->ahead, &e->slots[h].chunk, iov->iov_base, iov->iov_len,
                       flags & MSG_PEEK);
   }
-  /* A plain read would lose what comes beside the bytes: descriptors, for instance. */
+  /* A plain read would lose what comes beside the bytes: an urgent one, for instance. */
   e->slots[h].flags &= (uint16_t)~WANTED;
-  ssize_t r;
-  do r = host_recvmsg(h, msg, flags);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  return settled(e, h, host_recvmsg(h, msg, flags));
 }
 
 static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                              int flags) {
   ssize_t r = outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
-  do r = host_sendmsg(h, msg, flags | MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? failed(self(net), h, errno) : r;
+  return settled(self(net), h, host_sendmsg(h, msg, flags));
 }
 
 static int epoll_flush(struct net *net, net_h h) {
@@ -263,24 +292,6 @@ static int epoll_shutdown(struct net *net, net_h h, int how) {
   int r = how == SHUT_RD ? 0 : outq_flush(&self(net)->outq, h);
   if (r < 0) return r;
   return shutdown(h, how) < 0 ? -errno : 0;
-}
-
-/* Gives the descriptor back. */
-static int forget(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  outq_drop(&e->outq, h);
-  if (h == e->named) e->named = -1;
-  /* close(2) takes it out of the set, unless somebody else has it open too. Then edges of
-   * the old generation may still come, and are dropped. */
-  if (slot->flags & IN_SET && slot->flags & INHERITED)
-    epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
-  slot->generation++;
-  bool inherited = slot->flags & INHERITED;
-  if (slot->flags & LINGERS) e->lingering--;
-  slot->flags = 0;
-  if (inherited) return 0; /* the descriptor stays its owner's */
-  /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
-  return close(h) < 0 && errno != EINTR ? -errno : 0;
 }
 
 static int epoll_close(struct net *net, net_h h) {
@@ -301,57 +312,16 @@ static int epoll_close(struct net *net, net_h h) {
 /* --- names ---------------------------------------------------------------------- */
 
 static void epoll_forget(struct net *net, struct net_lookup *q) {
-  if (q->ticket < 0) return;
-  if (q->pending) resolver_drop(self(net)->resolver, q->pending);
-  q->pending = NULL;
-  epoll_close(net, q->ticket);
-  q->ticket = -1;
-}
-
-/* Hands the question to a thread; the ticket is an eventfd. */
-static int ask(struct epoll_net *e, struct net_lookup *q) {
-  if (!e->resolver) e->resolver = resolver_new();
-  if (!e->resolver) return -ENOMEM;
-  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return -errno;
-  net_h ticket = enrol(e, fd, 0);
-  if (ticket < 0) return ticket;
-  int status;
-  q->ticket = ticket;
-  q->pending = resolver_ask(e->resolver, q, fd, &status);
-  if (!q->pending) {
-    epoll_forget(&e->net, q);
-    return status;
-  }
-  return arm(e, ticket);
+  host_forget(net, self(net)->resolver, q);
 }
 
 static int epoll_lookup(struct net *net, struct net_lookup *q) {
-  struct epoll_net *e = self(net);
-  if (q->ticket < 0) {
-    int r = resolve_now(q, true);
-    return r == status_from_eai(EAI_NONAME) ? ask(e, q) : r;
-  }
-  int r = resolver_answer(e->resolver, q->pending, q);
-  if (r == -EAGAIN) return arm(e, q->ticket);
-  q->pending = NULL;
-  epoll_forget(net, q);
-  return r;
+  return host_lookup(net, &self(net)->resolver, q);
 }
 
 /* --- waiting -------------------------------------------------------------------- */
 
-static int wait_events(struct epoll_net *e, int max, int64_t deadline_ns) {
-  for (;;) {
-    int64_t now = deadline_ns > 0 ? host_now(&e->net) : 0;
-    int64_t ns = deadline_ns > now ? deadline_ns - now : 0;
-    if (deadline_ns == NET_NEVER) ns = NET_NEVER;
-    int n = host_wait(e->epoll_fd, e->found, max, ns);
-    if (n >= 0 || errno != EINTR) return n < 0 ? -errno : n;
-    if (ns == 0) return 0;
-  }
-}
-
+/* What poll(2) or epoll(7) found; their numbers are the same. */
 static uint32_t what_of(uint32_t events) {
   uint32_t what = 0;
   if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_RD;
@@ -359,14 +329,50 @@ static uint32_t what_of(uint32_t events) {
   return what;
 }
 
+/* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
+static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
+  if (e->slots[h].chunk) events |= EPOLLIN;
+  uint32_t what = what_of(events) & asked, rest;
+  if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
+    what &= ~(uint32_t)NET_WR; /* the kernel takes the remainder first */
+  if (what & NET_RD)
+    e->slots[h].flags &= (uint16_t)~DRAINED; /* its edge is still to come */
+  rest = asked & ~what;
+  int r = -EAGAIN;
+  if (rest && e->slots[h].flags & PLAIN)
+    r = arm_file(e, h, (rest & NET_RD ? WANTS_IN : 0) | (rest & NET_WR ? WANTS_OUT : 0));
+  else if (rest)
+    r = arm(e, h);
+  return r == -EAGAIN ? what : asked; /* else the operation tells the error */
+}
+
+static int epoll_ready(struct net *net, struct net_event *asked, int n) {
+  struct epoll_net *e = self(net);
+  int count = 0;
+  outq_flush_all(&e->outq);
+  int r = host_poll_all(asked, n);
+  if (r < 0) return r;
+  for (int i = 0; i < n; i++) {
+    uint32_t what = asked[i].what;
+    asked[i].what = ready_of(e, asked[i].h, what & (NET_RD | NET_WR), what >> 16);
+    count += asked[i].what != 0;
+  }
+  return count;
+}
+
 /* What an event means for the handle: the backend's own part is done here. 0: nothing that
  * an owner waits for. */
 static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
   uint32_t what = what_of(events);
+  if (slot->flags & PLAIN) { /* both have to be armed anew */
+    slot->flags &= (uint16_t) ~(WANTS_IN | WANTS_OUT);
+    return NET_RD | NET_WR;
+  }
   if (what & NET_RD) slot->flags &= (uint16_t)~DRAINED;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) slot->flags |= UNSURE;
-  if ((slot->flags & (WANTED | UNSURE)) == WANTED && what & NET_RD) read_ahead(e, h);
+  if ((slot->flags & (WANTED | AHEAD | UNSURE)) == (WANTED | AHEAD) && what & NET_RD)
+    read_ahead(e, h);
   bool rest = what & NET_WR && outq_resume(&e->outq, h);
   if (!(slot->flags & LINGERS)) return what;
   if (!rest && !outq_holds(&e->outq, h)) forget(e, h);
@@ -396,7 +402,7 @@ static int epoll_poll(struct net *net, struct net_event *events, int max,
   struct epoll_net *e = self(net);
   if (max > e->found_max) max = e->found_max;
   outq_flush_all(&e->outq);
-  int found = wait_events(e, max, deadline_ns);
+  int found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
   return found < 0 ? found : take_in(e, found, events);
 }
 
@@ -405,7 +411,7 @@ static int epoll_drain(struct net *net, int64_t deadline_ns) {
   struct net_event ignored[64];
   outq_flush_all(&e->outq);
   while (e->outq.rests > 0 && (deadline_ns == NET_NEVER || host_now(net) < deadline_ns)) {
-    int found = wait_events(e, 64, deadline_ns);
+    int found = host_epoll_wait(e->epoll_fd, e->found, 64, deadline_ns);
     if (found < 0) return found;
     take_in(e, found, ignored);
   }
@@ -424,13 +430,13 @@ static void epoll_free(struct net *net) {
   for (size_t h = 0; h < e->slot_count && e->lingering > 0; h++)
     if (e->slots[h].flags & LINGERS) forget(e, (net_h)h);
   outq_fini(&e->outq);
+  ahead_fini(&e->ahead);
   resolver_free(e->resolver);
   if (e->epoll_fd >= 0) close(e->epoll_fd);
   if (e->wake_fd >= 0) close(e->wake_fd);
   if (e->reserve_fd >= 0) close(e->reserve_fd);
   free(e->slots);
   free(e->found);
-  ahead_fini(&e->ahead);
   free(e);
 }
 
@@ -438,6 +444,7 @@ static const struct net_ops epoll_ops = {
     .name = "epoll",
     .socket = epoll_socket,
     .adopt = epoll_adopt,
+    .pair = epoll_pair,
     .bind = host_bind,
     .listen = host_listen,
     .setopt = host_setopt,
@@ -449,6 +456,7 @@ static const struct net_ops epoll_ops = {
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .ready = epoll_ready,
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,
     .close = epoll_close,
@@ -467,16 +475,15 @@ struct net *net_host_epoll(int *status) {
   *status = -ENOMEM;
   if (!e) return NULL;
   e->net.ops = &epoll_ops;
-  e->named = -1;
   outq_init(&e->outq, &e->net, send_now);
+  e->named = -1;
   e->found = calloc(EVENTS, sizeof *e->found);
   e->found_max = EVENTS;
-  int r = ahead_init(&e->ahead);
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);
   struct epoll_event ev = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
-  if (!e->found || r < 0) goto free_net;
+  if (!e->found || ahead_init(&e->ahead) < 0) goto free_net;
   *status = -errno;
   if (e->epoll_fd < 0 || e->wake_fd < 0) goto free_net;
   if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev) < 0) {

@@ -57,6 +57,11 @@ static void leave_handle(struct loop *loop, struct waiter *w) {
   loop->parked--;
 }
 
+struct waiter *loop_waiter(struct loop *loop, net_h h, uint32_t what) {
+  if (h < 0 || (size_t)h >= loop->slot_count) return NULL;
+  return *place_of(loop, h, what);
+}
+
 /* --- waits ------------------------------------------------------------------------ */
 
 int loop_wait(struct loop *loop, struct waiter *w, net_h h, uint32_t what,

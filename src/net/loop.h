@@ -59,6 +59,9 @@ bool waiter_busy(const struct waiter *w);
 int loop_wait(struct loop *loop, struct waiter *w, net_h h, uint32_t what,
               int64_t deadline_ns);
 
+/* Who waits for `what` of handle `h`, or NULL. */
+struct waiter *loop_waiter(struct loop *loop, net_h h, uint32_t what);
+
 /* Ends the wait and lets it fire in this turn, after those that are ready already. */
 void loop_ready(struct loop *loop, struct waiter *w);
 

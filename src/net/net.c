@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /* Tells the observer, if there is one, and hands the result through. */
@@ -21,9 +22,14 @@ net_h net_socket(struct net *net, int family, int type, int proto) {
   return (net_h)observed(net, "socket", h, h, NULL, NULL);
 }
 
-net_h net_adopt(struct net *net, int fd) {
-  net_h h = net->ops->adopt(net, fd);
+net_h net_adopt(struct net *net, int fd, bool own) {
+  net_h h = net->ops->adopt(net, fd, own);
   return (net_h)observed(net, "adopt", h, h, NULL, NULL);
+}
+
+int net_pair(struct net *net, int family, int type, net_h out[2]) {
+  int r = net->ops->pair(net, family, type, out);
+  return (int)observed(net, "socketpair", r < 0 ? -1 : out[0], r, NULL, NULL);
 }
 
 int net_bind(struct net *net, net_h h, const struct addr *addr) {
@@ -69,7 +75,7 @@ ssize_t net_send(struct net *net, net_h h, const void *bytes, size_t n) {
 }
 
 ssize_t net_recvfrom(struct net *net, net_h h, void *bytes, size_t n, struct addr *from,
-                     size_t *size) {
+                     size_t *size, int flags) {
   struct iovec iov = {bytes, n};
   struct msghdr msg = {
       .msg_name = &from->u,
@@ -78,7 +84,7 @@ ssize_t net_recvfrom(struct net *net, net_h h, void *bytes, size_t n, struct add
       .msg_iovlen = 1,
   };
   /* recvmsg(2): with MSG_TRUNC the result is the datagram's true length */
-  ssize_t r = net->ops->recvmsg(net, h, &msg, MSG_TRUNC);
+  ssize_t r = net->ops->recvmsg(net, h, &msg, flags | MSG_TRUNC);
   if (r < 0) return observed(net, "recvfrom", h, r, NULL, NULL);
   from->len = msg.msg_namelen;
   *size = (size_t)r;
@@ -87,7 +93,7 @@ ssize_t net_recvfrom(struct net *net, net_h h, void *bytes, size_t n, struct add
 }
 
 ssize_t net_sendto(struct net *net, net_h h, const void *bytes, size_t n,
-                   const struct addr *to) {
+                   const struct addr *to, int flags) {
   struct iovec iov = {(void *)bytes, n};
   struct msghdr msg = {
       .msg_name = to ? (void *)&to->u : NULL,
@@ -95,8 +101,37 @@ ssize_t net_sendto(struct net *net, net_h h, const void *bytes, size_t n,
       .msg_iov = &iov,
       .msg_iovlen = 1,
   };
-  ssize_t r = net->ops->sendmsg(net, h, &msg, 0);
+  ssize_t r = net->ops->sendmsg(net, h, &msg, flags);
   return observed(net, to ? "sendto" : "send", h, r, to, bytes);
+}
+
+/* The address of a message, copied for the observer; NULL where there is none. */
+static const struct addr *addr_of(const struct msghdr *msg, struct addr *copy) {
+  if (msg->msg_namelen == 0 || msg->msg_namelen > sizeof copy->u) return NULL;
+  *copy = (struct addr){.len = msg->msg_namelen};
+  memcpy(&copy->u, msg->msg_name, msg->msg_namelen);
+  return copy;
+}
+
+ssize_t net_recvmsg(struct net *net, net_h h, struct msghdr *msg, int flags) {
+  ssize_t r = net->ops->recvmsg(net, h, msg, flags);
+  if (__builtin_expect(net->observer == NULL, 1)) return r;
+  struct addr copy;
+  bool whole = r >= 0 && (size_t)r <= msg->msg_iov->iov_len;
+  observed(net, "recvmsg", h, r, r < 0 ? NULL : addr_of(msg, &copy),
+           whole ? msg->msg_iov->iov_base : NULL);
+  return r;
+}
+
+ssize_t net_sendmsg(struct net *net, net_h h, const struct msghdr *msg, int flags) {
+  ssize_t r = net->ops->sendmsg(net, h, msg, flags);
+  if (__builtin_expect(net->observer == NULL, 1)) return r;
+  struct addr copy;
+  return observed(net, "sendmsg", h, r, addr_of(msg, &copy), msg->msg_iov->iov_base);
+}
+
+int net_ready(struct net *net, struct net_event *asked, int n) {
+  return net->ops->ready(net, asked, n);
 }
 
 int net_flush(struct net *net, net_h h) {

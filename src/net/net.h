@@ -57,7 +57,10 @@ struct net_lookup {
 struct net_ops {
   const char *name;
   net_h (*socket)(struct net *, int family, int type, int proto);
-  net_h (*adopt)(struct net *, int fd); /* an inherited descriptor: never O_NONBLOCK */
+  /* An inherited descriptor, a socket or not: O_NONBLOCK is never set on it. close gives
+   * an owned one back to the kernel; one that is not stays open. -EBUSY: it is this net's. */
+  net_h (*adopt)(struct net *, int fd, bool own);
+  int (*pair)(struct net *, int family, int type, net_h out[2]); /* connected sockets */
   int (*bind)(struct net *, net_h, const struct addr *);
   int (*listen)(struct net *, net_h, int backlog);
   int (*setopt)(struct net *, net_h, int level, int name, const void *, socklen_t);
@@ -71,6 +74,10 @@ struct net_ops {
   ssize_t (*send)(struct net *, net_h, const void *, size_t);
   ssize_t (*recvmsg)(struct net *, net_h, struct msghdr *, int flags);
   ssize_t (*sendmsg)(struct net *, net_h, const struct msghdr *, int flags);
+  /* Which of `n` handles can be read or written now, for those who wait for several:
+   * leaves in `what` of each what of it is ready; the rest has armed its wake as -EAGAIN
+   * does. How many have something. */
+  int (*ready)(struct net *, struct net_event *asked, int n);
   int (*flush)(struct net *, net_h); /* 0: everything sent is in the kernel */
   int (*shutdown)(struct net *, net_h, int how);
   int (*close)(struct net *, net_h); /* the handle is gone whatever it returns */
@@ -109,7 +116,8 @@ struct net {
 
 /* The operations as the rooms above call them: the backend's, then the observer. */
 net_h net_socket(struct net *, int family, int type, int proto);
-net_h net_adopt(struct net *, int fd);
+net_h net_adopt(struct net *, int fd, bool own);
+int net_pair(struct net *, int family, int type, net_h out[2]);
 int net_bind(struct net *, net_h, const struct addr *);
 int net_listen(struct net *, net_h, int backlog);
 int net_setopt(struct net *, net_h, int level, int name, const void *, socklen_t);
@@ -121,10 +129,15 @@ ssize_t net_recv(struct net *, net_h, void *, size_t);
 ssize_t net_send(struct net *, net_h, const void *, size_t);
 /* One datagram. `from` and `size` are set when it returns >= 0: the sender, and the
  * datagram's true size, which is larger than the result when it was cut. */
-ssize_t net_recvfrom(struct net *, net_h, void *, size_t, struct addr *from,
-                     size_t *size);
+ssize_t net_recvfrom(struct net *, net_h, void *, size_t, struct addr *from, size_t *size,
+                     int flags);
 /* One datagram; `to` NULL: to the connected peer. */
-ssize_t net_sendto(struct net *, net_h, const void *, size_t, const struct addr *to);
+ssize_t net_sendto(struct net *, net_h, const void *, size_t, const struct addr *to,
+                   int flags);
+/* One message with everything that recvmsg(2) and sendmsg(2) know. */
+ssize_t net_recvmsg(struct net *, net_h, struct msghdr *, int flags);
+ssize_t net_sendmsg(struct net *, net_h, const struct msghdr *, int flags);
+int net_ready(struct net *, struct net_event *asked, int n);
 /* Hands queued sends of a handle, or of all (-1), to the kernel: see net_ops.flush. */
 int net_flush(struct net *, net_h);
 /* Waits until everything that was sent is in the kernel. 0, or -ETIMEDOUT. */

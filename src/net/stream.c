@@ -55,10 +55,35 @@ ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *byt
   return sent(st, net_send(net, h, bytes, n));
 }
 
+ssize_t stream_recvmsg(struct stream *st, struct net *net, net_h h, struct msghdr *msg,
+                       int flags) {
+  if (buf_len(&st->in) == 0 && st->rd_status == 0)
+    return received(st, net_recvmsg(net, h, msg, flags));
+  msg->msg_namelen = 0;
+  msg->msg_controllen = 0;
+  msg->msg_flags = 0;
+  return stream_recv(st, net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+}
+
+/* What is wrong with a message is not wrong with the stream. */
+static bool concerns_message(ssize_t r) {
+  return r == -EINVAL || r == -EBADF || r == -EPERM || r == -ETOOMANYREFS ||
+         r == -EMSGSIZE || r == -EOPNOTSUPP || r == -ENOTSOCK;
+}
+
+ssize_t stream_sendmsg(struct stream *st, struct net *net, net_h h,
+                       const struct msghdr *msg, int flags) {
+  if (st->wr_status < 0) return st->wr_status;
+  ssize_t r = net_sendmsg(net, h, msg, flags);
+  return concerns_message(r) ? r : sent(st, r);
+}
+
 ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char *bytes,
                         size_t n) {
   if (st->wr_status < 0) return st->wr_status;
-  return sent(st, net_sendto(net, h, bytes, n, NULL));
+  ssize_t r = net_sendto(net, h, bytes, n, NULL, 0);
+  if (r == -ENOTSOCK) r = net_send(net, h, bytes, n); /* a file, which has no queue */
+  return sent(st, r);
 }
 
 void stream_end(struct stream *st) {

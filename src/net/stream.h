@@ -36,6 +36,13 @@ ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char 
 /* This side has ended its sending: every later send is told so (EPIPE). */
 void stream_end(struct stream *st);
 
+/* Receives and sends messages, which pass the buffer only when it is empty; what is in it came
+ * without ancillary data. One element of msg_iov. */
+ssize_t stream_recvmsg(struct stream *st, struct net *net, net_h h, struct msghdr *msg,
+                       int flags);
+ssize_t stream_sendmsg(struct stream *st, struct net *net, net_h h,
+                       const struct msghdr *msg, int flags);
+
 /* The offset of `pattern` in the buffer, or -1 with the scan remembered for the next call
  * of the same search; stream_restart begins another search. */
 ssize_t stream_find(struct stream *st, const char *pattern, size_t len);

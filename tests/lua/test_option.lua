@@ -45,7 +45,7 @@ T.test("text_options", function()
   local s <close> = net.socket()
   T.ok(s:setsockopt("TCP_CONGESTION", "reno"))
   T.eq(s:getsockopt("TCP_CONGESTION"), "reno")
-  T.raises("too long", s.setsockopt, s, "TCP_CONGESTION", ("x"):rep(100))
+  T.raises("too long", s.setsockopt, s, "TCP_CONGESTION", ("x"):rep(600))
   T.raises("string expected", s.setsockopt, s, "TCP_CONGESTION", true)
 end)
 

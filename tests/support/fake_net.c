@@ -97,10 +97,21 @@ static net_h fake_socket(struct net *net, int family, int type, int proto) {
 }
 
 /* An inherited descriptor: always at its end. */
-static net_h fake_adopt(struct net *net, int fd) {
+static net_h fake_adopt(struct net *net, int fd, bool own) {
   struct end *e = end_new(AF_UNSPEC, SOCK_STREAM);
   e->connected = e->ended = true;
   return take_slot(net, (struct slot){.end = e});
+}
+
+/* Two streams, or two datagram sockets, that are each other's peers. */
+static int fake_pair(struct net *net, int family, int type, net_h out[2]) {
+  struct end *a = end_new(family, type), *b = end_new(family, type);
+  a->other = b;
+  b->other = a;
+  a->connected = b->connected = true;
+  out[0] = take_slot(net, (struct slot){.end = a});
+  out[1] = take_slot(net, (struct slot){.end = b});
+  return 0;
 }
 
 static int fake_close(struct net *net, net_h h) {
@@ -309,6 +320,18 @@ static uint32_t possible(const struct fake_net *f, const struct slot *slot) {
   return slot->due_ns != NET_NEVER && slot->due_ns <= f->now_ns ? NET_RD | NET_WR : 0;
 }
 
+static int fake_ready(struct net *net, struct net_event *asked, int n) {
+  int count = 0;
+  for (int i = 0; i < n; i++) {
+    struct slot *slot = slot_of(net, asked[i].h);
+    uint32_t what = asked[i].what & possible(self(net), slot);
+    slot->armed |= asked[i].what & ~what;
+    asked[i].what = what;
+    count += what != 0;
+  }
+  return count;
+}
+
 /* Takes in events, each handle once, beginning where the last poll had to stop. */
 static int take_in(struct fake_net *f, struct net_event *events, int max) {
   int count = 0, begin = f->first;
@@ -402,6 +425,7 @@ static const struct net_ops fake_ops = {
     .name = "fake",
     .socket = fake_socket,
     .adopt = fake_adopt,
+    .pair = fake_pair,
     .bind = fake_bind,
     .listen = fake_listen,
     .setopt = fake_setopt,
@@ -413,6 +437,7 @@ static const struct net_ops fake_ops = {
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
+    .ready = fake_ready,
     .flush = fake_flush,
     .shutdown = fake_shutdown,
     .close = fake_close,

@@ -97,8 +97,20 @@ static net_h fault_socket(struct net *net, int family, int type, int proto) {
   return (net_h)counted(net, f->inner->ops->socket(f->inner, family, type, proto));
 }
 
-static net_h fault_adopt(struct net *net, int fd) {
-  return (net_h)counted(net, self(net)->inner->ops->adopt(self(net)->inner, fd));
+static net_h fault_adopt(struct net *net, int fd, bool own) {
+  return (net_h)counted(net, self(net)->inner->ops->adopt(self(net)->inner, fd, own));
+}
+
+static int fault_pair(struct net *net, int family, int type, net_h out[2]) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.refused)) return ONE_OF(f, -EMFILE, -ENFILE, -ENOMEM);
+  int r = f->inner->ops->pair(f->inner, family, type, out);
+  if (r == 0) net->open += 2;
+  return r;
+}
+
+static int fault_ready(struct net *net, struct net_event *asked, int n) {
+  return self(net)->inner->ops->ready(self(net)->inner, asked, n);
 }
 
 static int fault_bind(struct net *net, net_h h, const struct addr *addr) {
@@ -258,6 +270,7 @@ static const struct net_ops fault_ops = {
     .name = "fault",
     .socket = fault_socket,
     .adopt = fault_adopt,
+    .pair = fault_pair,
     .bind = fault_bind,
     .listen = fault_listen,
     .setopt = fault_setopt,
@@ -269,6 +282,7 @@ static const struct net_ops fault_ops = {
     .send = fault_send,
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
+    .ready = fault_ready,
     .flush = fault_flush,
     .shutdown = fault_shutdown,
     .close = fault_close,

@@ -51,11 +51,11 @@ net_h
 
 ssize_t peers_recvfrom(struct net *net, net_h h, void *bytes, size_t n, struct addr *from,
                        size_t *size){
-    WAITING(ssize_t, net_recvfrom(net, h, bytes, n, from, size), h, NET_RD)}
+    WAITING(ssize_t, net_recvfrom(net, h, bytes, n, from, size, 0), h, NET_RD)}
 
 ssize_t peers_sendto(struct net *net, net_h h, const void *bytes, size_t n,
                      const struct addr *to) {
-  WAITING(ssize_t, net_sendto(net, h, bytes, n, to), h, NET_WR)
+  WAITING(ssize_t, net_sendto(net, h, bytes, n, to, 0), h, NET_WR)
 }
 
 int peers_lookup(struct net *net, struct net_lookup *q) {

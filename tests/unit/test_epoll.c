@@ -37,7 +37,7 @@ static void an_inherited_pipe_is_read_as_bytes_come(void **state) {
   int ends[2];
   char bytes[8];
   assert_int_equal(pipe(ends), 0);
-  net_h h = net_adopt(net, ends[0]);
+  net_h h = net_adopt(net, ends[0], false);
   assert_int_equal(h, ends[0]);
   for (int i = 0; i < 3; i++) {
     for (int again = 0; again < 2; again++)
@@ -59,7 +59,7 @@ static void an_inherited_descriptor_never_becomes_non_blocking(void **state) {
   int ends[2];
   char byte;
   assert_int_equal(pipe(ends), 0);
-  net_h h = net_adopt(net, ends[0]);
+  net_h h = net_adopt(net, ends[0], false);
   assert_int_equal(net_recv(net, h, &byte, 1), -EAGAIN);
   assert_false(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
   net_close(net, h);
@@ -74,7 +74,7 @@ static void an_inherited_descriptor_stays_open_when_it_is_closed(void **state) {
   char byte;
   assert_int_equal(pipe(ends), 0);
   for (int i = 0; i < 2; i++) {
-    net_h h = net_adopt(net, ends[0]);
+    net_h h = net_adopt(net, ends[0], false);
     assert_int_equal(net_recv(net, h, &byte, 1), -EAGAIN);
     assert_int_equal(net_close(net, h), 0);
     assert_true(fcntl(ends[0], F_GETFD) >= 0);
@@ -92,7 +92,7 @@ static void an_inherited_file_is_always_ready(void **state) {
   fputs("abc", file);
   fflush(file);
   rewind(file);
-  net_h h = net_adopt(net, fileno(file));
+  net_h h = net_adopt(net, fileno(file), false);
   assert_true(h >= 0);
   assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 3);
   for (int i = 0; i < 3; i++) assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 0);
@@ -101,7 +101,7 @@ static void an_inherited_file_is_always_ready(void **state) {
 }
 
 static void what_is_no_descriptor_is_not_adopted(void **state) {
-  assert_int_equal(net_adopt(*state, 1000), -EBADF);
+  assert_int_equal(net_adopt(*state, 1000, false), -EBADF);
 }
 
 /* --- descriptors run out --- */

@@ -84,12 +84,12 @@ static net_h open_waiting(struct fixture *f, struct addr *addr) {
   assert_int_equal(addr_from_text(addr, &text, AF_INET), 0);
   assert_int_equal(net_bind(f->net, h, addr), 0);
   assert_int_equal(net_name_of(f->net, h, NET_LOCAL, addr), 0);
-  assert_int_equal(net_recvfrom(f->net, h, &byte, 1, &from, &size), -EAGAIN);
+  assert_int_equal(net_recvfrom(f->net, h, &byte, 1, &from, &size, 0), -EAGAIN);
   return h;
 }
 
 static void poke(struct fixture *f, net_h from, const struct addr *to) {
-  assert_int_equal(net_sendto(f->net, from, "x", 1, to), 1);
+  assert_int_equal(net_sendto(f->net, from, "x", 1, to, 0), 1);
 }
 
 /* --- ready and later --- */

@@ -143,17 +143,17 @@ static void datagrams_tell_whom_they_are_from_and_to(void **state) {
   net_h a = peers_bound(f->net, SOCK_DGRAM, &a_addr);
   net_h b = peers_bound(f->net, SOCK_DGRAM, &b_addr);
   f->net->observer = &f->trace.observer;
-  net_sendto(f->net, a, "hi", 2, &b_addr);
+  net_sendto(f->net, a, "hi", 2, &b_addr, 0);
   snprintf(line, sizeof line, " sendto #%d 127.0.0.1:%d: 2 bytes \"hi\"\n", a,
            addr_port(&b_addr));
   assert_non_null(strstr(printed(f), line));
-  net_recvfrom(f->net, b, bytes, 8, &from, &size);
+  net_recvfrom(f->net, b, bytes, 8, &from, &size, 0);
   snprintf(line, sizeof line, " recvfrom #%d 127.0.0.1:%d: 2 bytes \"hi\"\n", b,
            addr_port(&a_addr));
   assert_non_null(strstr(printed(f), line));
-  net_sendto(f->net, a, "", 0, &b_addr);
+  net_sendto(f->net, a, "", 0, &b_addr, 0);
   assert_non_null(strstr(printed(f), ": 0 bytes \"\"\n"));
-  net_recvfrom(f->net, b, bytes, 8, &from, &size);
+  net_recvfrom(f->net, b, bytes, 8, &from, &size, 0);
   assert_non_null(strstr(printed(f), ": 0 bytes \"\"\n"));
 }
 

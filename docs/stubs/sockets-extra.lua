@@ -1,0 +1,284 @@
+---@meta _
+-- # Sockets, continued: pairs, messages, flags, groups, poll
+--
+-- What this fragment holds belongs into the pages `net` and `socket`.
+
+-- ## net: making
+
+---Two connected Unix sockets without names: for tests, or to talk to oneself.
+---`SOCK_SEQPACKET` keeps the borders of messages as datagrams do, over a connection that has
+---an end; an empty packet would read as that end, so `send("")` raises.
+---
+---Codes: `EMFILE`, `ENFILE`.
+---
+---Raises: a family other than `AF_UNIX`.
+---
+---Source: socketpair(2), unix(7).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair(net.AF_UNIX, net.SOCK_SEQPACKET))
+---a:send("one")
+---a:send("two")
+---print(b:recv(), b:recv())  --> one	two	nil	3
+---a:close()
+---print(select(3, b:recv()))  --> eof
+---b:close()
+---```
+---@param family? integer `net.AF_UNIX`, the default
+---@param type? integer `net.SOCK_STREAM` (the default), `net.SOCK_DGRAM` or `net.SOCK_SEQPACKET`
+---@return net.socket? a
+---@return net.socket|net.error b
+---@return net.code? code
+function net.socketpair(family, type) end
+
+---Takes a descriptor that is open already: from socket activation, a shell's `5<file`, or
+---another program. A socket becomes what it is (listening, connected, datagrams); a pipe, a
+---terminal or a file becomes a stream. From then on it is the socket's: `close` and the
+---garbage collector close it. `io.stdin` only borrows descriptor 0; this takes it.
+---
+---Other programs may share it, so `O_NONBLOCK` is never set on it. Sockets are used with
+---`MSG_DONTWAIT`; other files are asked with poll(2) first, and written in pieces of 4 KiB,
+---which a pipe takes without waiting. Two things can stop all tasks for a while: a client of a
+---shared listener that another program accepts first, and a terminal that is stopped
+---(Ctrl-S) within a piece. Descriptors above 2 are closed on exec.
+---
+---Codes: `EBADF` (nothing is open there), `EBUSY` (a socket or the runtime uses it).
+---
+---Source: socket(7) (`SO_DOMAIN`, `SO_TYPE`, `SO_ACCEPTCONN`), pipe(7), sd_listen_fds(3).
+---
+---```lua
+---local net = require "net"
+---print(select(3, net.fdopen(999)))  --> EBADF
+---```
+---@param fd integer
+---@return net.socket? socket
+---@return net.error? err
+---@return net.code? code
+function net.fdopen(fd) end
+
+---Waits until one of several sockets is ready: the classical loop of one task and many
+---clients. A reader is ready when bytes, the end or an error are there, in the socket's buffer
+---or in the kernel, and a listener when a client waits; a writer when there is room. A closed
+---socket is ready, since no operation on it waits. Both lists are empty when the time is up.
+---
+---A buffer that holds half a line counts as ready, so a loop over `poll` reads with `recv`.
+---
+---Raises: another task waits on one of them (the message names the task), and what is no
+---socket.
+---
+---Source: select(2), poll(2).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair())
+---a:send("x")
+---local readers, writers = net.poll({ a, b }, { a }, 1)
+---print(#readers, readers[1] == b, #writers)  --> 1	true	1
+---a:close()
+---b:close()
+---```
+---@param readers? net.socket[]
+---@param writers? net.socket[]
+---@param timeout? number seconds; 0 does not wait, nil has no limit
+---@return net.socket[]? ready_readers in the order of `readers`
+---@return net.socket[]|net.error ready_writers in the order of `writers`
+---@return net.code? code
+function net.poll(readers, writers, timeout) end
+
+-- ## net: constants
+--
+-- Flags of `send` and `recv`, combined with `|`: `MSG_CONFIRM`, `MSG_DONTROUTE`,
+-- `MSG_DONTWAIT`, `MSG_MORE`, `MSG_NOSIGNAL` (always on), `MSG_OOB`, `MSG_PEEK`; send(2),
+-- recv(2). Levels of options by number: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`,
+-- `IPPROTO_TCP`, `IPPROTO_UDP`. Values of options: `IPTOS_LOWDELAY`, `IPTOS_THROUGHPUT`,
+-- `IPTOS_RELIABILITY`, `IPTOS_MINCOST` (`IP_TOS`); `IP_PMTUDISC_DONT`, `IP_PMTUDISC_WANT`,
+-- `IP_PMTUDISC_DO`, `IP_PMTUDISC_PROBE` (`IP_MTU_DISCOVER`, `IPV6_MTU_DISCOVER`). A type:
+-- `SOCK_SEQPACKET`.
+
+-- ## socket: flags
+--
+-- `send(data, flags)`, `recv(n, flags)` and `recvfrom(n, flags)` take flags as integers:
+--
+-- | flag | `recv` | `send` |
+-- |---|---|---|
+-- | `MSG_DONTWAIT` | code `EAGAIN` instead of waiting | what goes at once; `EAGAIN` when nothing does |
+-- | `MSG_PEEK` | the bytes stay | |
+-- | `MSG_OOB` | waits for the urgent byte; `EINVAL` with `SO_OOBINLINE` | the last byte is urgent |
+-- | `MSG_MORE` | | UDP: gathers one datagram; TCP: holds a short segment back |
+-- | `MSG_DONTROUTE`, `MSG_CONFIRM` | | send(2) |
+-- | `MSG_NOSIGNAL` | no effect | always on |
+--
+-- An urgent byte leaves in its place after what was sent before it. It has to be asked for
+-- before the stream is read past it: then it is lost (tcp(7), RFC 6093).
+--
+-- ```lua
+-- local net = require "net"
+-- local server <close> = assert(net.listen("127.0.0.1:0"))
+-- local client <close> = assert(net.connect(server:getsockname()))
+-- local conn <close> = assert(server:accept())
+-- print(select(3, conn:recv(10, net.MSG_DONTWAIT)))  --> EAGAIN
+-- client:send("!", net.MSG_OOB)
+-- print(conn:recv(1, net.MSG_OOB))  --> !
+-- ```
+
+-- ## socket: messages
+
+---Sends a message with what travels beside its bytes. On a Unix socket these are descriptors
+---(the receiver gets copies; these here stay open) and the program's credentials. On a stream
+---everything is sent, as `send` does, and what travels goes with the first byte.
+---
+---Codes: as `send`; `EBADF` (no such descriptor), `ETOOMANYREFS`.
+---
+---Raises: an unknown option, more than 253 descriptors, descriptors without a byte on a
+---stream, descriptors or credentials on what is no Unix socket, a closed socket in `fds`.
+---
+---Source: sendmsg(2), unix(7) (`SCM_RIGHTS`, `SCM_CREDENTIALS`).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair())
+---local x, y = assert(net.socketpair())
+---a:sendmsg("take this", { fds = { x } })
+---local data, message = b:recvmsg()
+---message.fds[1]:send("through the copy")
+---print(data, y:recv())  --> take this	through the copy
+---for _, s in ipairs { a, b, x, y, message.fds[1] } do s:close() end
+---```
+---@param data string
+---@param options? { fds?: (net.socket|integer)[], credentials?: boolean, to?: string|net.address, flags?: integer }
+---@return integer? bytes
+---@return net.error? err
+---@return net.code? code
+function socket:sendmsg(data, options) end
+
+---What came beside a message's bytes.
+---@class net.message
+---@field from net.address? the sender, as `recvfrom` gives it
+---@field size integer bytes that the datagram had; on a stream those that came
+---@field truncated boolean the datagram was cut
+---@field control_truncated boolean descriptors or other data found no room, and were dropped
+---@field fds net.socket[] received descriptors as sockets, as `net.fdopen` gives them
+---@field credentials { pid: integer, uid: integer, gid: integer }? with `SO_PASSCRED`
+---@field ttl integer? hops left, with `IP_RECVTTL` or `IPV6_RECVHOPLIMIT`
+---@field tos integer? type of service or traffic class, with `IP_RECVTOS` or `IPV6_RECVTCLASS`
+---@field local_host string? the address it was sent to, with `IP_PKTINFO` or `IPV6_RECVPKTINFO`
+---@field interface integer? the index of the interface it came by, with the same
+---@field time_us integer? when it came, microseconds since 1970, with `SO_TIMESTAMP`
+---@field time_ns integer? the same in nanoseconds, with `SO_TIMESTAMPNS`
+---@field dropped integer? datagrams that this socket has lost so far, with `SO_RXQ_OVFL`
+
+---Receives one message with what came beside it. Received descriptors are sockets of their
+---own, closed on exec: whoever does not want them closes them, and the collector closes what
+---is forgotten; `fileno` gives the number. More than `maxfds` are closed at once, and
+---`control_truncated` tells. `recv` drops descriptors. On a stream, bytes that the buffer
+---holds come first, with nothing beside them.
+---
+---Codes: `eof` (streams and packets), `timeout`, `closed`, `EAGAIN` (with `MSG_DONTWAIT`).
+---
+---Raises: another task reads this stream; the socket is not connected, where it has to be.
+---
+---Source: recvmsg(2), cmsg(3), unix(7), ip(7), ipv6(7).
+---
+---```lua
+---local net = require "net"
+---local a <close> = assert(net.udp("127.0.0.1:0"))
+---a:setsockopt("IP_RECVTTL", true):setsockopt("IP_TTL", 9)
+---a:sendmsg("ping", { to = a:getsockname() })
+---local data, message = a:recvmsg()
+---print(data, message.ttl, message.from == a:getsockname())  --> ping	9	true
+---```
+---@param n? integer bytes at most; 65,535 unless told
+---@param maxfds? integer descriptors at most, 0 to 253; 16 on Unix sockets unless told
+---@param flags? integer `MSG_DONTWAIT`; `MSG_PEEK` on datagrams
+---@return string? data
+---@return net.message|net.error message
+---@return net.code? code
+function socket:recvmsg(n, maxfds, flags) end
+
+-- ## socket: multicast
+
+---Joins a multicast group, so that datagrams to it arrive here. The interface is a name, an
+---index or, for IPv4, one of its addresses; without it the system chooses by its routes. A
+---socket of both families (`net.udp`) joins groups of both.
+---
+---Sending: `IP_MULTICAST_IF`, `IP_MULTICAST_TTL`, `IP_MULTICAST_LOOP`, and for IPv6
+---`IPV6_MULTICAST_IF`, `IPV6_MULTICAST_HOPS`, `IPV6_MULTICAST_LOOP`.
+---
+---Codes: `ENODEV`, `EADDRINUSE` (joined already), `EINVAL` (no group), `ENOBUFS`.
+---
+---Raises: a stream or Unix socket; a group that is no IP address.
+---
+---Source: ip(7) (`IP_ADD_MEMBERSHIP`), ipv6(7) (`IPV6_ADD_MEMBERSHIP`), RFC 1112, RFC 3493.
+---
+---```lua
+---local net = require "net"
+---local s <close> = assert(net.udp(":0"))
+---assert(s:join("239.255.1.2", "lo"))
+---local from <close> = assert(net.socket(net.AF_INET, net.SOCK_DGRAM))
+---from:setsockopt("IP_MULTICAST_IF", "lo")
+---from:sendto("to all", "239.255.1.2", s:getsockname().port)
+---print((s:recv()))  --> to all
+---s:leave("239.255.1.2", "lo")
+---```
+---@param group string|net.address
+---@param interface? string|integer|net.address
+---@return net.socket? self
+---@return net.error? err
+---@return net.code? code
+function socket:join(group, interface) end
+
+---Leaves a multicast group that was joined with the same arguments.
+---
+---Codes: `EADDRNOTAVAIL` (it was not joined).
+---
+---Source: ip(7) (`IP_DROP_MEMBERSHIP`), ipv6(7) (`IPV6_DROP_MEMBERSHIP`).
+---@param group string|net.address
+---@param interface? string|integer|net.address
+---@return net.socket? self
+---@return net.error? err
+---@return net.code? code
+function socket:leave(group, interface) end
+
+-- ## socket: options by number, and what TCP knows
+--
+-- An option that has no name here is a pair: `setsockopt({level, number}, value)` takes a
+-- boolean, an integer (an `int` in C) or a string of raw bytes; `getsockopt({level, number})`
+-- gives an integer, and with a size raw bytes.
+--
+-- ```lua
+-- local net = require "net"
+-- local s <close> = assert(net.socket())
+-- s:setsockopt({ net.IPPROTO_TCP, 1 }, true) -- TCP_NODELAY in linux/tcp.h
+-- print(s:getsockopt("TCP_NODELAY"), s:getsockopt { net.IPPROTO_TCP, 1 })  --> true	1
+-- ```
+--
+-- Values of other types: `SO_PEERCRED` is `{pid=, uid=, gid=}`; memberships are an address, or
+-- `{group=, interface=}`; those for one sender `{group=, source=, interface=}`, where the
+-- interface is one of its addresses; `IP_MULTICAST_IF` takes an interface and gives an address;
+-- `IP_OPTIONS` is raw bytes; `SO_RCVTIMEO` is seconds and can only be read.
+
+---What the kernel knows of a TCP connection. Field names carry their units: `rtt_us`,
+---`rtt_variance_us`, `min_rtt_us`, `rto_us`, `snd_cwnd_segments`, `snd_mss_bytes`,
+---`bytes_acked` (the SYN counts as one), `bytes_received`, `bytes_sent`, `retransmits` (of the
+---segment in flight), `total_retransmits`, `lost_segments`, `delivery_rate_bytes_per_s`,
+---`pacing_rate_bytes_per_s`, `not_sent_bytes`, `last_data_sent_ms` … `state` is a name of RFC
+---9293 (`"ESTABLISHED"`), `congestion_state` one of `"open"`, `"disorder"`, `"cwr"`,
+---`"recovery"`, `"loss"`; `ecn`, `sack`, `timestamps`, `window_scaling` are booleans. Fields
+---that an older kernel does not tell are nil.
+---
+---Raises: a socket that is not TCP.
+---
+---Source: tcp(7) (`TCP_INFO`), linux/tcp.h, RFC 9293 section 3.3.2, RFC 4898.
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local client <close> = assert(net.connect(server:getsockname()))
+---local info = assert(client:info())
+---print(info.state, info.retransmits, info.rtt_us > 0)  --> ESTABLISHED	0	true
+---```
+---@return table<string, integer|string|boolean>? info
+---@return net.error? err
+---@return net.code? code
+function socket:info() end

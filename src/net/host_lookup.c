@@ -1,0 +1,56 @@
+/* Name look-ups of the host backends. */
+#include "net/host_lookup.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/status.h"
+
+void host_forget(struct net *net, struct resolver *resolver, struct net_lookup *q) {
+  if (q->ticket < 0) return;
+  if (q->pending) resolver_drop(resolver, q->pending);
+  q->pending = NULL;
+  net->ops->close(net, q->ticket);
+  q->ticket = -1;
+}
+
+static int ask(struct net *net, struct resolver **resolver, struct net_lookup *q) {
+  if (!*resolver) *resolver = resolver_new();
+  if (!*resolver) return -ENOMEM;
+  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), status;
+  if (fd < 0) return -errno;
+  net_h ticket = net->ops->adopt(net, fd, true);
+  if (ticket < 0) {
+    close(fd);
+    return ticket;
+  }
+  q->ticket = ticket;
+  q->pending = resolver_ask(*resolver, q, fd, &status);
+  if (q->pending) return -EAGAIN;
+  host_forget(net, *resolver, q);
+  return status;
+}
+
+/* Takes the answer; -EAGAIN with the wake armed. */
+static int answer(struct net *net, struct resolver *resolver, struct net_lookup *q) {
+  uint64_t count;
+  int r;
+  do r = resolver_answer(resolver, q->pending, q);
+  while (r == -EAGAIN && net->ops->recv(net, q->ticket, &count, sizeof count) > 0);
+  return r;
+}
+
+int host_lookup(struct net *net, struct resolver **resolver, struct net_lookup *q) {
+  if (q->ticket < 0) {
+    int r = resolve_now(q, true);
+    if (r == status_from_eai(EAI_NONAME)) r = ask(net, resolver, q);
+    if (r != -EAGAIN) return r;
+  }
+  int r = answer(net, *resolver, q);
+  if (r == -EAGAIN) return r;
+  q->pending = NULL;
+  host_forget(net, *resolver, q);
+  return r;
+}
