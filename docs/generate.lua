@@ -29,24 +29,37 @@ local function c_string(literals)
   return (text:gsub("\\(.)", "%1"))
 end
 
-local levels = { SO = "socket(7)", IP = "ip(7)", V6 = "ipv6(7)", TCP = "tcp(7)" }
+local levels = {
+  SO = "socket(7)", IP = "ip(7)", V6 = "ipv6(7)", TCP = "tcp(7)", UDP = "udp(7)",
+}
 local types = {
   BOOL = "boolean",
+  BYTES = "string",
+  CRED = "table",
+  DEVICE = "string\\|integer",
+  ERROR = "string\\|nil",
+  INFO = "table",
   INT = "integer",
   LINGER = "integer\\|false",
+  MEMBER = "string\\|table",
+  MEMBERSIX = "string\\|table",
+  OUTGOING = "string\\|integer",
+  SOURCE = "table",
   STRING = "string",
-  ERROR = "string\\|nil",
+  TIMEVAL = "number",
+  UINT = "integer",
 }
+local access = { ["0"] = "get, set", ["1"] = "get", ["2"] = "set" }
 
 local function options()
   local rows = {}
   local row = 'ROW%(([A-Z0-9]+),%s*([%w_]+),%s*(%u+),%s*(%d),%s*"([^"]*)"%)'
-  for level, name, kind, readonly, does in read("src/net/option.c"):gmatch(row) do
+  for level, name, kind, ways, does in read("src/net/option.c"):gmatch(row) do
     rows[#rows + 1] = {
       name = name,
       type = assert(types[kind], kind),
       source = assert(levels[level], level),
-      readonly = readonly == "1",
+      access = assert(access[ways], ways),
       does = does,
     }
   end
@@ -62,8 +75,8 @@ local function option_stub()
   }
   for _, o in ipairs(options()) do
     local kind = o.type:gsub("\\", "")
-    local access = o.readonly and ", read only" or ""
-    lines[#lines + 1] = ('---| "%s" # %s%s: %s, %s'):format(o.name, kind, access, o.does,
+    local only = o.access:find(",") and "" or ", " .. o.access .. " only"
+    lines[#lines + 1] = ('---| "%s" # %s%s: %s, %s'):format(o.name, kind, only, o.does,
       o.source)
   end
   return head .. table.concat(lines, "\n") .. "\n"
@@ -73,12 +86,20 @@ local tables = {}
 
 function tables.options()
   local lines = {
-    "| option | Lua value | set | meaning and unit | source |",
+    "| option | Lua value | access | meaning and unit | source |",
     "|---|---|---|---|---|",
   }
   for _, o in ipairs(options()) do
     lines[#lines + 1] = ("| `%s` | %s | %s | %s | %s |"):format(o.name, o.type,
-      o.readonly and "no" or "yes", o.does, o.source)
+      o.access, o.does, o.source)
+  end
+  return lines
+end
+
+function tables.left()
+  local lines = { "| option | why it is left out |", "|---|---|" }
+  for name, why in read("src/net/option.c"):gmatch('LEFT%(([%w_]+),%s*"([^"]*)"%)') do
+    lines[#lines + 1] = ("| `%s` | %s |"):format(name, why)
   end
   return lines
 end

@@ -123,9 +123,9 @@ function net.serve(where, handler) end
 ---
 ---Codes: `EMFILE`, `ENFILE`, `EAFNOSUPPORT`.
 ---
----Raises: the family or the type is none of the constants.
+---Raises: the family or the type is none of the constants; packets of IP.
 ---
----Source: socket(2).
+---Source: socket(2), unix(7) (`SOCK_SEQPACKET`).
 ---
 ---```lua
 ---local net = require "net"
@@ -133,11 +133,64 @@ function net.serve(where, handler) end
 ---print(s:getsockopt("SO_TYPE") == net.SOCK_DGRAM)  --> true
 ---```
 ---@param family? integer `AF_INET` (the default), `AF_INET6` or `AF_UNIX`
----@param type? integer `SOCK_STREAM` (the default) or `SOCK_DGRAM`
+---@param type? integer `SOCK_STREAM` (the default), `SOCK_DGRAM`, or `SOCK_SEQPACKET` (Unix)
 ---@return net.socket? s the socket
 ---@return net.error? err
 ---@return net.code? code
 function net.socket(family, type) end
+
+---Two connected Unix sockets without names: for tests, or to talk to oneself.
+---`SOCK_SEQPACKET` keeps the borders of messages as datagrams do, over a connection that has
+---an end; an empty packet would read as that end, so `send("")` raises.
+---
+---Codes: `EMFILE`, `ENFILE`.
+---
+---Raises: a family other than `AF_UNIX`.
+---
+---Source: socketpair(2), unix(7).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair(net.AF_UNIX, net.SOCK_SEQPACKET))
+---a:send("one")
+---a:send("two")
+---print(b:recv(), b:recv())  --> one	two	nil	3
+---a:close()
+---print(select(3, b:recv()))  --> eof
+---b:close()
+---```
+---@param family? integer `net.AF_UNIX`, the default
+---@param type? integer `net.SOCK_STREAM` (the default), `net.SOCK_DGRAM` or `net.SOCK_SEQPACKET`
+---@return net.socket? a one end
+---@return net.socket b the other
+---@return net.error? err
+---@return net.code? code
+function net.socketpair(family, type) end
+
+---Takes a descriptor that is open already: from socket activation, a shell's `5<file`, or
+---another program. A socket becomes what it is (listening, connected, datagrams); a pipe, a
+---terminal or a file becomes a stream. From then on it is the socket's: `close` and the
+---garbage collector close it. `io.stdin` only borrows descriptor 0; this takes it.
+---
+---Other programs may share it, so `O_NONBLOCK` is never set on it. Sockets are used with
+---`MSG_DONTWAIT`; other files are asked with poll(2) first, and written in pieces of 4 KiB,
+---which a pipe takes without waiting. Two things can stop all tasks for a while: a client of a
+---shared listener that another program accepts first, and a terminal that is stopped
+---(Ctrl-S) within a piece. Descriptors above 2 are closed on exec.
+---
+---Codes: `EBADF` (nothing is open there), `EBUSY` (a socket or the runtime uses it).
+---
+---Source: socket(7) (`SO_DOMAIN`, `SO_TYPE`, `SO_ACCEPTCONN`), pipe(7), sd_listen_fds(3).
+---
+---```lua
+---local net = require "net"
+---print(select(3, net.fdopen(999)))  --> EBADF
+---```
+---@param fd integer the descriptor's number
+---@return net.socket? socket which owns it from now on
+---@return net.error? err
+---@return net.code? code
+function net.fdopen(fd) end
 
 ---Makes an address object from numbers. Names are for `getaddrinfo`.
 ---
@@ -305,6 +358,36 @@ function net.yield() end
 ---@return net.code? code
 function net.deadline(seconds, fn, ...) end
 
+---Waits until one of several sockets is ready: the classical loop of one task and many
+---clients. A reader is ready when bytes, the end or an error are there, in the socket's buffer
+---or in the kernel, and a listener when a client waits; a writer when there is room. A closed
+---socket is ready, since no operation on it waits. Both lists are empty when the time is up.
+---
+---A buffer that holds half a line counts as ready, so a loop over `poll` reads with `recv`.
+---
+---Raises: another task waits on one of them (the message names the task), and what is no
+---socket.
+---
+---Source: select(2), poll(2).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair())
+---a:send("x")
+---local readers, writers = net.poll({ a, b }, { a }, 1)
+---print(#readers, readers[1] == b, #writers)  --> 1	true	1
+---a:close()
+---b:close()
+---```
+---@param readers? net.socket[] those to read, accept or receive from
+---@param writers? net.socket[] those to send on
+---@param timeout? number seconds; 0 does not wait, nil has no limit
+---@return net.socket[]? ready_readers in the order of `readers`
+---@return net.socket[] ready_writers in the order of `writers`
+---@return net.error? err
+---@return net.code? code
+function net.poll(readers, writers, timeout) end
+
 -- ## Tasks together
 
 ---Runs a function, and waits for every task that it spawns with `group:spawn`: no task of
@@ -450,6 +533,9 @@ net.SOCK_STREAM = 1
 ---datagrams: UDP, udp(7)
 net.SOCK_DGRAM = 2
 
+---packets over a connection, Unix only, unix(7)
+net.SOCK_SEQPACKET = 5
+
 ---no more receiving, shutdown(2)
 net.SHUT_RD = 0
 
@@ -458,5 +544,73 @@ net.SHUT_WR = 1
 
 ---both
 net.SHUT_RDWR = 2
+
+-- ### Flags
+--
+-- Of `send` and `recv`, combined with `|`; [what they do](socket.md#flags).
+
+---the neighbour is alive: no ARP question, send(2)
+net.MSG_CONFIRM = 2048
+
+---to directly connected hosts only, send(2)
+net.MSG_DONTROUTE = 4
+
+---the code `EAGAIN` instead of a wait, recv(2)
+net.MSG_DONTWAIT = 64
+
+---more follows, send(2)
+net.MSG_MORE = 32768
+
+---no SIGPIPE; always on, send(2)
+net.MSG_NOSIGNAL = 16384
+
+---the urgent byte, tcp(7)
+net.MSG_OOB = 1
+
+---the bytes stay, recv(2)
+net.MSG_PEEK = 2
+
+-- ### Options by number
+--
+-- Levels for `setsockopt { level, number }`, and values of options.
+
+---level of the options of every socket, socket(7)
+net.SOL_SOCKET = 1
+
+---level of IPv4, ip(7)
+net.IPPROTO_IP = 0
+
+---level of IPv6, ipv6(7)
+net.IPPROTO_IPV6 = 41
+
+---level of TCP, tcp(7)
+net.IPPROTO_TCP = 6
+
+---level of UDP, udp(7)
+net.IPPROTO_UDP = 17
+
+---for `IP_TOS`: little delay, ip(7)
+net.IPTOS_LOWDELAY = 16
+
+---for `IP_TOS`: much throughput
+net.IPTOS_THROUGHPUT = 8
+
+---for `IP_TOS`: few losses
+net.IPTOS_RELIABILITY = 4
+
+---for `IP_TOS`: background traffic
+net.IPTOS_MINCOST = 2
+
+---for `IP_MTU_DISCOVER`: never set Don't Fragment, ip(7)
+net.IP_PMTUDISC_DONT = 0
+
+---for `IP_MTU_DISCOVER`: as the route says
+net.IP_PMTUDISC_WANT = 1
+
+---for `IP_MTU_DISCOVER`: always set it; too large fails with `EMSGSIZE`
+net.IP_PMTUDISC_DO = 2
+
+---for `IP_MTU_DISCOVER`: set it, and ignore the path MTU
+net.IP_PMTUDISC_PROBE = 3
 
 return net
