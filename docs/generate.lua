@@ -49,7 +49,13 @@ local types = {
   TIMEVAL = "number",
   UINT = "integer",
 }
-local access = { ["0"] = "get, set", ["1"] = "get", ["2"] = "set" }
+
+-- The access digit of a row: how the table and the stub tell it.
+local access = {
+  ["0"] = { table = "get, set", stub = "" },
+  ["1"] = { table = "get", stub = ", read only" },
+  ["2"] = { table = "set", stub = ", set only" },
+}
 
 local function options()
   local rows = {}
@@ -75,9 +81,8 @@ local function option_stub()
   }
   for _, o in ipairs(options()) do
     local kind = o.type:gsub("\\", "")
-    local only = o.access:find(",") and "" or ", " .. o.access .. " only"
-    lines[#lines + 1] = ('---| "%s" # %s%s: %s, %s'):format(o.name, kind, only, o.does,
-      o.source)
+    lines[#lines + 1] = ('---| "%s" # %s%s: %s, %s'):format(o.name, kind, o.access.stub,
+      o.does, o.source)
   end
   return head .. table.concat(lines, "\n") .. "\n"
 end
@@ -91,7 +96,7 @@ function tables.options()
   }
   for _, o in ipairs(options()) do
     lines[#lines + 1] = ("| `%s` | %s | %s | %s | %s |"):format(o.name, o.type,
-      o.access, o.does, o.source)
+      o.access.table, o.does, o.source)
   end
   return lines
 end

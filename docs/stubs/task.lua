@@ -100,7 +100,7 @@ local group = {}
 ---Starts a task of a [group](net.md#netgroup). It runs later, as with `net.spawn`. It may
 ---be joined; the group still waits for it, and raises its failure.
 ---
----Raises: the group has ended; `fn` is not a function.
+---Raises: the group has ended or has failed; `fn` is not a function.
 ---
 ---```lua
 ---local net = require "net"

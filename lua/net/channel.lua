@@ -25,7 +25,7 @@ end
 local function withdraw(self, entry)
   for i = self.first, self.last do
     if self.held[i] == entry then
-      table.remove(self.held, i)
+      table.move(self.held, i + 1, self.last + 1, i)
       self.last = self.last - 1
       return
     end

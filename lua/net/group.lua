@@ -6,6 +6,7 @@ local core = require "net.core"
 -- However the block is left, none of the set's tasks is left behind.
 local guard = {
   __close = function(self)
+    self.over = true
     self.set:cancel()
     repeat local task = self.set:next() until not task
   end,
@@ -26,8 +27,8 @@ Group.__name = "net.group"
 
 ---Starts a task of the group.
 function Group:spawn(f, ...)
-  if self.over then error("spawn: the group has ended", 2) end
-  return self.set:spawn(f, ...)
+  if self.block.over then error("spawn: the group has ended", 2) end
+  return self.block.set:spawn(f, ...)
 end
 
 local M = {}
@@ -36,14 +37,12 @@ local M = {}
 ---first failure, in f or a task, cancels all the others and is raised here.
 function M.group(f)
   local self <close> = guarded()
-  local group = setmetatable({ set = self.set }, Group)
-  local body = self.set:spawn(f, group)
+  local body = self.set:spawn(f, setmetatable({ block = self }, Group))
   local task = self.set:next()
   while task do
     if task ~= body then results(task) elseif task:status() == "failed" then task:join() end
     task = self.set:next()
   end
-  group.over = true
   return body:join()
 end
 

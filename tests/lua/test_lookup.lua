@@ -91,3 +91,35 @@ T.test("connect_and_listen_take_localhost_of_the_real_system", function()
   local a <close> = T.ok(net.connect("localhost", l:getsockname().port))
   T.ok(l:accept())
 end)
+
+T.test("threads_answer_many_lookups_at_once", function()
+  local tasks = {}
+  for i = 1, 100 do
+    tasks[i] = net.spawn(net.getaddrinfo, "localhost", i, { family = net.AF_INET })
+  end
+  for i = 1, 100 do T.eq(T.list(T.ok(tasks[i]:join())), "127.0.0.1:" .. i) end
+end)
+
+T.test("a_lookup_that_threads_do_may_be_cancelled", function()
+  local before = T.open_files()
+  local tasks = {}
+  for i = 1, 50 do tasks[i] = net.spawn(net.gethostbyname, "localhost") end
+  net.yield()
+  for i = 1, 50, 2 do tasks[i]:cancel() end
+  for i = 1, 50 do
+    local name, _, code = tasks[i]:join()
+    T.ok(name == "127.0.0.1" or i % 2 == 1 and code == "cancelled", code)
+  end
+  collectgarbage() -- what a cancelled look-up holds goes with its object
+  local patience = net.now() + 10 -- threads may still read files for those who have gone
+  while T.open_files() > before + 1 and net.now() < patience do net.sleep(0.01) end
+  T.ok(T.open_files() <= before + 1, "no ticket is left")
+end)
+
+T.test("a_lookup_that_threads_do_has_a_deadline", function()
+  for _ = 1, 20 do
+    local name, _, code = net.deadline(0.000001, net.gethostbyname, "localhost")
+    T.ok(name == "127.0.0.1" or code == "timeout", code)
+  end
+  T.eq(net.gethostbyname("localhost"), "127.0.0.1")
+end)

@@ -259,3 +259,55 @@ T.test("closing_wakes_those_who_queue_to_send", function()
   a:close()
   for i = 1, 4 do T.fails("closed", senders[i]:join()) end
 end)
+
+T.test("queued_sends_of_every_size_keep_their_order", function()
+  local a, b = T.pair()
+  local sizes = { 1, 16383, 7, 16384, 16385, 2, 100000, 3, 65536, 9 }
+  local parts = {}
+  for i = 1, 60 do parts[i] = pattern(sizes[i % #sizes + 1], string.char(65 + i % 26)) end
+  net.spawn(function()
+    for _, part in ipairs(parts) do T.eq(a:send(part), #part) end
+    a:close()
+  end)
+  T.ok(T.ok(b:read("a")) == table.concat(parts))
+end)
+
+T.test("close_delivers_everything_that_was_sent", function()
+  local a, b = T.pair()
+  for i = 1, 20000 do a:send(("%08d\n"):format(i)) end
+  a:close()
+  local n = 0
+  for line in b:lines() do
+    n = n + 1
+    T.eq(tonumber(line), n)
+  end
+  T.eq(n, 20000)
+end)
+
+T.test("queued_sends_wait_for_room", function()
+  local a, b = T.pair()
+  local sent = 0
+  local sender = net.spawn(function()
+    for _ = 1, 100000 do sent = sent + a:send(("x"):rep(100)) end
+    a:close()
+  end)
+  while sender:status() ~= "waiting" do net.yield() end
+  T.ok(sent < 10000000)
+  T.eq(T.drain(b), 10000000)
+  T.eq(sender:join(), nil)
+end)
+
+T.test("the_error_of_a_queued_send_is_told_by_the_next_call", function()
+  local a, b = T.pair()
+  b:setsockopt("SO_LINGER", 0)
+  b:close()
+  net.sleep(0.001)
+  local n, err, code = a:send("x")
+  if n then
+    net.yield()
+    n, err, code = a:send("x")
+  end
+  T.eq(n, nil)
+  T.ok(code == "ECONNRESET" or code == "EPIPE", err)
+  T.fails(code == "EPIPE" and code or "ECONNRESET", a:send("x"))
+end)
