@@ -96,7 +96,7 @@ all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
 lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
-             tests/regress/*.lua tests/lint/*.lua)
+             tests/regress/*.lua tests/lint/*.lua tests/support/*.lua)
 
 # --- Rules ---------------------------------------------------------------------------
 

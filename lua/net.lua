@@ -10,14 +10,20 @@ for _, internal in ipairs {
   net[internal] = nil
 end
 
--- A socket for `address`, with `prepare` run on it; closed again when that fails.
+local undo = {
+  __close = function(self)
+    if not self.done then self.socket:close() end
+  end,
+}
+
+-- A socket for `address`, with `prepare` run on it; closed again when that fails or is
+-- interrupted.
 local function open(address, kind, prepare)
   local s, err, code = core.socket(address.family, kind)
   if not s then return nil, err, code end
-  local ok
-  ok, err, code = prepare(s, address)
-  if ok then return s end
-  s:close()
+  local attempt <close> = setmetatable({ socket = s }, undo)
+  attempt.done, err, code = prepare(s, address)
+  if attempt.done then return s end
   return nil, err, code
 end
 

@@ -9,7 +9,8 @@ local internal = { ["net.core"] = core }
 -- As Lua's own require, but in Lua, so that a module may wait while it loads. A second task
 -- that asks meanwhile waits for the first.
 
-local loading = {}
+local loading = {} -- name -> the task that loads it; false: before any task
+local awaited = {} -- task -> the name that it waits for
 
 local function c_function(name, path)
   local open = "luaopen_" .. name:gsub("^.*%-", ""):gsub("%.", "_")
@@ -69,7 +70,7 @@ end
 
 local function load_module(name)
   local loader, where = find(name)
-  loading[name] = core.running() or true
+  loading[name] = core.running()
   local _ <close> = setmetatable({}, { __close = function() loading[name] = nil end })
   local value = loader(name, where)
   if value ~= nil then package.loaded[name] = value end
@@ -77,12 +78,26 @@ local function load_module(name)
   return package.loaded[name], where
 end
 
-function require(name)
-  local first = loading[name]
-  if first and first == core.running() then
-    error("loop while loading module '" .. name .. "'", 2)
-  end
+-- Raises when `name` is being loaded by this task, or by one that waits for this task.
+local function check_loop(name, me)
+  local task = loading[name]
+  while task and task ~= me do task = loading[awaited[task]] end
+  if task then error("loop while loading module '" .. name .. "'", 3) end
+end
+
+-- Waits until another task has loaded the module. This is rare: looking again is enough.
+local function await(name, me)
+  local _ <close> = setmetatable({}, { __close = function() awaited[me] = nil end })
+  awaited[me] = name
   while loading[name] do core.sleep(0.001) end
+end
+
+function require(name)
+  local me = core.running() or false
+  if loading[name] then
+    check_loop(name, me)
+    await(name, me)
+  end
   local value = internal[name] or package.loaded[name]
   if value then return value end
   return load_module(name)

@@ -153,6 +153,11 @@ static int step(lua_State *L, lua_State *co, int slot, int nargs, lua_KFunction 
   return k == wrap_k ? wrap_done(L, co, n) : resume_done(L, co, n);
 }
 
+/* The scheduler alone resumes a task's own thread, which coroutine.running has given away. */
+static bool is_task(lua_State *co) {
+  return *interrupt_depth(co) >= TASK_DEPTH;
+}
+
 /* Begins a run: [co, arguments ...] -> [co, scope], the arguments on co. Gives how many,
  * or -1 with a message on top. */
 static int begin(lua_State *L, lua_State *co) {
@@ -165,9 +170,11 @@ static int begin(lua_State *L, lua_State *co) {
     lua_pushfstring(L, "coroutine is waiting: %s", lua_tostring(L, -1));
     return -1;
   }
-  if (!move(L, co, nargs)) {
+  bool refused = is_task(co);
+  if (refused || !move(L, co, nargs)) {
     lua_settop(L, 1);
-    lua_pushliteral(L, "too many arguments to resume");
+    lua_pushstring(L, refused ? "cannot resume non-suspended coroutine"
+                              : "too many arguments to resume");
     return -1;
   }
   lua_pushlightuserdata(L, s->current ? s->current->scope : NULL);
@@ -212,7 +219,9 @@ static int wrap(lua_State *L) {
 
 /* coroutine.close(co) -> true | false, error. A wait inside it is cancelled first.      */
 static int close_coroutine(lua_State *L) {
-  check_thread(L, 1);
+  lua_State *co = check_thread(L, 1);
+  if (is_task(co) && lua_status(co) == LUA_YIELD)
+    return luaL_error(L, "cannot close a task; cancel it");
   lua_settop(L, 1);
   struct sched *s = sched_of(L);
   struct task *t = waiting_task(L, 1);

@@ -13,6 +13,7 @@ bool gate_open(const struct gate *g, const struct sched *s) {
 }
 
 void gate_enter(struct gate *g, struct sched *s) {
+  if (!s->current) return; /* a finalizer after the end: it cannot wait either */
   if (s->current->gate != g) gate_leave(s->current); /* one that an error left behind */
   g->holder = s->current;
   s->current->gate = g;

@@ -21,7 +21,7 @@ void gate_init(struct gate *g);
 /* True when the running task holds the gate or could take it. */
 bool gate_open(const struct gate *g, const struct sched *s);
 
-/* The running task takes an open gate, for as long as it waits inside an operation. */
+/* The running task, if there is one, takes an open gate, for as long as it waits inside an operation. */
 void gate_enter(struct gate *g, struct sched *s);
 
 /* Leaves the gate that `t` holds, if any, and hands it to the first in the queue. */

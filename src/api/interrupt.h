@@ -23,7 +23,9 @@ struct scope {
   const void *error; /* identity of the error that was raised for it last */
 };
 
-/* The depth of protected calls in a thread, kept in the thread itself. */
+/* The depth of protected calls in a thread, kept in the thread itself. A task's own thread
+ * begins at TASK_DEPTH, which tells it from a script's coroutine. */
+enum { TASK_DEPTH = 1 << 20 };
 static inline intptr_t *interrupt_depth(lua_State *L) {
   return lua_getextraspace(L);
 }

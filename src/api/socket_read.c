@@ -20,9 +20,11 @@ enum {
 
 /* --- takers: what is wanted, from the buffer ------------------------------------------ */
 
+/* Pushes n bytes and takes them, and `drop` more, out of the buffer. A push may run
+ * finalizers, and one of them may close this very socket. */
 static int push_bytes(lua_State *L, struct socket *s, size_t n, size_t drop) {
   lua_pushlstring(L, buf_len(&s->stream.in) ? buf_bytes(&s->stream.in) : "", n);
-  stream_take(&s->stream, n + drop);
+  if (s->h >= 0) stream_take(&s->stream, n + drop);
   return 1;
 }
 

@@ -190,6 +190,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &body_key);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
+  *interrupt_depth(t->L) = TASK_DEPTH;
   luaL_checkstack(t->L, nargs + 2, "too many arguments");
   lua_xmove(L, t->L, nargs + 2);
   t->id = ++s->last_id;
@@ -202,6 +203,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
 
 void task_unpark(struct task *t) {
   gate_leave(t);
+  list_remove(&t->queued); /* or it would be handed a gate that it does not wait for */
   loop_ready(&t->sched->loop, &t->waiter);
 }
 

@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/status.h"
 
@@ -34,6 +35,16 @@ static int keep(struct net_lookup *q, const struct addrinfo *found) {
   return 0;
 }
 
+/* RFC 6761 section 6.3: "localhost" and names below it are the loopback address, also on a
+ * machine whose /etc/hosts does not say so. */
+static bool is_localhost(const char *host) {
+  static const char name[] = "localhost";
+  size_t len = strlen(host), n = sizeof name - 1;
+  if (len > 0 && host[len - 1] == '.') len--;
+  if (len < n || strncasecmp(host + len - n, name, n) != 0) return false;
+  return len == n || host[len - n - 1] == '.';
+}
+
 static int forward(struct net_lookup *q, bool numeric) {
   struct addrinfo hints = {
       .ai_family = q->family,
@@ -45,11 +56,20 @@ static int forward(struct net_lookup *q, bool numeric) {
   /* getaddrinfo(3): one of node and service must be given */
   const char *service = q->service || q->host ? q->service : "0";
   int eai = getaddrinfo(q->host, service, &hints, &found);
+  if (!numeric && eai != 0 && eai != EAI_SERVICE && q->host && is_localhost(q->host)) {
+    hints.ai_flags = 0; /* without a name and AI_PASSIVE it is the loopback address */
+    eai = getaddrinfo(NULL, service ? service : "0", &hints, &found);
+  }
   if (eai == EAI_SYSTEM) return -errno;
   if (eai != 0) return status_from_eai(eai);
   int r = keep(q, found);
   freeaddrinfo(found);
   return r;
+}
+
+static bool is_loopback(const struct addr *a) {
+  if (addr_family(a) == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&a->u.in6.sin6_addr);
+  return addr_family(a) == AF_INET && a->u.in.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
 }
 
 static int reverse(struct net_lookup *q, bool numeric) {
@@ -58,6 +78,11 @@ static int reverse(struct net_lookup *q, bool numeric) {
       (q->name_required ? NI_NAMEREQD : 0) | (q->type == SOCK_DGRAM ? NI_DGRAM : 0);
   int eai = getnameinfo(&q->of->u.sa, q->of->len, q->name, sizeof q->name, q->port_name,
                         sizeof q->port_name, flags);
+  if (eai == EAI_NONAME && is_loopback(q->of)) {
+    eai = getnameinfo(&q->of->u.sa, q->of->len, NULL, 0, q->port_name,
+                      sizeof q->port_name, flags & ~NI_NAMEREQD);
+    strcpy(q->name, "localhost");
+  }
   if (eai == EAI_SYSTEM) return -errno;
   return eai == 0 ? 0 : status_from_eai(eai);
 }

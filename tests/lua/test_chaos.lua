@@ -134,7 +134,7 @@ local function finish(w)
 end
 
 T.test("whatever_tasks_do_to_each_other_nothing_crashes_or_hangs", {
-  net = "fake", seeds = 300,
+  net = "fake", seeds = 150,
 }, function()
   local w = begin(T.seed)
   for _ = 1, 8 do
@@ -147,7 +147,7 @@ T.test("whatever_tasks_do_to_each_other_nothing_crashes_or_hangs", {
 end)
 
 T.test("the_same_on_real_sockets_with_hard_faults", {
-  net = "hard", seeds = 60, stderr = { "" },
+  net = "hard", seeds = 40, stderr = { "" },
 }, function()
   local w = begin(T.seed)
   for _ = 1, 8 do

@@ -203,6 +203,27 @@ T.test("failed_connects_leave_no_descriptor", function()
   T.eq(T.open_files(), before)
 end)
 
+T.test("an_interrupted_connect_closes_its_socket_at_once", { net = "fake" }, function()
+  collectgarbage("stop")
+  local before = T.open_handles()
+  T.fails("timeout", net.deadline(1, net.connect, "192.0.2.1:80"))
+  T.eq(T.open_handles(), before)
+  local task = T.waiting(net.connect, "192.0.2.1:80")
+  task:cancel()
+  T.fails("cancelled", task:join())
+  T.eq(T.open_handles(), before)
+end)
+
+T.test("an_interrupted_lookup_is_forgotten", { net = "fake" }, function()
+  collectgarbage("stop")
+  local before = T.open_handles()
+  T.fails("timeout", net.deadline(1, net.connect, "slow.test:80"))
+  T.fails("timeout", net.deadline(1, net.gethostbyname, "slow.test"))
+  T.ok(T.open_handles() <= before + 2, "questions may wait for a collection")
+  collectgarbage()
+  T.eq(T.open_handles(), before)
+end)
+
 -- --- collection ------------------------------------------------------------------------
 
 T.test("a_socket_that_nobody_holds_is_closed", function()
@@ -278,6 +299,82 @@ T.test("memory_of_closed_connections_is_given_back", function()
   local after = round(300)
   T.ok(after < before + 50, before .. " → " .. after .. " KiB")
 end)
+
+-- --- __gc metamethods that use sockets -------------------------------------------------
+
+T.test("a_gc_metamethod_that_reads_the_stream_that_is_read_loses_no_byte", function()
+  local a, b = T.pair()
+  local sender = net.spawn(function()
+    for i = 1, 20000 do a:send(("%08d\n"):format(i)) end
+    a:close()
+  end)
+  collectgarbage("generational")
+  local stolen, stopped = 0, false
+  local function steal()
+    setmetatable({}, { __gc = function()
+      if stopped then return end
+      if b:pending() > 0 then stolen = stolen + #b:recv(1) end
+      steal()
+    end })
+  end
+  steal()
+  local got = 0
+  while true do
+    local data, err = b:read_exact(9)
+    if not data then
+      stopped = true
+      got = got + err.partial
+      break
+    end
+    got = got + #data
+    local _ = { data } -- something to collect
+  end
+  T.eq(got + stolen, 180000) -- how much is stolen depends on the collector
+  sender:join()
+end)
+
+T.test("a_gc_metamethod_that_closes_the_stream_that_is_read_is_harmless", function()
+  collectgarbage("generational")
+  for _ = 1, 20 do
+    local a, b = T.pair()
+    local sender = net.spawn(function()
+      a:send(("x"):rep(2000000))
+      a:close()
+    end)
+    b:peek(1)
+    setmetatable({}, { __gc = function() b:close() end })
+    for _ = 1, 2 do
+      local data = b:read_exact(500000)
+      T.ok(data == nil or data == ("x"):rep(500000))
+    end
+    b:close()
+    sender:join()
+  end
+end)
+
+local operations = {
+  recv = function(_, b) return b:recv() end,
+  read = function(_, b) return b:read() end,
+  accept = function(l) return l:accept() end,
+  send = function(_, b) return b:send(("x"):rep(2 ^ 24 | 0)) end,
+  recvfrom = function(_, _, u) return u:recvfrom() end,
+  sleep = function() return net.sleep(1) end,
+}
+for name, operation in pairs(operations) do
+  T.test("a_gc_metamethod_after_the_end_cannot_wait_in_" .. name, {
+    stderr = "only a task can wait",
+  }, function()
+    local l, u = T.listener(), net.udp("127.0.0.1:0")
+    local a, b = T.pair()
+    setmetatable({}, { __gc = function()
+      local _, err = pcall(operation, l, b, u)
+      io.stderr:write(tostring(err), "\n")
+      for _, s in ipairs { l, u, a, b } do s:close() end
+    end })
+  end)
+end
+-- A number stands for the same test in every process.
+table.sort(T.tests, function(a, b) return a.name < b.name end)
 
 -- --- no descriptors left ---------------------------------------------------------------
 

@@ -111,6 +111,26 @@ T.test("modules_that_require_each_other_are_told", function()
   T.raises("loop while loading module 'one'", require, "one")
 end)
 
+T.test("modules_that_require_each_other_in_two_tasks_are_told", function()
+  local function both(name, other)
+    package.preload[name] = function()
+      net.sleep(0.001)
+      return require(other)
+    end
+  end
+  both("one", "two")
+  both("two", "one")
+  local one, two = net.spawn(require, "one"), net.spawn(require, "two")
+  local outcome = table.pack(net.deadline(2, function()
+    local ok, err = pcall(one.join, one)
+    return ok, err, pcall(two.join, two)
+  end))
+  one:cancel()
+  two:cancel()
+  T.eq(outcome[1], false)
+  T.match(tostring(outcome[2]) .. tostring(outcome[4]), "loop while loading module")
+end)
+
 T.test("bytecode_is_refused_everywhere", function()
   local code = string.dump(function() return 1 end)
   local dir <close> = folder_with { ["bytes.lua"] = code }

@@ -149,6 +149,7 @@ end
 
 T.limit_files = testing.limit_files
 T.open_files = testing.open_files
+T.open_handles = testing.open_handles
 T.descriptor_flags = testing.descriptor_flags
 T.drop_privileges = testing.drop_privileges
 T.interrupt = testing.interrupt

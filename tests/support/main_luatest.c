@@ -62,6 +62,13 @@ static int descriptor_flags(lua_State *L) {
   return 2;
 }
 
+/* testing.open_handles() -> how many handles of the net are open */
+static int open_handles(lua_State *L) {
+  struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  lua_pushinteger(L, rt->net->open);
+  return 1;
+}
+
 /* testing.drop_privileges(): this process is nobody's from now on */
 static int drop_privileges(lua_State *L) {
   enum { NOBODY = 65534 };
@@ -81,6 +88,7 @@ static const luaL_Reg functions[] = {
     {"interrupt",        interrupt       },
     {"limit_files",      limit_files     },
     {"open_files",       open_files      },
+    {"open_handles",     open_handles    },
     {NULL,               NULL            },
 };
 
