@@ -213,14 +213,15 @@ function net.address(host, port) end
 ---Gives one IPv4 address of a name, as text. `getaddrinfo` gives all, of both families.
 ---The system's `/etc/hosts` and `/etc/nsswitch.conf` are followed. A thread asks, so only
 ---the calling task waits; deadlines and `cancel` end the wait. At most eight questions are
----asked at a time, later ones queue. A numeric address is not asked at all. All this holds
----for every name in an address argument.
+---asked at a time, later ones queue. A numeric address is not asked at all. `localhost` is
+---the loopback address also where no file says so. All this holds for every name in an
+---address argument.
 ---
 ---Codes: `EAI_NONAME`, `EAI_AGAIN`, `EAI_FAIL`, `EAI_NODATA`.
 ---
 ---Raises: the name holds a NUL byte or is longer than 255 bytes.
 ---
----Source: getaddrinfo(3), hosts(5), nsswitch.conf(5).
+---Source: getaddrinfo(3), hosts(5), nsswitch.conf(5), RFC 6761 section 6.3 (localhost).
 ---
 ---```lua
 ---local net = require "net"
