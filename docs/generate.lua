@@ -29,8 +29,9 @@ local function c_string(literals)
   return (text:gsub("\\(.)", "%1"))
 end
 
-local levels = { SO = "socket(7)", IP = "ip(7)", V6 = "ipv6(7)", TCP = "tcp(7)",
-  UDP = "udp(7)" }
+local levels = {
+  SO = "socket(7)", IP = "ip(7)", V6 = "ipv6(7)", TCP = "tcp(7)", UDP = "udp(7)",
+}
 local types = {
   BOOL = "boolean",
   BYTES = "string",
@@ -40,8 +41,8 @@ local types = {
   INFO = "table",
   INT = "integer",
   LINGER = "integer\\|false",
-  MEMBER = "table",
-  MEMBERSIX = "table",
+  MEMBER = "string\\|table",
+  MEMBERSIX = "string\\|table",
   OUTGOING = "string\\|integer",
   SOURCE = "table",
   STRING = "string",
@@ -51,20 +52,20 @@ local types = {
 
 -- The access digit of a row: how the table and the stub tell it.
 local access = {
-  ["0"] = { set = "yes", stub = "" },
-  ["1"] = { set = "no", stub = ", read only" },
-  ["2"] = { set = "only", stub = ", set only" },
+  ["0"] = { table = "get, set", stub = "" },
+  ["1"] = { table = "get", stub = ", read only" },
+  ["2"] = { table = "set", stub = ", set only" },
 }
 
 local function options()
   local rows = {}
   local row = 'ROW%(([A-Z0-9]+),%s*([%w_]+),%s*(%u+),%s*(%d),%s*"([^"]*)"%)'
-  for level, name, kind, digit, does in read("src/net/option.c"):gmatch(row) do
+  for level, name, kind, ways, does in read("src/net/option.c"):gmatch(row) do
     rows[#rows + 1] = {
       name = name,
       type = assert(types[kind], kind),
       source = assert(levels[level], level),
-      access = assert(access[digit], digit),
+      access = assert(access[ways], ways),
       does = does,
     }
   end
@@ -90,12 +91,20 @@ local tables = {}
 
 function tables.options()
   local lines = {
-    "| option | Lua value | set | meaning and unit | source |",
+    "| option | Lua value | access | meaning and unit | source |",
     "|---|---|---|---|---|",
   }
   for _, o in ipairs(options()) do
     lines[#lines + 1] = ("| `%s` | %s | %s | %s | %s |"):format(o.name, o.type,
-      o.access.set, o.does, o.source)
+      o.access.table, o.does, o.source)
+  end
+  return lines
+end
+
+function tables.left()
+  local lines = { "| option | why it is left out |", "|---|---|" }
+  for name, why in read("src/net/option.c"):gmatch('LEFT%(([%w_]+),%s*"([^"]*)"%)') do
+    lines[#lines + 1] = ("| `%s` | %s |"):format(name, why)
   end
   return lines
 end
@@ -318,7 +327,9 @@ end
 
 -- --- the index -----------------------------------------------------------------------
 
-local pages = { "net", "socket", "address", "error", "task", "options", "globals" }
+local pages = {
+  "net", "socket", "address", "error", "task", "channel", "options", "globals",
+}
 
 local function index(titles, names)
   local lines = {
@@ -341,7 +352,7 @@ local function summary(name, blocks)
   for _, b in ipairs(blocks) do
     if b.args then
       local slug = b.name:gsub("[.:]", "")
-      local shown = b.name:gsub("^[st]%l+:", "")
+      local shown = b.name:gsub("^%l+:", "")
       links[#links + 1] = ("[%s](%s.md#%s)"):format(shown, name, slug)
     end
   end

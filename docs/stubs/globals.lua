@@ -211,6 +211,48 @@ package.overrides = ""
 ---the list of functions that `require` asks in turn
 package.searchers = {}
 
+-- ## What blocks or ends the process
+--
+-- These are Lua's own, but hand everything to the kernel first that scripts have sent:
+-- the bytes are on their way before the process blocks or ends.
+
+---Runs a shell command, as Lua's does. All tasks stand still until it has ended.
+---
+---```lua
+---print(os.execute("exit 3"))  --> nil	exit	3
+---```
+---@param command? string nil asks whether there is a shell
+---@return boolean? ok true when it ended with status 0
+---@return string kind `"exit"` or `"signal"`
+---@return integer status exit status, or the signal's number
+function os.execute(command) end
+
+---Starts a program and gives a file that reads its output or writes its input, as Lua's
+---does. Reading and closing that file stop all tasks.
+---
+---```lua
+---local f = io.popen("echo hello")
+---print(f:read())  --> hello
+---f:close()
+---```
+---@param command string a shell command
+---@param mode? string `"r"` (the default) or `"w"`
+---@return file*? file
+---@return string? message
+---@return integer? errno
+function io.popen(command, mode) end
+
+---Ends the program at once, as Lua's does: `<close>` variables of the tasks do not run. It
+---waits up to 10 seconds for peers that are slow to take what was sent to them.
+---
+---```lua
+---io.write("over\n")  --> over
+---os.exit(true)
+---```
+---@param status? boolean|integer true (the default) is 0, false is 1
+---@param close? boolean close the Lua state first
+function os.exit(status, close) end
+
 -- ## Protected calls and coroutines
 --
 -- A wait inside a script's own coroutine reaches the scheduler, not the script's

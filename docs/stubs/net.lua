@@ -17,16 +17,20 @@ local net = {}
 
 -- ## Short forms
 
----Connects a stream to a server. A name with several addresses is tried address by
----address, in the order of the resolver, until one answers; the error of the last then
----names them all. There is no time limit of its own: bound it with `net.deadline`.
+---Connects a stream to a server. When a name has several addresses they are tried side by
+---side: IPv6 and IPv4 by turns, beginning with the resolver's first; the next attempt
+---starts 0.25 s after the last one, or as soon as one has failed, and earlier ones go on.
+---The first that succeeds wins, and the others are closed. When all fail, the error is
+---that of the last and its text names every attempt. There is no time limit of its own:
+---bound it with `net.deadline`.
 ---
 ---Codes: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `ENOENT` (Unix),
 ---`EAI_*`.
 ---
 ---Raises: the address is malformed, or has no host or no port.
 ---
----Source: connect(2), RFC 9293 section 3.5, RFC 6724 (the order of addresses).
+---Source: connect(2), RFC 9293 section 3.5, RFC 6724 (the order of addresses), RFC 8305
+---sections 4 and 5 (attempts side by side).
 ---
 ---```lua
 ---local net = require "net"
@@ -119,9 +123,9 @@ function net.serve(where, handler) end
 ---
 ---Codes: `EMFILE`, `ENFILE`, `EAFNOSUPPORT`.
 ---
----Raises: the family or the type is none of the constants.
+---Raises: the family or the type is none of the constants; packets of IP.
 ---
----Source: socket(2).
+---Source: socket(2), unix(7) (`SOCK_SEQPACKET`).
 ---
 ---```lua
 ---local net = require "net"
@@ -129,11 +133,64 @@ function net.serve(where, handler) end
 ---print(s:getsockopt("SO_TYPE") == net.SOCK_DGRAM)  --> true
 ---```
 ---@param family? integer `AF_INET` (the default), `AF_INET6` or `AF_UNIX`
----@param type? integer `SOCK_STREAM` (the default) or `SOCK_DGRAM`
+---@param type? integer `SOCK_STREAM` (the default), `SOCK_DGRAM`, or `SOCK_SEQPACKET` (Unix)
 ---@return net.socket? s the socket
 ---@return net.error? err
 ---@return net.code? code
 function net.socket(family, type) end
+
+---Two connected Unix sockets without names: for tests, or to talk to oneself.
+---`SOCK_SEQPACKET` keeps the borders of messages as datagrams do, over a connection that has
+---an end; an empty packet would read as that end, so `send("")` raises.
+---
+---Codes: `EMFILE`, `ENFILE`.
+---
+---Raises: a family other than `AF_UNIX`.
+---
+---Source: socketpair(2), unix(7).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair(net.AF_UNIX, net.SOCK_SEQPACKET))
+---a:send("one")
+---a:send("two")
+---print(b:recv(), b:recv())  --> one	two	nil	3
+---a:close()
+---print(select(3, b:recv()))  --> eof
+---b:close()
+---```
+---@param family? integer `net.AF_UNIX`, the default
+---@param type? integer `net.SOCK_STREAM` (the default), `net.SOCK_DGRAM` or `net.SOCK_SEQPACKET`
+---@return net.socket? a one end
+---@return net.socket b the other
+---@return net.error? err
+---@return net.code? code
+function net.socketpair(family, type) end
+
+---Takes a descriptor that is open already: from socket activation, a shell's `5<file`, or
+---another program. A socket becomes what it is (listening, connected, datagrams); a pipe, a
+---terminal or a file becomes a stream. From then on it is the socket's: `close` and the
+---garbage collector close it. `io.stdin` only borrows descriptor 0; this takes it.
+---
+---Other programs may share it, so `O_NONBLOCK` is never set on it. Sockets are used with
+---`MSG_DONTWAIT`; other files are asked with poll(2) first, and written in pieces of 4 KiB,
+---which a pipe takes without waiting. Two things can stop all tasks for a while: a client of a
+---shared listener that another program accepts first, and a terminal that is stopped
+---(Ctrl-S) within a piece. Descriptors above 2 are closed on exec.
+---
+---Codes: `EBADF` (nothing is open there), `EBUSY` (a socket or the runtime uses it).
+---
+---Source: socket(7) (`SO_DOMAIN`, `SO_TYPE`, `SO_ACCEPTCONN`), pipe(7), sd_listen_fds(3).
+---
+---```lua
+---local net = require "net"
+---print(select(3, net.fdopen(999)))  --> EBADF
+---```
+---@param fd integer the descriptor's number
+---@return net.socket? socket which owns it from now on
+---@return net.error? err
+---@return net.code? code
+function net.fdopen(fd) end
 
 ---Makes an address object from numbers. Names are for `getaddrinfo`.
 ---
@@ -154,14 +211,17 @@ function net.socket(family, type) end
 function net.address(host, port) end
 
 ---Gives one IPv4 address of a name, as text. `getaddrinfo` gives all, of both families.
----The system's `/etc/hosts` and `/etc/nsswitch.conf` are followed. The resolver of this
----version answers before anything else runs, so a slow name server delays all tasks.
+---The system's `/etc/hosts` and `/etc/nsswitch.conf` are followed. A thread asks, so only
+---the calling task waits; deadlines and `cancel` end the wait. At most eight questions are
+---asked at a time, later ones queue. A numeric address is not asked at all. `localhost` is
+---the loopback address also where no file says so. All this holds for every name in an
+---address argument.
 ---
 ---Codes: `EAI_NONAME`, `EAI_AGAIN`, `EAI_FAIL`, `EAI_NODATA`.
 ---
 ---Raises: the name holds a NUL byte or is longer than 255 bytes.
 ---
----Source: getaddrinfo(3), hosts(5), nsswitch.conf(5).
+---Source: getaddrinfo(3), hosts(5), nsswitch.conf(5), RFC 6761 section 6.3 (localhost).
 ---
 ---```lua
 ---local net = require "net"
@@ -299,6 +359,164 @@ function net.yield() end
 ---@return net.code? code
 function net.deadline(seconds, fn, ...) end
 
+---Waits until one of several sockets is ready: the classical loop of one task and many
+---clients. A reader is ready when bytes, the end or an error are there, in the socket's buffer
+---or in the kernel, and a listener when a client waits; a writer when there is room. A closed
+---socket is ready, since no operation on it waits. Both lists are empty when the time is up.
+---
+---A buffer that holds half a line counts as ready, so a loop over `poll` reads with `recv`.
+---
+---Raises: another task waits on one of them (the message names the task), and what is no
+---socket.
+---
+---Source: select(2), poll(2).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair())
+---a:send("x")
+---local readers, writers = net.poll({ a, b }, { a }, 1)
+---print(#readers, readers[1] == b, #writers)  --> 1	true	1
+---a:close()
+---b:close()
+---```
+---@param readers? net.socket[] those to read, accept or receive from
+---@param writers? net.socket[] those to send on
+---@param timeout? number seconds; 0 does not wait, nil has no limit
+---@return net.socket[]? ready_readers in the order of `readers`
+---@return net.socket[] ready_writers in the order of `writers`
+---@return net.error? err
+---@return net.code? code
+function net.poll(readers, writers, timeout) end
+
+-- ## Tasks together
+
+---Runs a function, and waits for every task that it spawns with `group:spawn`: no task of
+---the group outlives the call. The first failure, of the function or of a task, cancels
+---all the others, waits until they have ended, and is raised here. The same happens when
+---the call itself is left by a deadline or `cancel`. A task that was cancelled alone is no
+---failure. A plain `net.spawn` inside makes a task of nobody's group.
+---
+---Raises: what the function or one of the tasks raised.
+---
+---```lua
+---local net = require "net"
+---local sum = 0
+---net.group(function(g)
+---  for i = 1, 3 do g:spawn(function() net.sleep(0.01) sum = sum + i end) end
+---end)
+---print(sum)  --> 6
+---print(pcall(net.group, function(g)
+---  g:spawn(net.sleep, 100)
+---  g:spawn(error, "broken", 0)
+---end))  --> false	broken
+---```
+---@param fn fun(group:net.group):any... gets the group
+---@return any ... the results of `fn`
+function net.group(fn) end
+
+---Runs functions at the same time and gives the results of the one that ends first. The
+---others are cancelled, and have ended when the call returns.
+---
+---Raises: what the first to end raised; no function is given.
+---
+---```lua
+---local net = require "net"
+---print(net.race(
+---  function() net.sleep(10) return "the slow one" end,
+---  function() net.sleep(0.01) return "the quick one" end
+---))  --> the quick one
+---```
+---@param ... function what runs, without arguments
+---@return any ... the results of the first
+function net.race(...) end
+
+---Runs functions at the same time, waits for all of them, and gives the first result of
+---each, in the order of the functions. The first failure cancels the others and is raised.
+---
+---Raises: what one of the functions raised.
+---
+---```lua
+---local net = require "net"
+---local function after(seconds, value) net.sleep(seconds) return value end
+---print(net.all(
+---  function() return after(0.02, "one") end,
+---  function() return after(0.01, "two") end
+---))  --> one	two
+---```
+---@param ... function what runs, without arguments
+---@return any ... one result a function, nil where it gave none
+function net.all(...) end
+
+---Makes a [channel](channel.md): a queue of values between tasks.
+---
+---Raises: the capacity is no whole number, or negative.
+---
+---```lua
+---local net = require "net"
+---local channel = net.channel(10)
+---net.spawn(function()
+---  for i = 1, 3 do channel:put(i) end
+---  channel:close()
+---end)
+---for value in channel do print(value) end
+-----> 1
+-----> 2
+-----> 3
+---```
+---@param capacity? integer values that are held before `put` waits; 0 (the default): none
+---@return net.channel channel
+function net.channel(capacity) end
+
+---Lists the tasks that are alive, the oldest first. Ctrl-\ (SIGQUIT) prints the same on
+---standard error. Each row has:
+---
+---| field | meaning |
+---|---|---|
+---| `id` | the number that reports and `--trace` show |
+---| `status` | `"running"`, `"ready"` or `"waiting"` |
+---| `spawned` | where it was spawned, `file:line` |
+---| `where` | the script's line in which it waits or runs |
+---| `waits_in` | the operation and the peer, `"recv 192.0.2.1:80"`; nil unless it waits |
+---| `seconds` | for how long; nil unless it waits |
+---
+---```lua
+---local net = require "net"
+---local task <const> = net.spawn(net.sleep, 100)
+---net.yield()
+---for _, row in ipairs(net.tasks()) do print(row.id, row.status, row.waits_in) end
+-----> 1	running	nil
+-----> 2	waiting	sleep
+---task:cancel()
+---```
+---@return table[] tasks
+function net.tasks() end
+
+---Runs a function as a new task whenever a signal comes. A second call replaces the
+---function; nil gives the signal its former meaning back. Signals that come before that
+---task is made count as one. A handler keeps no program alive: it ends when its last task
+---ends.
+---
+---These can be taken: `SIGALRM`, `SIGCHLD`, `SIGCONT`, `SIGHUP`, `SIGINT`, `SIGQUIT`,
+---`SIGTERM`, `SIGUSR1`, `SIGUSR2`, `SIGWINCH`. Who takes `SIGINT` or `SIGTERM` has to end
+---the program; who takes `SIGQUIT` has no report at Ctrl-\.
+---
+---Raises: the name is none of these.
+---
+---Source: signal(7), sigaction(2).
+---
+---```lua
+---local net = require "net"
+---local came = net.channel(1)
+---net.on_signal("SIGUSR1", function(name) came:put(name) end)
+---os.execute("kill -USR1 $PPID")
+---print(came:get())  --> SIGUSR1
+---net.on_signal("SIGUSR1", nil)
+---```
+---@param name string the signal's name
+---@param fn fun(name:string)? what runs; nil takes it away
+function net.on_signal(name, fn) end
+
 -- ## Constants
 
 ---IPv4, ip(7)
@@ -316,6 +534,9 @@ net.SOCK_STREAM = 1
 ---datagrams: UDP, udp(7)
 net.SOCK_DGRAM = 2
 
+---packets over a connection, Unix only, unix(7)
+net.SOCK_SEQPACKET = 5
+
 ---no more receiving, shutdown(2)
 net.SHUT_RD = 0
 
@@ -324,5 +545,73 @@ net.SHUT_WR = 1
 
 ---both
 net.SHUT_RDWR = 2
+
+-- ### Flags
+--
+-- Of `send` and `recv`, combined with `|`; [what they do](socket.md#flags).
+
+---the neighbour is alive: no ARP question, send(2)
+net.MSG_CONFIRM = 2048
+
+---to directly connected hosts only, send(2)
+net.MSG_DONTROUTE = 4
+
+---the code `EAGAIN` instead of a wait, recv(2)
+net.MSG_DONTWAIT = 64
+
+---more follows, send(2)
+net.MSG_MORE = 32768
+
+---no SIGPIPE; always on, send(2)
+net.MSG_NOSIGNAL = 16384
+
+---the urgent byte, tcp(7)
+net.MSG_OOB = 1
+
+---the bytes stay, recv(2)
+net.MSG_PEEK = 2
+
+-- ### Options by number
+--
+-- Levels for `setsockopt { level, number }`, and values of options.
+
+---level of the options of every socket, socket(7)
+net.SOL_SOCKET = 1
+
+---level of IPv4, ip(7)
+net.IPPROTO_IP = 0
+
+---level of IPv6, ipv6(7)
+net.IPPROTO_IPV6 = 41
+
+---level of TCP, tcp(7)
+net.IPPROTO_TCP = 6
+
+---level of UDP, udp(7)
+net.IPPROTO_UDP = 17
+
+---for `IP_TOS`: little delay, ip(7)
+net.IPTOS_LOWDELAY = 16
+
+---for `IP_TOS`: much throughput
+net.IPTOS_THROUGHPUT = 8
+
+---for `IP_TOS`: few losses
+net.IPTOS_RELIABILITY = 4
+
+---for `IP_TOS`: background traffic
+net.IPTOS_MINCOST = 2
+
+---for `IP_MTU_DISCOVER`: never set Don't Fragment, ip(7)
+net.IP_PMTUDISC_DONT = 0
+
+---for `IP_MTU_DISCOVER`: as the route says
+net.IP_PMTUDISC_WANT = 1
+
+---for `IP_MTU_DISCOVER`: always set it; too large fails with `EMSGSIZE`
+net.IP_PMTUDISC_DO = 2
+
+---for `IP_MTU_DISCOVER`: set it, and ignore the path MTU
+net.IP_PMTUDISC_PROBE = 3
 
 return net

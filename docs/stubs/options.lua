@@ -4,12 +4,19 @@
 -- [`socket:setsockopt`](socket.md#socketsetsockopt) and
 -- [`socket:getsockopt`](socket.md#socketgetsockopt) take an option by its name in C. A
 -- name that is not in the table raises an error that names the nearest one; so does
--- setting an option that can only be read.
+-- setting an option that can only be read. The table holds every option of socket(7),
+-- ip(7), ipv6(7), tcp(7) and udp(7) that a script can use; those that it cannot use stand
+-- [below](#left-out). Others are
+-- [asked by number](socket.md#options-by-number).
 --
 -- @table options
 --
 -- A `boolean` is `true` or `false`, not 0 or 1. `SO_LINGER` is a number of seconds, or
 -- `false` for off. `SO_ERROR` is the name of an errno, or `nil` when no error is pending.
+-- `SO_PEERCRED` is `{pid=, uid=, gid=}`. An interface is a name or an index; for IPv4 one
+-- of its addresses will do, and `IP_MULTICAST_IF` gives that. A membership is an address, or
+-- `{group=, interface=}`; one for a single sender is `{group=, source=, interface=}`, where
+-- the interface is one of its addresses.
 -- `SO_REUSEADDR` is set by `bind` on TCP sockets unless the script has set it itself
 -- ([decision 0008](../decisions/0008-reuseaddr-at-bind.md)).
 --
@@ -22,29 +29,98 @@
 -- print(pcall(s.setsockopt, s, "TCP_NODELEY", true))
 -- --> false	…no socket option is named 'TCP_NODELEY'; did you mean 'TCP_NODELAY'?
 -- ```
+--
+-- ## Left out
+--
+-- These of the man pages have no use here. Asking for one raises with the reason.
+--
+-- @table left
 
 ---The names that `setsockopt` and `getsockopt` know: the rows of src/net/option.c.
 ---@alias net.option
+---| "IPV6_ADD_MEMBERSHIP" # string|table, set only: join a multicast group: {group=, interface=}, ipv6(7)
+---| "IPV6_DROP_MEMBERSHIP" # string|table, set only: leave a multicast group: {group=, interface=}, ipv6(7)
+---| "IPV6_MTU" # integer: the path MTU of the connection in bytes, ipv6(7)
+---| "IPV6_MTU_DISCOVER" # integer: path MTU discovery, an IP_PMTUDISC_ number, ipv6(7)
+---| "IPV6_MULTICAST_HOPS" # integer: hops that a sent multicast may take; -1: the route's, ipv6(7)
+---| "IPV6_MULTICAST_IF" # string|integer: the interface that multicasts leave by; 0: the route's, ipv6(7)
+---| "IPV6_MULTICAST_LOOP" # boolean: this machine gets the multicasts that it sends, ipv6(7)
+---| "IPV6_RECVHOPLIMIT" # boolean: recvmsg tells each datagram's hop limit, ipv6(7)
+---| "IPV6_RECVPKTINFO" # boolean: recvmsg tells each datagram's local address, ipv6(7)
+---| "IPV6_RECVTCLASS" # boolean: recvmsg tells each datagram's traffic class, ipv6(7)
+---| "IPV6_TCLASS" # integer: traffic class, 0 to 255; -1: the default, ipv6(7)
+---| "IPV6_UNICAST_HOPS" # integer: hops that a sent packet may take; -1: the route's, ipv6(7)
 ---| "IPV6_V6ONLY" # boolean: an IPv6 socket takes no IPv4 peers, ipv6(7)
+---| "IP_ADD_MEMBERSHIP" # string|table, set only: join a multicast group: {group=, interface=}, ip(7)
+---| "IP_ADD_SOURCE_MEMBERSHIP" # table, set only: join for one sender: {group=, source=, interface=}, ip(7)
+---| "IP_BIND_ADDRESS_NO_PORT" # boolean: bind to port 0 leaves the choice to connect, ip(7)
+---| "IP_BLOCK_SOURCE" # table, set only: drop a sender of a joined group, ip(7)
+---| "IP_DROP_MEMBERSHIP" # string|table, set only: leave a multicast group: {group=, interface=}, ip(7)
+---| "IP_DROP_SOURCE_MEMBERSHIP" # table, set only: leave one sender of a group, ip(7)
+---| "IP_FREEBIND" # boolean: bind to an address that this machine does not have yet, ip(7)
+---| "IP_MTU" # integer, read only: the path MTU of the connection in bytes, ip(7)
+---| "IP_MTU_DISCOVER" # integer: path MTU discovery, an IP_PMTUDISC_ number, ip(7)
+---| "IP_MULTICAST_ALL" # boolean: get what any socket of this machine has joined, ip(7)
+---| "IP_MULTICAST_IF" # string|integer: the interface that multicasts leave by, ip(7)
+---| "IP_MULTICAST_LOOP" # boolean: this machine gets the multicasts that it sends, ip(7)
+---| "IP_MULTICAST_TTL" # integer: hops that a sent multicast may take, 0 to 255, ip(7)
+---| "IP_OPTIONS" # string: options of every sent packet, at most 40 bytes, ip(7)
+---| "IP_PKTINFO" # boolean: recvmsg tells each datagram's local address, ip(7)
+---| "IP_RECVTOS" # boolean: recvmsg tells each datagram's type of service, ip(7)
+---| "IP_RECVTTL" # boolean: recvmsg tells each datagram's time to live, ip(7)
 ---| "IP_TOS" # integer: type-of-service byte, 0 to 255, ip(7)
+---| "IP_TRANSPARENT" # boolean: take packets for foreign addresses; needs CAP_NET_ADMIN, ip(7)
 ---| "IP_TTL" # integer: hops that a sent packet may take, 1 to 255, ip(7)
+---| "IP_UNBLOCK_SOURCE" # table, set only: take a blocked sender again, ip(7)
 ---| "SO_ACCEPTCONN" # boolean, read only: the socket listens, socket(7)
+---| "SO_BINDTODEVICE" # string: the only interface that packets may use; empty: any, socket(7)
 ---| "SO_BROADCAST" # boolean: datagrams may go to broadcast addresses, socket(7)
+---| "SO_BUSY_POLL" # integer: microseconds that a receive may poll the device, socket(7)
+---| "SO_DEBUG" # boolean: the kernel's debugging; needs CAP_NET_ADMIN, socket(7)
 ---| "SO_DOMAIN" # integer, read only: the address family, an AF_ number, socket(7)
+---| "SO_DONTROUTE" # boolean: send to directly connected hosts only, socket(7)
 ---| "SO_ERROR" # string|nil, read only: the pending error, which reading clears, socket(7)
+---| "SO_INCOMING_CPU" # integer: the processor that takes the packets; -1: unknown, socket(7)
+---| "SO_INCOMING_NAPI_ID" # integer, read only: the receive queue of the last packet; 0: unknown, socket(7)
 ---| "SO_KEEPALIVE" # boolean: probe a silent peer, and break when it is gone, socket(7)
 ---| "SO_LINGER" # integer|false: seconds that close waits for unsent bytes, socket(7)
+---| "SO_MARK" # integer: mark of every packet, for routing; needs CAP_NET_ADMIN, socket(7)
+---| "SO_OOBINLINE" # boolean: urgent bytes stay in the stream, socket(7)
+---| "SO_PASSCRED" # boolean: recvmsg tells each Unix message's sender, socket(7)
+---| "SO_PEEK_OFF" # integer: where MSG_PEEK begins on a Unix socket; -1: the front, socket(7)
+---| "SO_PEERCRED" # table, read only: {pid=, uid=, gid=} of a Unix peer when it connected, socket(7)
+---| "SO_PEERSEC" # string, read only: the security label of a Unix peer, socket(7)
+---| "SO_PRIORITY" # integer: priority of every sent packet, 0 to 6, socket(7)
 ---| "SO_PROTOCOL" # integer, read only: the protocol, an IPPROTO_ number, socket(7)
 ---| "SO_RCVBUF" # integer: receive buffer in bytes; the kernel doubles it, socket(7)
+---| "SO_RCVBUFFORCE" # integer, set only: as SO_RCVBUF, beyond the limit; needs CAP_NET_ADMIN, socket(7)
+---| "SO_RCVLOWAT" # integer: bytes that have to be there before it counts as readable, socket(7)
+---| "SO_RCVTIMEO" # number, read only: seconds that other programs wait; here: settimeout, socket(7)
 ---| "SO_REUSEADDR" # boolean: bind although closed connections hold the port, socket(7)
 ---| "SO_REUSEPORT" # boolean: several sockets of one user share the port, socket(7)
+---| "SO_RXQ_OVFL" # boolean: recvmsg tells how many datagrams were dropped so far, socket(7)
+---| "SO_SELECT_ERR_QUEUE" # boolean: a queued error counts as urgent data for poll(2), socket(7)
 ---| "SO_SNDBUF" # integer: send buffer in bytes; the kernel doubles it, socket(7)
+---| "SO_SNDBUFFORCE" # integer, set only: as SO_SNDBUF, beyond the limit; needs CAP_NET_ADMIN, socket(7)
+---| "SO_SNDLOWAT" # integer, read only: always 1 on Linux, socket(7)
+---| "SO_SNDTIMEO" # number, read only: seconds that other programs wait; here: settimeout, socket(7)
+---| "SO_TIMESTAMP" # boolean: recvmsg tells when each datagram came, to 1 us, socket(7)
+---| "SO_TIMESTAMPNS" # boolean: recvmsg tells when each datagram came, to 1 ns, socket(7)
 ---| "SO_TYPE" # integer, read only: the socket type, a SOCK_ number, socket(7)
 ---| "TCP_CONGESTION" # string: the congestion control: reno, cubic, bbr ..., tcp(7)
 ---| "TCP_CORK" # boolean: send full segments only, for 200 milliseconds, tcp(7)
+---| "TCP_DEFER_ACCEPT" # integer: seconds that accept waits for the first bytes, tcp(7)
+---| "TCP_FASTOPEN" # integer: clients that may wait with data in the SYN (RFC 7413), tcp(7)
+---| "TCP_FASTOPEN_CONNECT" # boolean: connect sends with the first data (RFC 7413), tcp(7)
+---| "TCP_INFO" # table, read only: the table of socket:info(), tcp(7)
 ---| "TCP_KEEPCNT" # integer: unanswered probes that break the connection, tcp(7)
 ---| "TCP_KEEPIDLE" # integer: seconds of silence before the first probe, tcp(7)
 ---| "TCP_KEEPINTVL" # integer: seconds between probes, tcp(7)
+---| "TCP_LINGER2" # integer: seconds in FIN-WAIT-2 after close; -1: none, tcp(7)
+---| "TCP_MAXSEG" # integer: largest segment in bytes, tcp(7)
 ---| "TCP_NODELAY" # boolean: send small segments at once (Nagle off), tcp(7)
 ---| "TCP_QUICKACK" # boolean: acknowledge at once; does not stay on, tcp(7)
+---| "TCP_SYNCNT" # integer: times that connect repeats its SYN, 1 to 255, tcp(7)
 ---| "TCP_USER_TIMEOUT" # integer: milliseconds that sent bytes may wait for ACK, tcp(7)
+---| "TCP_WINDOW_CLAMP" # integer: largest receive window in bytes, tcp(7)
+---| "UDP_CORK" # boolean: gather what is sent into one datagram until it is off, udp(7)

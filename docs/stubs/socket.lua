@@ -93,8 +93,8 @@ function socket:listen(backlog) end
 function socket:accept() end
 
 ---Connects to a server. On a datagram socket it only fixes the peer: nothing is sent,
----`send` and `recv` are for that peer, and datagrams of others are dropped. A name takes
----its first address; `net.connect` tries all.
+---`send` and `recv` are for that peer, and datagrams of others are dropped. Of a name it
+---takes the first address, while a thread asks for it; `net.connect` tries all.
 ---
 ---Codes: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EISCONN`,
 ---`timeout`, `EAI_*`. A failed `connect` of a stream makes `send` and `recv` raise.
@@ -119,9 +119,11 @@ function socket:accept() end
 function socket:connect(host, port) end
 
 ---Ends one direction. `SHUT_WR` tells the peer that no more bytes come (it reads the end
----of the stream), while this side can still receive.
+---of the stream), while this side can still receive. The end comes after all that was
+---sent: the call waits for tasks that are sending, and until the kernel has taken every
+---byte. After a `timeout` nothing is lost and nothing is shut; ask again, or close.
 ---
----Codes: `ENOTCONN`, `closed`.
+---Codes: `ENOTCONN`, `timeout`, `closed`; the error of an earlier `send`.
 ---
 ---Source: shutdown(2), RFC 9293 section 3.6.
 ---
@@ -143,8 +145,15 @@ function socket:connect(host, port) end
 function socket:shutdown(how) end
 
 ---Closes the socket. Whoever waits on it gets the code `closed`. A second `close` does
----nothing. A stream that is closed with bytes unread may reset the connection, and the
----peer may then lose what was sent to it: read to the end first (RFC 2525 section 2.17).
+---nothing. What was sent still leaves: the descriptor stays open in the background until
+---the kernel has taken the bytes, at the program's end for 10 seconds at most. A stream
+---that is closed with bytes unread may reset the connection, and the peer may then lose
+---what was sent to it: read to the end first (RFC 2525 section 2.17).
+---
+---The socket is closed also when the call gives `nil, err, code`: they tell that bytes of
+---an earlier `send` could not be handed over.
+---
+---Codes: `ECONNRESET` and other failures of a send that no call has told yet.
 ---
 ---Source: close(2).
 ---
@@ -155,21 +164,30 @@ function socket:shutdown(how) end
 ---local data, err, code = s:recvfrom()
 ---print(code, err.text)  --> closed	closed at …:3
 ---```
----@return boolean ok always true
+---@return true? ok
+---@return net.error? err
+---@return net.code? code
 function socket:close() end
 
 -- ## Sending
 
----Sends everything, or fails. When the peer is slow the task waits until there is room,
----so a script cannot fill the memory. Success means that the system has the bytes, not
----that the peer has read them. On a connected datagram socket it sends one datagram.
+---Sends everything, or fails. Success means *accepted*: bytes on a stream leave together,
+---in order, once a turn, at the latest when this task waits; up to 16 KiB are copied, more
+---go to the kernel at once. A failure on the way is told once, by the next `send`,
+---`recv`, `shutdown` or `close` of this socket. Whether the peer has read the bytes only
+---its answer tells.
 ---
----Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes that
----went.
+---When the peer is slow the task waits, as soon as 64 KiB of this socket are held back: a
+---script cannot fill the memory. On a connected datagram socket one datagram leaves at
+---once.
+---
+---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
+---call that were accepted.
 ---
 ---Raises: the stream is not connected; a fragment is not a string.
 ---
----Source: send(2), RFC 9293 section 3.10.2.
+---Source: send(2), RFC 9293 section 3.10.2,
+---[decision 0009](../decisions/0009-queued-sends.md).
 ---
 ---```lua
 ---local net = require "net"
@@ -181,10 +199,11 @@ function socket:close() end
 ---print(conn:read())                    --> abcd1
 ---```
 ---@param data string|(string|number)[] the bytes, or a list of fragments
+---@param flags? integer [`net.MSG_…`](#flags), combined with `|`
 ---@return integer? bytes how many, which is all
 ---@return net.error? err
 ---@return net.code? code
-function socket:send(data) end
+function socket:send(data, flags) end
 
 ---Another name of `send`, as the course's slides call it.
 ---
@@ -200,7 +219,9 @@ function socket:send(data) end
 ---@return net.code? code
 function socket:write(data) end
 
----Sends once, and shows how much the kernel took: what send(2) in C does.
+---Sends once, at once, and shows how much the kernel itself took: what send(2) in C does.
+---What was queued before leaves first. It tells a broken connection in the same call,
+---where `send` tells it in the next.
 ---
 ---Codes: as `send`.
 ---
@@ -245,6 +266,34 @@ function socket:send_some(data) end
 ---@return net.code? code
 function socket:sendto(data, host, port) end
 
+-- ## Flags
+--
+-- `send(data, flags)`, `recv(n, flags)` and `recvfrom(n, flags)` take flags as integers:
+--
+-- | flag | `recv` | `send` |
+-- |---|---|---|
+-- | `MSG_DONTWAIT` | code `EAGAIN` instead of waiting | what is accepted at once; `EAGAIN` when nothing is |
+-- | `MSG_PEEK` | the bytes stay | |
+-- | `MSG_OOB` | waits for the urgent byte; `EINVAL` with `SO_OOBINLINE` | the last byte is urgent |
+-- | `MSG_MORE` | | UDP: gathers one datagram; TCP: holds a short segment back |
+-- | `MSG_DONTROUTE`, `MSG_CONFIRM` | | send(2) |
+-- | `MSG_NOSIGNAL` | no effect | always on |
+--
+-- An urgent byte leaves in its place after what was sent before it. It has to be asked for
+-- before the stream is read past it: then it is lost (tcp(7), RFC 6093). A stream's send
+-- with `MSG_OOB`, `MSG_MORE` or `MSG_DONTROUTE` goes to the kernel in the call itself, after
+-- what was queued before it.
+--
+-- ```lua
+-- local net = require "net"
+-- local server <close> = assert(net.listen("127.0.0.1:0"))
+-- local client <close> = assert(net.connect(server:getsockname()))
+-- local conn <close> = assert(server:accept())
+-- print(select(3, conn:recv(10, net.MSG_DONTWAIT)))  --> EAGAIN
+-- client:send("!", net.MSG_OOB)
+-- print(conn:recv(1, net.MSG_OOB))  --> !
+-- ```
+
 -- ## Receiving datagrams
 
 ---Waits for one datagram. What does not fit into `n` bytes is lost, and `size` tells.
@@ -264,12 +313,13 @@ function socket:sendto(data, host, port) end
 ---print(data, from == b:getsockname(), size)  --> abcd	true	6
 ---```
 ---@param n? integer bytes at most, 0 to 65,535; 65,535 unless told
+---@param flags? integer `net.MSG_DONTWAIT`, `net.MSG_PEEK`
 ---@return string? data the datagram, cut to `n` bytes
 ---@return net.address? from the sender; nil for a Unix socket without a name
 ---@return integer size bytes that the datagram had; more than `#data` when it was cut
 ---@return net.error? err
 ---@return net.code? code
-function socket:recvfrom(n) end
+function socket:recvfrom(n, flags) end
 
 -- ## Receiving a stream
 --
@@ -298,10 +348,11 @@ function socket:recvfrom(n) end
 ---print(select(3, conn:recv()))  --> eof
 ---```
 ---@param n? integer bytes at most; 65,536 unless told, and never more than 262,144 at once
+---@param flags? integer [`net.MSG_…`](#flags), combined with `|`
 ---@return string? data
 ---@return net.error? err
 ---@return net.code? code
-function socket:recv(n) end
+function socket:recv(n, flags) end
 
 ---Reads as Lua reads files. `"l"` gives a line without its end (LF or CRLF), `"L"` with
 ---it, `"a"` everything up to the end of the stream (`""` when there is nothing), a number
@@ -450,6 +501,136 @@ function socket:peek(n) end
 ---@return integer bytes
 function socket:pending() end
 
+-- ## Messages with more than bytes
+
+---Sends a message with what travels beside its bytes. On a Unix socket these are descriptors
+---(the receiver gets copies; these here stay open) and the program's credentials. On a stream
+---everything is sent, as `send` does, and what travels goes with the first byte.
+---
+---Codes: as `send`; `EBADF` (no such descriptor), `ETOOMANYREFS`.
+---
+---Raises: an unknown option, more than 253 descriptors, descriptors without a byte on a
+---stream, descriptors or credentials on what is no Unix socket, a closed socket in `fds`.
+---
+---Source: sendmsg(2), unix(7) (`SCM_RIGHTS`, `SCM_CREDENTIALS`).
+---
+---```lua
+---local net = require "net"
+---local a, b = assert(net.socketpair())
+---local x, y = assert(net.socketpair())
+---a:sendmsg("take this", { fds = { x } })
+---local data, message = b:recvmsg()
+---message.fds[1]:send("through the copy")
+---print(data, y:recv())  --> take this	through the copy
+---for _, s in ipairs { a, b, x, y, message.fds[1] } do s:close() end
+---```
+---@param data string the bytes
+---@param options? {fds?:(net.socket|integer)[],credentials?:boolean,to?:string|net.address,flags?:integer} what travels beside them, and to whom
+---@return integer? bytes how many, which is all
+---@return net.error? err
+---@return net.code? code
+function socket:sendmsg(data, options) end
+
+---Receives one message with what came beside it. Received descriptors are sockets of their
+---own, closed on exec: whoever does not want them closes them, and the collector closes what
+---is forgotten; `fileno` gives the number. More than `maxfds` are closed at once, and
+---`control_truncated` tells. `recv` drops descriptors. On a stream, bytes that the buffer
+---holds come first, with nothing beside them.
+---
+---Codes: `eof` (streams and packets), `timeout`, `closed`, `EAGAIN` (with `MSG_DONTWAIT`).
+---
+---Raises: another task reads this stream; the socket is not connected, where it has to be.
+---
+---Source: recvmsg(2), cmsg(3), unix(7), ip(7), ipv6(7).
+---
+---```lua
+---local net = require "net"
+---local a <close> = assert(net.udp("127.0.0.1:0"))
+---a:setsockopt("IP_RECVTTL", true):setsockopt("IP_TTL", 9)
+---a:sendmsg("ping", { to = a:getsockname() })
+---local data, message = a:recvmsg()
+---print(data, message.ttl, message.from == a:getsockname())  --> ping	9	true
+---```
+---@param n? integer bytes at most; 65,535 unless told
+---@param maxfds? integer descriptors at most, 0 to 253; 16 on Unix sockets unless told
+---@param flags? integer `MSG_DONTWAIT`; `MSG_PEEK` on datagrams
+---@return string? data the bytes
+---@return net.message message what came beside them
+---@return net.error? err
+---@return net.code? code
+function socket:recvmsg(n, maxfds, flags) end
+
+-- ### The message
+
+---What came beside the bytes, as `recvmsg` gives it.
+---@class net.message
+---@field from net.address? the sender, as `recvfrom` gives it
+---@field size integer bytes that the datagram had; on a stream those that came
+---@field truncated boolean the datagram was cut
+---@field control_truncated boolean descriptors or other data found no room, and were dropped
+---@field fds net.socket[] received descriptors as sockets, as `net.fdopen` gives them
+---@field credentials {pid:integer,uid:integer,gid:integer}? with `SO_PASSCRED`
+---@field ttl integer? hops left, with `IP_RECVTTL` or `IPV6_RECVHOPLIMIT`
+---@field tos integer? type of service or traffic class, with `IP_RECVTOS` or `IPV6_RECVTCLASS`
+---@field local_host string? the address it was sent to, with `IP_PKTINFO` or `IPV6_RECVPKTINFO`
+---@field interface integer? the index of the interface it came by, with the same
+---@field time_us integer? when it came, microseconds since 1970, with `SO_TIMESTAMP`
+---@field time_ns integer? the same in nanoseconds, with `SO_TIMESTAMPNS`
+---@field dropped integer? datagrams that this socket has lost so far, with `SO_RXQ_OVFL`
+local message = {}
+
+-- ## Multicast
+
+---Joins a multicast group, so that datagrams to it arrive here. The interface is a name, an
+---index or, for IPv4, one of its addresses; without it the system chooses by its routes. A
+---socket of both families (`net.udp`) joins groups of both.
+---
+---Sending: `IP_MULTICAST_IF`, `IP_MULTICAST_TTL`, `IP_MULTICAST_LOOP`, and for IPv6
+---`IPV6_MULTICAST_IF`, `IPV6_MULTICAST_HOPS`, `IPV6_MULTICAST_LOOP`.
+---
+---Codes: `ENODEV`, `EADDRINUSE` (joined already), `EINVAL` (no group), `ENOBUFS`.
+---
+---Raises: a stream or Unix socket; a group that is no IP address.
+---
+---Source: ip(7) (`IP_ADD_MEMBERSHIP`), ipv6(7) (`IPV6_ADD_MEMBERSHIP`), RFC 1112, RFC 3493.
+---
+---```lua
+---local net = require "net"
+---local s <close> = assert(net.udp(":0"))
+---assert(s:join("239.255.1.2", "lo"))
+---local from <close> = assert(net.socket(net.AF_INET, net.SOCK_DGRAM))
+---from:setsockopt("IP_MULTICAST_IF", "lo")
+---from:sendto("to all", "239.255.1.2", s:getsockname().port)
+---print((s:recv()))  --> to all
+---s:leave("239.255.1.2", "lo")
+---```
+---@param group string|net.address the group's address
+---@param interface? string|integer|net.address name, index, or IPv4 address
+---@return net.socket? self
+---@return net.error? err
+---@return net.code? code
+function socket:join(group, interface) end
+
+---Leaves a multicast group that was joined with the same arguments.
+---
+---Codes: `EADDRNOTAVAIL` (it was not joined).
+---
+---Source: ip(7) (`IP_DROP_MEMBERSHIP`), ipv6(7) (`IPV6_DROP_MEMBERSHIP`).
+---
+---```lua
+---local net = require "net"
+---local s <close> = assert(net.udp(":0"))
+---s:join("239.255.1.2", "lo")
+---print(s:leave("239.255.1.2", "lo") == s)          --> true
+---print(select(3, s:leave("239.255.1.2", "lo")))    --> EADDRNOTAVAIL
+---```
+---@param group string|net.address the group's address
+---@param interface? string|integer|net.address as `join` had it
+---@return net.socket? self
+---@return net.error? err
+---@return net.code? code
+function socket:leave(group, interface) end
+
 -- ## Names, time and options
 
 ---Tells the address that the socket is bound to.
@@ -500,11 +681,13 @@ function socket:getpeername() end
 ---@return net.socket self
 function socket:settimeout(seconds) end
 
----Sets an option by its name: [all options](options.md).
+---Sets an option by its name: [all options](options.md). One without a name here is a
+---pair of numbers ([options by number](#options-by-number)).
 ---
 ---Codes: what setsockopt(2) says: `ENOPROTOOPT`, `EINVAL`, `EDOM`, `EPERM`; `closed`.
 ---
----Raises: no such option, one that is read only, a value of the wrong type.
+---Raises: no such option, one that is left out (the message says why) or read only, a
+---value of the wrong type.
 ---
 ---Source: setsockopt(2), socket(7), tcp(7).
 ---
@@ -514,8 +697,8 @@ function socket:settimeout(seconds) end
 ---s:setsockopt("TCP_NODELAY", true)
 ---print(s:getsockopt("TCP_NODELAY"))  --> true
 ---```
----@param name net.option the option's name in C
----@param value boolean|integer|string as the table of options says
+---@param name net.option|integer[] the option's name in C, or `{level, number}`
+---@param value boolean|integer|string|table as the table of options says
 ---@return net.socket? self
 ---@return net.error? err
 ---@return net.code? code
@@ -525,7 +708,7 @@ function socket:setsockopt(name, value) end
 ---
 ---Codes: `ENOPROTOOPT`, `closed`.
 ---
----Raises: no such option.
+---Raises: no such option, one that is left out or can only be set.
 ---
 ---Source: getsockopt(2).
 ---
@@ -534,11 +717,12 @@ function socket:setsockopt(name, value) end
 ---local s <close> = assert(net.socket())
 ---print(s:getsockopt("SO_ACCEPTCONN"))  --> false
 ---```
----@param name net.option the option's name in C
----@return boolean|integer|string|nil value
+---@param name net.option|integer[] the option's name in C, or `{level, number}`
+---@param size? integer bytes at most, for a pair: the value is then raw bytes
+---@return boolean|integer|string|table|nil value
 ---@return net.error? err
 ---@return net.code? code
-function socket:getsockopt(name) end
+function socket:getsockopt(name, size) end
 
 ---Tells the descriptor, for other programs' tools (`ss`, `lsof`) and for reading traces.
 ---The socket still owns it.
@@ -554,3 +738,48 @@ function socket:getsockopt(name) end
 ---@return net.error? err
 ---@return net.code? code
 function socket:fileno() end
+
+-- ## Options by number
+--
+-- An option that has no name here is a pair: `setsockopt({level, number}, value)` takes a
+-- boolean, an integer (an `int` in C) or a string of raw bytes; `getsockopt({level, number})`
+-- gives an integer, and with a size raw bytes.
+--
+-- ```lua
+-- local net = require "net"
+-- local s <close> = assert(net.socket())
+-- s:setsockopt({ net.IPPROTO_TCP, 1 }, true) -- TCP_NODELAY in linux/tcp.h
+-- print(s:getsockopt("TCP_NODELAY"), s:getsockopt { net.IPPROTO_TCP, 1 })  --> true	1
+-- ```
+--
+-- Values of other types: `SO_PEERCRED` is `{pid=, uid=, gid=}`; memberships are an address, or
+-- `{group=, interface=}`; those for one sender `{group=, source=, interface=}`, where the
+-- interface is one of its addresses; `IP_MULTICAST_IF` takes an interface and gives an address;
+-- `IP_OPTIONS` is raw bytes; `SO_RCVTIMEO` is seconds and can only be read.
+
+-- ## What TCP knows
+
+---What the kernel knows of a TCP connection. Field names carry their units: `rtt_us`,
+---`rtt_variance_us`, `min_rtt_us`, `rto_us`, `snd_cwnd_segments`, `snd_mss_bytes`,
+---`bytes_acked` (the SYN counts as one), `bytes_received`, `bytes_sent`, `retransmits` (of the
+---segment in flight), `total_retransmits`, `lost_segments`, `delivery_rate_bytes_per_s`,
+---`pacing_rate_bytes_per_s`, `not_sent_bytes`, `last_data_sent_ms` … `state` is a name of RFC
+---9293 (`"ESTABLISHED"`), `congestion_state` one of `"open"`, `"disorder"`, `"cwr"`,
+---`"recovery"`, `"loss"`; `ecn`, `sack`, `timestamps`, `window_scaling` are booleans. Fields
+---that an older kernel does not tell are nil.
+---
+---Raises: a socket that is not TCP.
+---
+---Source: tcp(7) (`TCP_INFO`), linux/tcp.h, RFC 9293 section 3.3.2, RFC 4898.
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local client <close> = assert(net.connect(server:getsockname()))
+---local info = assert(client:info())
+---print(info.state, info.retransmits, info.rtt_us > 0)  --> ESTABLISHED	0	true
+---```
+---@return table<string,integer|string|boolean>? info the fields
+---@return net.error? err
+---@return net.code? code
+function socket:info() end

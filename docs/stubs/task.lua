@@ -12,7 +12,10 @@
 -- inside `pcall`, metamethods, iterators, coroutines, `require`, `<close>`.
 --
 -- **What stops all tasks.** The wait of the operating system is not ours: `os.execute`,
--- `io.popen`, and the files of `io.open` stop the whole program until they are done.
+-- `io.popen`, and the files of `io.open` stop the whole program until they are done. So
+-- does a task that only computes: after 100 ms of processor time it is named once on
+-- standard error, with its line; `SOQUETE_WATCHDOG=off` in the environment keeps that
+-- quiet. Names do not stop anybody: threads ask for them.
 --
 -- **Interruptions.** A deadline, `cancel`, SIGINT and SIGTERM are one mechanism. The wait
 -- raises an [error object](error.md); every later wait in the same scope raises again;
@@ -22,7 +25,13 @@
 -- shell); a second one ends it at once.
 --
 -- **When all tasks wait for each other** nothing can wake any of them. The program says
--- so, tells where each task waits, and ends with status 1.
+-- so, tells where each task waits, and ends with status 1. Ctrl-\ (SIGQUIT) prints the
+-- same list at any time, and [`net.tasks`](net.md#nettasks) gives it as a table.
+--
+-- **Tasks that belong together** run in a [`net.group`](net.md#netgroup), which waits for
+-- all of them and ends them all when one fails. [`net.race`](net.md#netrace) and
+-- [`net.all`](net.md#netall) are made of the same; [channels](channel.md) carry values
+-- from task to task.
 
 ---@class net.task
 local task = {}
@@ -82,3 +91,25 @@ function task:cancel() end
 ---```
 ---@return "ready"|"running"|"waiting"|"done"|"failed"|"cancelled" status
 function task:status() end
+
+-- ## Groups
+
+---@class net.group
+local group = {}
+
+---Starts a task of a [group](net.md#netgroup). It runs later, as with `net.spawn`. It may
+---be joined; the group still waits for it, and raises its failure.
+---
+---Raises: the group has ended or has failed; `fn` is not a function.
+---
+---```lua
+---local net = require "net"
+---print(net.group(function(g)
+---  local task = g:spawn(function(a, b) return a + b end, 2, 3)
+---  return task:join()
+---end))  --> 5
+---```
+---@param fn function what the task runs
+---@param ... any its arguments
+---@return net.task task
+function group:spawn(fn, ...) end

@@ -14,6 +14,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 ln -s "$program" "$work/bin/soquete"
 export PATH=$work/bin:$PATH work
+# A slow machine would put the watchdog's line into any page.
+export SOQUETE_WATCHDOG=off
 
 pages=("$@")
 # Backwards, so that the guides, which take longest, come first.

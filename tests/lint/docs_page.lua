@@ -18,7 +18,7 @@
 --   text     <!-- output -->             what the block before it printed
 --
 -- After "run" and "output" also: "numbers vary" (digits are not compared), "needs
--- COMMAND" (skipped where it is absent). In expected output "…" stands for any text, and
+-- COMMAND" (skipped where it is absent), "watchdog" (which is off otherwise). In expected output "…" stands for any text, and
 -- a line of it for any lines or none.
 
 local net = require "net"
@@ -86,8 +86,9 @@ end
 
 local page = {} -- the state of the page that is being checked
 
-local function shell(command)
-  write(page.folder .. "/command.sh", command .. "\n")
+local function shell(command, words)
+  local before = words and words.watchdog and "unset SOQUETE_WATCHDOG\n" or ""
+  write(page.folder .. "/command.sh", before .. command .. "\n")
   return run(("cd %s && timeout -k 1 60 sh command.sh"):format(page.folder))
 end
 
@@ -159,7 +160,7 @@ local function run_commands(where, block, words)
     elseif command.text == "echo $?" then
       check_output(where, want, tostring(page.status), words)
     else
-      page.output, page.status = shell(command.text)
+      page.output, page.status = shell(command.text, words)
       check_output(where .. " $ " .. command.text, want, page.output, words)
     end
   end
@@ -186,7 +187,7 @@ local function run_lua(where, block, words, name)
   local text = table.concat(block.lines, "\n") .. "\n"
   name = name or "example.lua"
   write(page.folder .. "/" .. name, text)
-  page.output, page.status = shell("soquete " .. name)
+  page.output, page.status = shell("soquete " .. name, words)
   local status = tonumber(words.status or 0)
   check(where, page.status == status, ("status %s:\n%s"):format(page.status, page.output))
   if not text:find("%-%->") then return end

@@ -58,6 +58,7 @@ local function changed_globals()
   add("", grep("src/api/loader.c", 'replace_global%(L, "(%w+)"'))
   add("package.", { "embedded", "overrides", "searchers" })
   add("", grep("lua/net/boot.lua", "\nfunction (%w+)%("))
+  add("", grep("lua/net/boot.lua", "\n([%w.]+) = preceded%("))
   add("io.", grep("lua/net/stdin.lua", "\nfunction io%.(%w+)%("))
   add("io.stdin:", grep("lua/net/stdin.lua", 'rawset%(stdin, "(%w+)"'))
   return names
@@ -65,11 +66,17 @@ end
 
 local function live_names()
   local names = changed_globals()
+  local function add_methods(prefix, object)
+    for name in pairs(debug.getmetatable(object).__index) do
+      if not name:find("^__") then names[prefix .. name] = true end
+    end
+  end
   local s <close> = assert(net.socket())
-  local task = net.spawn(function() end)
   for name in pairs(net) do names["net." .. name] = true end
-  for name in pairs(debug.getmetatable(s).__index) do names["socket:" .. name] = true end
-  for name in pairs(debug.getmetatable(task).__index) do names["task:" .. name] = true end
+  add_methods("socket:", s)
+  add_methods("task:", net.spawn(function() end))
+  add_methods("channel:", net.channel())
+  net.group(function(g) add_methods("group:", g) end)
   return names
 end
 
