@@ -65,6 +65,7 @@ static int bind_k(lua_State *L, int status, lua_KContext deadline) {
   if (r < 0) return step_failed(L, s, "bind", r, f.address);
   struct addr a;
   address_get(L, SLOT_ADDRESS, s->family, &a);
+  if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "bind", STATUS_CLOSED); /* by a __gc */
   allow_restart(s);
   r = net_bind(s->sched->loop.net, s->h, &a);
   if (r < 0) return step_failed(L, s, "bind", r, NULL);
@@ -230,6 +231,8 @@ static int connect_k(lua_State *L, int status, lua_KContext deadline) {
   struct addr a;
   address_get(L, SLOT_ADDRESS, s->family, &a);
   begin_anew(L, s);
+  if (s->h < 0)
+    return socket_fail(L, SLOT_SOCKET, "connect", STATUS_CLOSED); /* by a __gc */
   lua_pushvalue(L, SLOT_ADDRESS);
   lua_setiuservalue(L, SLOT_SOCKET, SOCKET_PEER);
   r = net_connect(s->sched->loop.net, s->h, &a);

@@ -191,7 +191,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
   *interrupt_depth(t->L) = TASK_DEPTH;
-  luaL_checkstack(t->L, nargs + 2, "too many arguments");
+  if (!lua_checkstack(t->L, nargs + 2)) luaL_error(L, "spawn: too many arguments");
   lua_xmove(L, t->L, nargs + 2);
   t->id = ++s->last_id;
   t->cancelled = s->stopping;
