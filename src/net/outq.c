@@ -131,9 +131,11 @@ static void flush_entry(struct outq *q, struct outq_slot *slot) {
   if (slot->entry) leave(q, &q->entries[slot->entry - 1]);
 }
 
-/* True when `n` more bytes can join the handle's entry: it is the last in the arena. */
-static bool is_last(const struct outq *q, const struct outq_slot *slot, size_t n) {
-  return slot->entry == q->count && q->used + n <= OUTQ_ARENA_BYTES;
+/* True when `n` more bytes can join the handle's entry: it is the last in the arena, and
+ * as a remainder it would not be too large. */
+static bool can_join(const struct outq *q, const struct outq_slot *slot, size_t n) {
+  if (slot->entry != q->count || q->used + n > OUTQ_ARENA_BYTES) return false;
+  return q->entries[slot->entry - 1].len + n <= OUTQ_REST_BYTES;
 }
 
 static int begin_entry(struct outq *q, struct outq_slot *slot, net_h h) {
@@ -148,7 +150,7 @@ static int begin_entry(struct outq *q, struct outq_slot *slot, net_h h) {
 
 static ssize_t append(struct outq *q, struct outq_slot *slot, net_h h, const char *bytes,
                       size_t n) {
-  if (slot->entry && !is_last(q, slot, n)) flush_entry(q, slot);
+  if (slot->entry && !can_join(q, slot, n)) flush_entry(q, slot);
   if (slot->error) return outq_error(q, h);
   if (held(slot) > 0) return extend(q, slot, bytes, n);
   if (q->used + n > OUTQ_ARENA_BYTES) outq_flush_all(q);
