@@ -228,7 +228,7 @@ static int fake_shutdown(struct net *net, net_h h, int how) {
 }
 
 static int fake_flush(struct net *net, net_h h) {
-  slot_of(net, h);
+  if (h >= 0) slot_of(net, h);
   return 0;
 }
 
