@@ -271,11 +271,12 @@ static void readable(struct waiter *w) {
   struct storm *s = e->c->s;
   if (e->h < 0) return; /* closed while it waited */
   bool timed = e->deadline_ns != NET_NEVER && loop_now(&s->loop) >= e->deadline_ns;
+  uint64_t got = e->got;
   if (!s->calm && chance(s, 15)) step(s); /* between the event and its answer */
   if (e->h < 0 || e->ended || waiter_busy(w) || timed) return;
   s->wakes++;
   ssize_t r = read_once(e);
-  if (r == -EAGAIN && !e->c->datagrams) s->needless++;
+  if (r == -EAGAIN && e->got == got && !e->c->datagrams) s->needless++;
   if (r == -EAGAIN)
     wait_to_read(e);
   else
