@@ -94,7 +94,9 @@ static int is_ours(lua_State *L) {
 
 static bool was_done;
 
+/* The script has come to its end: tasks that still wait would go on for ever. */
 static int done(lua_State *L) {
+  runtime_interrupt(lua_touserdata(L, lua_upvalueindex(1)), SIGTERM);
   was_done = true;
   return 0;
 }
@@ -115,7 +117,8 @@ static void run(struct runtime *rt, const uint8_t *data, size_t size, bool real)
   }
   lua_pushlstring(rt->L, (const char *)data, size);
   lua_pushcfunction(rt->L, is_ours);
-  lua_pushcfunction(rt->L, done);
+  lua_pushlightuserdata(rt->L, rt);
+  lua_pushcclosure(rt->L, done, 1);
   lua_pushboolean(rt->L, real);
   was_done = false;
   runtime_run(rt, 4); /* its status is 1 also when a task fails that was called */
