@@ -8,6 +8,7 @@
 #   make replay      the fuzz targets over their corpora, without a fuzzer
 #   make fuzz        libFuzzer on each target of tests/fuzz; SECONDS=60 each, ONLY=address
 #   make storm       random operations by seed: OPS=1000000 SEED=N
+#   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
 #   make bench-deps  install those other runtimes
@@ -199,6 +200,17 @@ fuzz:
 	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
 	@tests/fuzz/run.sh $(or $(SECONDS),60) $(patsubst %.c,build/fuzz/%,\
 	  $(filter tests/fuzz/fuzz_$(or $(ONLY),%).c,$(fuzz_sources)))
+
+# OPS random operations in each storm. Shorter ones are in make test.
+storm: $(out)/tests/unit/test_storm $(luatest)
+	@OPS=$(or $(OPS),1000000) $(out)/tests/unit/test_storm
+	@OPS=$(or $(OPS),1000000) $(luatest) tests/lua/test_storm.lua
+
+soak:
+	@.ci/install-packages $(BUILD) python3 liburing-dev
+	@$(MAKE) --no-print-directory build $(out)/tests/bench/load
+	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/soak.py $(if $(ONLY),--only $(ONLY)) \
+	  --minutes $(or $(MINUTES),1)
 
 docs: build
 	@$(program) docs/generate.lua
