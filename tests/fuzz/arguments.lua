@@ -137,8 +137,10 @@ local function find_functions()
   walk("", core)
   walk("net", net)
   for _, object in ipairs(objects) do
-    local meta = getmetatable(object)
-    if type(meta) == "table" then walk(meta.__name or "object", meta, object) end
+    local meta = debug.getmetatable(object)
+    -- Where a class hides its metatable a script has the methods only.
+    if meta and rawget(meta, "__metatable") ~= nil then meta = { __index = meta.__index } end
+    if meta then walk(meta.__name or "object", meta, object) end
     if type(object) == "table" then walk("object", object, object) end
   end
   walk("", _G)
@@ -161,12 +163,18 @@ local function harmless(name, arguments)
   end
 end
 
+-- Another object of the class, or the same.
+local function pick_alike(object)
+  local chosen = pick(objects)
+  local alike = debug.getmetatable(chosen) == debug.getmetatable(object)
+  return alike and chosen or object
+end
+
 local function call(target)
   local arguments, n = {}, byte() % 5
   for i = 1, n do arguments[i] = value() end
   if target.self and byte() % 8 > 0 then
-    arguments[1] = getmetatable(pick(objects)) == getmetatable(target.self) and pick(objects)
-      or target.self
+    arguments[1] = pick_alike(target.self)
     n = math.max(n, 1)
   end
   harmless(target.name, arguments)
