@@ -96,6 +96,7 @@ support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/suppor
 unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
+storm_obj    := $(out)/tests/unit/storm.o
 mains        := $(sort $(wildcard tests/support/main_*.c))
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzzers      := $(fuzz_sources:%.c=$(out)/%)
@@ -105,7 +106,7 @@ benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \
-                $(bench_objs)
+                $(bench_objs) $(storm_obj)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
@@ -129,6 +130,7 @@ $(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
 $(units): extra_libs := -lcmocka
+$(out)/tests/unit/test_storm: $(storm_obj)
 $(fuzzers): %: %.o $(fuzz_main) $(support_objs) $(archive)
 $(fuzzers): extra_libs := $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
