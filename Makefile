@@ -53,7 +53,7 @@ debug_flags   := -Og -g3 $(stress)
 asan_flags    := $(sanitize) -fsanitize=address,undefined $(stress)
 tsan_flags    := $(sanitize) -fsanitize=thread
 cov_flags     := -O0 --coverage
-fuzz_flags    := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined $(stress)
+fuzz_flags    := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 ifeq ($($(MODE)_flags),)
 $(error MODE=$(MODE) is none of release, debug, asan, tsan, cov, fuzz)
 endif

@@ -24,6 +24,9 @@ SOQUETE = str(PROGRAMS / "soquete")
 PATIENCE = 120
 MANY = 9000
 
+# A machine that stands still for a moment looks like a task that computes.
+os.environ["SOQUETE_WATCHDOG"] = "off"
+
 verdicts = []
 
 
@@ -201,41 +204,17 @@ def slow():
 # --- no descriptor is left -------------------------------------------------------------
 
 
-def connect_some(clients, port):
-    """Keeps eighty at the door: who was refused comes again."""
-    for s in list(clients):
-        try:
-            if s.recv(1) == b"":
-                raise ConnectionResetError
-        except BlockingIOError:
-            continue
-        except OSError:
-            s.close()
-            clients.remove(s)
-    while len(clients) < 80:
-        s = socket.socket()
-        s.setblocking(False)
-        s.connect_ex(("127.0.0.1", port))
-        clients.append(s)
-
-
 def full():
     server, port = lines_server(limit=48)
     with server:
-        clients = []
-        begin = time.monotonic()
-        while time.monotonic() - begin < 1:
-            connect_some(clients, port)
-            time.sleep(0.005)
-        used, begin = server.cpu(), time.monotonic()
-        while time.monotonic() - begin < 5:
-            connect_some(clients, port)
-            time.sleep(0.005)
-        share = (server.cpu() - used) / (time.monotonic() - begin)
-        print(f"      {share:.1%} of a core while no descriptor is left")
-        verdict(share < 0.1, "no descriptor: less than a tenth of a core")
-        for s in clients:
-            s.close()
+        with Program("soak_flood.lua", port, 200):
+            time.sleep(2)
+            used, begin = server.cpu(), time.monotonic()
+            time.sleep(5)
+            share = (server.cpu() - used) / (time.monotonic() - begin)
+            held = server.descriptors()
+        print(f"      {share:.1%} of a core while all of {held} descriptors are taken")
+        verdict(held >= 46 and share < 0.1, "no descriptor: less than a tenth of a core")
         took = until(lambda: is_served(port), 10)
         print(f"      served again after {took or -1:.3f} s")
         verdict(took is not None and took < 1, "no descriptor: served within a second of room")

@@ -173,7 +173,7 @@ class Many(Case):
         # It serves whom it has until it has tried six times.
         tried = lambda: len(tries.findall(server.err.text()))  # noqa: E731
         self.assertTrue(until(lambda: self.ask(served) and tried() >= 6))
-        times = [float(t) for t in tries.findall(server.err.text())]
+        times = [float(t) for t in tries.findall(server.err.text())][:9]
         # A listener that is always readable is asked again after 5, 10, 20 … ms.
         for n, (earlier, later) in enumerate(zip(times, times[1:])):
             self.assertGreaterEqual(later - earlier, 0.005 * 2**n - 0.001, times)

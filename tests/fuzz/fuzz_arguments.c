@@ -126,7 +126,7 @@ static void run(struct runtime *rt, const uint8_t *data, size_t size, bool real)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  bool real = size > 0 && data[0] & 1;
+  bool real = size > 0 && data[0] % 8 == 1; /* they are slow */
   note_foreign();
   open_input();
   struct runtime *rt = runtime_new(real ? near_net() : fake_net_new(), NULL);

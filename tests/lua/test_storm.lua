@@ -78,7 +78,7 @@ local function pick_way(w)
 end
 
 -- Whether the failure has a reason; false: the reader may go on.
-local function is_over(w, e, err, code)
+local function is_over(e, err, code)
   if code == "timeout" then return false end
   local gone = other(e).closed or other(e).shut or e.closed
   T.ok(gone, ("connection %d ended for no reason: %s"):format(e.c.id, err))
@@ -98,7 +98,7 @@ local function read_all(w, e)
     if bytes then
       check(w, e, bytes)
       w.reads = w.reads + 1
-    elseif is_over(w, e, err, code) then
+    elseif is_over(e, err, code) then
       e.ended = true
       return
     end

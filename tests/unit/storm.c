@@ -97,7 +97,7 @@ void storm_open_tcp(struct storm *s) {
   if (!c) return;
   struct addr_text text = {.port = 0};
   text.host_len =
-      (size_t)snprintf(text.host, sizeof text.host, "127.%d.%d.%d", 1 + c->id % 250,
+      (size_t)snprintf(text.host, sizeof text.host, "127.%u.%u.%u", 1 + c->id % 250,
                        1 + c->id / 250 % 250, 1 + c->id / 62500 % 250);
   struct end *e = &c->ends[0];
   e->h = net_socket(s->net, AF_INET, SOCK_STREAM, 0);
