@@ -1,7 +1,8 @@
 -- What fuzz_arguments runs. The bytes of the input choose a function of the runtime and its
 -- arguments, call after call; what a call gives may be an argument of a later one. The list
 -- of functions is found by walking through everything that a script can reach, so that a new
--- binding is called without anybody naming it here.
+-- binding is called without anybody naming it here. What an input means moves with that list, so
+-- a finding becomes a test of its own.
 
 local input, is_ours, done, real = ...
 local net = require "net"
