@@ -30,11 +30,11 @@ local view = {}
 ---local net = require "net"
 ---local a <close>, b = net.socketpair()
 ---local view = b:makefile()
----a:send("GET /index.html\n2 0x10\nrest")
+---a:send("GET /index.html\n2 0x10 rest")
 ---print(view:read())  --> GET /index.html
 ---print(view:read("n", "n"))  --> 2	16
 ---a:close()
----print(view:read("a"), view:read())  --> rest	nil
+---print(view:read("a"), view:read())  -->  rest	nil
 ---b:close()
 ---```
 ---@param ... string|integer formats; `"l"` unless told

@@ -152,7 +152,7 @@ scene_web() {
   printf 'not to be seen\n' >"$work/secret"
   serve 03-web-server.lua "$work/site"
   fetch /index.html
-  expect "HTTP/1.0 200 OK" "Content-Type: text/html" "Content-Length: 24" "" \
+  expect "HTTP/1.0 200 OK" "Content-Type: text/html" "Content-Length: 23" "" \
     "<h1>Olá, ação!</h1>"
   fetch /../secret
   expect "HTTP/1.0 404 Not Found"
