@@ -74,7 +74,6 @@ int http_value_param(const char *text, size_t len, size_t *at, struct http_param
     i = skip_blanks(text, len, i + 1);
     if (i < len && text[i] != ';') break;
   }
-  if (i >= len) return 0;
   size_t run = char_run(text + i, len - i, CHAR_TOKEN);
   param->name = (struct slice){(uint32_t)i, (uint32_t)run};
   i += run;

@@ -137,7 +137,7 @@ static struct outcome run_multipart(const char *bytes, size_t len, size_t step) 
       if (o.result == MULTIPART_DATA) assert(piece.len > 0);
       if (o.result == MULTIPART_PART_END) add(&o, "|", 1);
       if (o.result == MULTIPART_PART) assert(piece.len >= 2 && piece.len <= 64);
-      if (o.result == MULTIPART_MORE) assert(end - o.used - used <= 80);
+      if (o.result == MULTIPART_MORE) assert(end - o.used - used <= MULTIPART_ROOM);
       add(&o, bytes + o.used + piece.at, piece.len);
       o.used += used;
     } while (o.result > MULTIPART_MORE && o.result != MULTIPART_END);

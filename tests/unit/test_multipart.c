@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "proto/http1.h"
 #include "support/guard.h"
 #include "support/seed.h"
 
@@ -59,7 +60,7 @@ static struct outcome scan(const char *text, size_t len, size_t most) {
       p += used;
       done += used;
     } while (o.result > MULTIPART_MORE && o.result != MULTIPART_END);
-    if (o.result == MULTIPART_MORE) assert_true(end - done <= HEAD_MAX);
+    if (o.result == MULTIPART_MORE) assert_true(end - done <= MULTIPART_ROOM);
   }
   return o;
 }
@@ -85,6 +86,23 @@ static void parts_come_out_whatever_the_cuts(void **state) {
   assert_scans("--bound--", ".", MULTIPART_END);
 }
 
+static void the_head_of_a_part_is_read_as_trailers_are(void **state) {
+  static const char text[] =
+      "--bound\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1";
+  static const struct http1_limits limits = HTTP1_LIMITS;
+  struct multipart m;
+  struct http1_field field;
+  struct http1_head head;
+  struct slice piece;
+  size_t used;
+  multipart_init(&m, "bound", 5, 100);
+  assert_int_equal(multipart_next(&m, text, sizeof text - 1, &used, &piece),
+                   MULTIPART_PART);
+  http1_head_init(&head, &field, 1);
+  assert_int_equal(http1_trailers(&head, &limits, text + piece.at, piece.len), piece.len);
+  assert_int_equal(field.id, HTTP1_FIELD_CONTENT_DISPOSITION);
+}
+
 static void bytes_that_begin_like_a_boundary_are_data(void **state) {
   assert_scans(
       "--bound\r\n\r\n\r\r\n\r\n-\r\n--\r\n--boun\r\n--Bound--bound\r\n--bound--",
@@ -108,6 +126,16 @@ static void junk_around_a_boundary_is_refused(void **state) {
   assert_scans("--bound\rx", "", MULTIPART_BAD_BOUNDARY);
   assert_scans("--bound-x", "", MULTIPART_BAD_BOUNDARY);
   assert_scans("--bound\r\n\r\na\r\n--bound --", "<\r\n>a|", MULTIPART_BAD_BOUNDARY);
+}
+
+static void blanks_behind_a_boundary_are_bounded(void **state) {
+  char text[100];
+  memcpy(text, "--bound", 7);
+  memset(text + 7, ' ', 65);
+  memcpy(text + 7 + 64, "\r\n\r\n", 5);
+  assert_scans(text, "<\r\n>", MULTIPART_MORE);
+  memcpy(text + 7 + 64, " \r\n\r\n", 6);
+  assert_scans(text, "", MULTIPART_BAD_BOUNDARY);
 }
 
 static void a_head_may_fill_its_limit_and_no_more(void **state) {
@@ -148,9 +176,11 @@ static int tear_down(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parts_come_out_whatever_the_cuts),
+      cmocka_unit_test(the_head_of_a_part_is_read_as_trailers_are),
       cmocka_unit_test(bytes_that_begin_like_a_boundary_are_data),
       cmocka_unit_test(a_body_that_is_cut_short_never_ends),
       cmocka_unit_test(junk_around_a_boundary_is_refused),
+      cmocka_unit_test(blanks_behind_a_boundary_are_bounded),
       cmocka_unit_test(a_head_may_fill_its_limit_and_no_more),
       cmocka_unit_test(random_bodies_come_out_as_they_went_in),
   };
