@@ -35,7 +35,7 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 curl
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
 FUZZ  := clang-14 libclang-rt-14-dev
