@@ -69,6 +69,8 @@ local function make_objects()
   hold(core.join_set())
   hold(net.channel(1))
   hold(io.stdin)
+  local folder = hold(assert(core.folder("tests/fuzz")))
+  hold(assert(core.open(folder, "arguments.lua")))
   hold(coroutine.create(nothing))
   hold(coroutine.create(net.sleep))
 end
