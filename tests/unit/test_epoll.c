@@ -144,6 +144,46 @@ static void the_reserve_refuses_client_after_client(void **state) {
   net_close(net, l);
 }
 
+/* --- bytes on their way --- */
+
+static void what_was_read_ahead_is_the_next_message(void **state) {
+  struct net *net = *state;
+  net_h a, b;
+  char bytes[8];
+  struct iovec iov = {bytes, 2};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  peers_pair(net, &a, &b);
+  assert_int_equal(net_recv(net, b, bytes, sizeof bytes), -EAGAIN);
+  assert_int_equal(net_send(net, a, "abcd", 4), 4);
+  peers_await(net, b, NET_RD); /* reads it, because somebody waits */
+  assert_int_equal(recv(b, bytes, sizeof bytes, MSG_DONTWAIT), -1);
+  assert_int_equal(net_recvmsg(net, b, &msg, MSG_PEEK), 2);
+  assert_int_equal(net_recvmsg(net, b, &msg, 0), 2);
+  assert_memory_equal(bytes, "ab", 2);
+  assert_int_equal(net_recv(net, b, bytes, sizeof bytes), 2);
+  assert_memory_equal(bytes, "cd", 2);
+  net_close(net, a);
+  net_close(net, b);
+}
+
+static void a_net_that_goes_takes_lingering_descriptors_along(void **state) {
+  static char bytes[16384];
+  int status, before = dup(0);
+  close(before); /* the lowest number that is free */
+  struct net *net = net_host_epoll(&status);
+  net_h a, b;
+  peers_pair(net, &a, &b);
+  while (net_send(net, a, bytes, sizeof bytes) > 0) continue;
+  assert_int_equal(net_close(net, a), 0);
+  assert_true(fcntl(a, F_GETFD) >= 0); /* bytes are left, so it stays open */
+  net_close(net, b);
+  net_free(net);
+  int after = dup(0);
+  close(after);
+  assert_int_equal(after, before);
+  assert_int_equal(fcntl(a, F_GETFD), -1);
+}
+
 /* --- signals --- */
 
 static volatile sig_atomic_t alarms;
@@ -241,6 +281,8 @@ int main(void) {
       EPOLL_TEST(an_inherited_file_is_always_ready),
       EPOLL_TEST(what_is_no_descriptor_is_not_adopted),
       EPOLL_TEST(the_reserve_refuses_client_after_client),
+      EPOLL_TEST(what_was_read_ahead_is_the_next_message),
+      EPOLL_TEST(a_net_that_goes_takes_lingering_descriptors_along),
       EPOLL_TEST(a_signal_does_not_end_a_poll),
       EPOLL_TEST(a_wake_from_a_signal_handler_ends_a_poll),
       EPOLL_TEST(a_copy_of_a_closed_descriptor_raises_no_event),
