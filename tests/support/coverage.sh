@@ -6,7 +6,8 @@ set -euo pipefail
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-find "$1/src" -name '*.gcno' -exec gcov -t -r {} + >"$work/lines" 2>/dev/null
+find "$1/src" -name '*.gcno' -exec gcov -t -r {} + >"$work/lines" 2>/dev/null ||
+  echo "gcov found records that do not belong to this build"
 
 # gcov -t prints "COUNT:LINE:TEXT" with COUNT "-" for no code, "#####" for never run; a line
 # of an inline function's header comes once for each file that includes it.

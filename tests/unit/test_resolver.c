@@ -2,6 +2,7 @@
  * C library's, and answers when the test says so. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,19 @@ static void an_answer_makes_the_descriptor_readable(void **state) {
   assert_int_equal(answer_of(*state, job, fd, &q), 0);
   assert_int_equal(q.count, 1);
   assert_int_equal(q.addrs[0].len, strlen("localhost"));
+  free(q.addrs);
+  close(fd);
+}
+
+/* Nothing but the resolver orders the thread and its owner here. */
+static void who_asks_again_and_again_gets_the_answer(void **state) {
+  struct net_lookup q = {.ticket = -1};
+  int status, fd = eventfd(0, EFD_NONBLOCK);
+  allow(1);
+  struct resolver_job *job = ask(*state, "localhost", fd);
+  while ((status = resolver_answer(*state, job, &q)) == -EAGAIN) sched_yield();
+  assert_int_equal(status, 0);
+  assert_int_equal(q.count, 1);
   free(q.addrs);
   close(fd);
 }
@@ -201,6 +215,7 @@ static void the_owner_may_go_while_threads_ask(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       RESOLVER_TEST(an_answer_makes_the_descriptor_readable),
+      RESOLVER_TEST(who_asks_again_and_again_gets_the_answer),
       RESOLVER_TEST(a_failure_is_an_answer),
       RESOLVER_TEST(the_question_is_copied),
       RESOLVER_TEST(a_slow_name_does_not_hold_up_the_next),
