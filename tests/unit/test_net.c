@@ -419,20 +419,6 @@ static void a_name_is_looked_up(void **state) {
   net_lookup_fini(net, &q);
 }
 
-/* RFC 6761 section 6.3; such a name is in nobody's /etc/hosts. */
-static void names_below_localhost_are_the_loopback_address(void **state) {
-  struct net *net = *state;
-  if (kind == FAKE) return; /* it knows its own names only */
-  struct net_lookup q = {.host = "printer.localhost.", .service = "80", .ticket = -1};
-  q.type = SOCK_STREAM;
-  q.family = AF_INET;
-  assert_int_equal(peers_lookup(net, &q), 0);
-  assert_int_equal(q.count, 1);
-  assert_int_equal(q.addrs[0].u.in.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
-  assert_int_equal(addr_port(&q.addrs[0]), 80);
-  net_lookup_fini(net, &q);
-}
-
 static void a_name_that_is_none_is_told(void **state) {
   struct net *net = *state;
   struct net_lookup q = {.host = "no such name", .family = AF_INET, .ticket = -1};
@@ -494,7 +480,6 @@ int main(void) {
       NET_TEST(who_did_not_ask_is_not_woken),
       NET_TEST(a_number_that_is_used_again_gets_no_event_of_its_former_owner),
       NET_TEST(a_name_is_looked_up),
-      NET_TEST(names_below_localhost_are_the_loopback_address),
       NET_TEST(a_name_that_is_none_is_told),
       NET_TEST(a_lookup_may_be_forgotten),
       NET_TEST(options_are_read),
