@@ -3,23 +3,10 @@
 
 local core = require "net.core"
 
-local Channel = {}
-Channel.__index = Channel
-Channel.__name = "net.channel"
+local methods = core.strict({}, "a channel")
+local Channel = { __index = methods, __name = "net.channel" }
 
 local closed_error = "the channel is closed"
-
-local function new(capacity)
-  capacity = capacity or 0
-  if math.type(capacity) ~= "integer" or capacity < 0 then
-    error("channel: the capacity must be a whole number from 0", 3)
-  end
-  -- `held` are entries {value, accepted}, the oldest at `first`; the first `capacity` of
-  -- them are accepted, the others belong to tasks that wait in put.
-  local self = { capacity = capacity, held = {}, first = 1, last = 0, closed = false }
-  self.getters = core.condition()
-  return setmetatable(self, Channel)
-end
 
 -- Takes an entry out that was never accepted: its put was interrupted.
 local function withdraw(self, entry)
@@ -50,7 +37,7 @@ local function wait_for_room(self, entry)
 end
 
 ---Hands a value over: true, or nil and a message when the channel is closed.
-function Channel:put(value)
+function methods:put(value)
   if value == nil then error("channel: nil cannot be put; close it to say that no more comes", 2) end
   if self.closed then return nil, closed_error, "closed" end
   local entry = { value = value, accepted = false }
@@ -77,7 +64,7 @@ local function take(self)
 end
 
 ---The next value; nil and a message once the channel is closed and empty.
-function Channel:get()
+function methods:get()
   local taken = false
   -- A getter that was woken and then interrupted hands its wake on.
   local _ <close> = setmetatable({}, {
@@ -94,7 +81,7 @@ function Channel:get()
 end
 
 ---Ends the channel: values that are held can still be taken; who waits in put gets nil.
-function Channel:close()
+function methods:close()
   if self.closed then return end
   self.closed = true
   local waiting = {}
@@ -108,7 +95,7 @@ function Channel:close()
   while self.getters:wake() do end -- luacheck: ignore 542
 end
 
-Channel.__close = Channel.close
+Channel.__close = methods.close
 
 ---`for value in channel do`: until it is closed and empty.
 function Channel:__call()
@@ -120,4 +107,19 @@ function Channel:__tostring()
   return ("channel (%d of %d held%s)"):format(held, self.capacity, self.closed and ", closed" or "")
 end
 
-return new
+local M = {}
+
+---A channel that holds up to `capacity` values; 0 unless told.
+function M.channel(capacity)
+  capacity = capacity or 0
+  if math.type(capacity) ~= "integer" or capacity < 0 then
+    error("channel: the capacity must be a whole number from 0", 2)
+  end
+  -- `held` are entries {value, accepted}, the oldest at `first`; the first `capacity` of
+  -- them are accepted, the others belong to tasks that wait in put.
+  local self = { capacity = capacity, held = {}, first = 1, last = 0, closed = false }
+  self.getters = core.condition()
+  return setmetatable(self, Channel)
+end
+
+return M

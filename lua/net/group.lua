@@ -8,12 +8,13 @@ local guard = {
   __close = function(self)
     self.over = true
     self.set:cancel()
-    repeat local task = self.set:next() until not task
+    repeat local task = self.set:next(self.op) until not task
   end,
 }
 
-local function guarded()
-  return setmetatable({ set = core.join_set() }, guard)
+-- `op` names the waits in errors and reports.
+local function guarded(op)
+  return setmetatable({ op = op, set = core.join_set() }, guard)
 end
 
 -- Joins a task that has ended: raises what it failed with; a cancelled one gives nothing.
@@ -21,12 +22,11 @@ local function results(task)
   if task:status() ~= "cancelled" then return task:join() end
 end
 
-local Group = {}
-Group.__index = Group
-Group.__name = "net.group"
+local methods = core.strict({}, "a group")
+local Group = { __index = methods, __name = "net.group" }
 
 ---Starts a task of the group.
-function Group:spawn(f, ...)
+function methods:spawn(f, ...)
   if self.block.over then error("spawn: the group has ended", 2) end
   return self.block.set:spawn(f, ...)
 end
@@ -36,12 +36,12 @@ local M = {}
 ---Runs `f(group)` and waits for every task that it spawns in the group: f's results. The
 ---first failure, in f or a task, cancels all the others and is raised here.
 function M.group(f)
-  local self <close> = guarded()
+  local self <close> = guarded("group")
   local body = self.set:spawn(f, setmetatable({ block = self }, Group))
-  local task = self.set:next()
+  local task = self.set:next("group")
   while task do
     if task ~= body then results(task) elseif task:status() == "failed" then task:join() end
-    task = self.set:next()
+    task = self.set:next("group")
   end
   return body:join()
 end
@@ -49,9 +49,9 @@ end
 ---Runs the functions at the same time: the results of the one that ends first. The others
 ---are cancelled.
 function M.race(...)
-  local self <close> = guarded()
+  local self <close> = guarded("race")
   for _, f in ipairs { ... } do self.set:spawn(f) end
-  local first = self.set:next()
+  local first = self.set:next("race")
   if not first then error("race: a function is needed", 2) end
   return first:join()
 end
@@ -59,10 +59,10 @@ end
 ---Runs the functions at the same time: the first result of each, in their order. The first
 ---failure cancels the others and is raised.
 function M.all(...)
-  local self <close> = guarded()
+  local self <close> = guarded("all")
   local tasks = {}
   for i, f in ipairs { ... } do tasks[i] = self.set:spawn(f) end
-  for task in function() return self.set:next() end do results(task) end
+  for task in function() return self.set:next("all") end do results(task) end
   local first = {}
   for i, task in ipairs(tasks) do first[i] = (task:join()) end
   return table.unpack(first, 1, #tasks)

@@ -2,9 +2,9 @@
 -- descriptor 0 through the loop. The default input is Lua's own again once a script has set
 -- it with io.input(file).
 
-local core = require "net.core"
+local core, own = ... -- own: Lua's functions, and what stands at io.stdin
 
-local input, lines, kind = io.input, io.lines, io.type
+local stdin = own.stdin
 local no_limit = { max = math.maxinteger } -- as Lua has none
 local stream -- opened at the first read: a script that never reads pays nothing
 
@@ -12,13 +12,6 @@ local function source()
   if not stream then stream = assert(core.stdin()) end
   return stream
 end
-
-local stdin = setmetatable({}, {
-  __index = function(_, name)
-    error("standard input has no '" .. tostring(name) .. "'", 2)
-  end,
-  __tostring = function() return "file (standard input)" end,
-})
 
 local function check(self, name)
   if self ~= stdin then error("call io.stdin:" .. name .. "(…) with a colon", 3) end
@@ -86,37 +79,69 @@ local function each_line(...)
   end
 end
 
-rawset(stdin, "read", function(self, ...) check(self, "read") return read_all(...) end)
-rawset(stdin, "lines", function(self, ...) check(self, "lines") return each_line(...) end)
-rawset(stdin, "close", function(self) check(self, "close") return source():close() end)
-rawset(stdin, "setvbuf", function(self) check(self, "setvbuf") return true end)
-rawset(stdin, "seek", function() return nil, "standard input cannot seek", 29 end)
-rawset(stdin, "write", function() return nil, "standard input cannot be written", 9 end)
+local methods = {}
 
-io.stdin = stdin
+function methods.read(self, ...)
+  check(self, "read")
+  return read_all(...)
+end
+
+function methods.lines(self, ...)
+  check(self, "lines")
+  return each_line(...)
+end
+
+function methods.close(self)
+  check(self, "close")
+  return source():close()
+end
+
+function methods.setvbuf(self)
+  check(self, "setvbuf")
+  return true
+end
+
+function methods.seek()
+  return nil, "standard input cannot seek", 29 -- ESPIPE
+end
+
+function methods.write()
+  return nil, "standard input cannot be written", 9 -- EBADF
+end
+
+local M = {}
 local default = stdin
 
-function io.input(file)
+-- The method of that name.
+function M.__index(_, name)
+  local found = methods[name]
+  if found then return found end
+  error("standard input has no '" .. tostring(name) .. "'", 2)
+end
+
+function M.input(file)
   if file == nil then return default end
   if file == stdin then
     default = stdin
   else
-    default = input(file)
-    if type(file) == "string" then default = input() end
+    default = own.input(file)
+    if type(file) == "string" then default = own.input() end
   end
   return default
 end
 
-function io.read(...)
+function M.read(...)
   return default:read(...)
 end
 
-function io.lines(path, ...)
-  if path ~= nil then return lines(path, ...) end
+function M.lines(path, ...)
+  if path ~= nil then return own.lines(path, ...) end
   return default:lines(...)
 end
 
-function io.type(value)
+function M.type(value)
   if value == stdin then return "file" end
-  return kind(value)
+  return own.type(value)
 end
+
+return M

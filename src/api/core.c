@@ -22,21 +22,6 @@
 #include "api/task_class.h"
 #include "api/text.h"
 
-void core_open(lua_State *L) {
-  error_open(L);
-  address_open(L);
-  lookup_open(L);
-  condition_open(L);
-  join_set_open(L);
-  poll_open(L);
-  socket_open(L);
-  task_class_open(L);
-  report_open(L, sched_get(L));
-  protect_open(L);
-  coro_open(L);
-  text_open(L);
-}
-
 /* net.address(address) or net.address(host, port) -> address. Numeric ones only.         */
 static int address(lua_State *L) {
   address_arg(L, 1, AF_UNSPEC, SOCK_STREAM, ADDRESS_PASSIVE);
@@ -46,13 +31,13 @@ static int address(lua_State *L) {
   return 1;
 }
 
-/* core.flush(): hands queued sends to the kernel, before something blocks the process     */
+/* flush(): hands queued sends to the kernel, before something blocks the process     */
 static int flush(lua_State *L) {
   net_flush(sched_get(L)->loop.net, -1);
   return 0;
 }
 
-/* core.drain(): waits until everything that was sent is in the kernel, before an exit     */
+/* drain(): waits until everything that was sent is in the kernel, before an exit     */
 static int drain(lua_State *L) {
   runtime_drain(sched_get(L)->loop.net);
   return 0;
@@ -70,11 +55,12 @@ static int is_socket(lua_State *L) {
   return 1;
 }
 
-/* core.strict(table) -> table, which raises for names that it does not have              */
+/* core.strict(table, whose) -> table, which raises for names that it does not have       */
 static int strict(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  names_strict(L, "net");
+  const char *whose = luaL_checkstring(L, 2);
+  lua_pushvalue(L, 1);
+  names_strict(L, whose);
   return 1;
 }
 
@@ -99,15 +85,24 @@ static const struct {
 
 static const luaL_Reg functions[] = {
     {"address",    address   },
-    {"drain",      drain     },
-    {"flush",      flush     },
     {"is_address", is_address},
     {"is_socket",  is_socket },
     {"strict",     strict    },
     {NULL,         NULL      },
 };
 
+/* The classes of what only net.core makes. */
+static void open_classes(lua_State *L) {
+  address_open(L);
+  lookup_open(L);
+  condition_open(L);
+  join_set_open(L);
+  poll_open(L);
+  socket_open(L);
+}
+
 int luaopen_net_core(lua_State *L) {
+  open_classes(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   lookup_functions(L);
@@ -122,4 +117,22 @@ int luaopen_net_core(lua_State *L) {
     lua_setfield(L, -2, constants[i].name);
   }
   return 1;
+}
+
+/* What lua/net/boot.lua needs before there is a net.core. */
+static const luaL_Reg early[] = {
+    {"core",  luaopen_net_core},
+    {"drain", drain           },
+    {"flush", flush           },
+    {NULL,    NULL            },
+};
+
+void core_open(lua_State *L) {
+  error_open(L);
+  task_class_open(L);
+  report_open(L, sched_get(L));
+  protect_open(L);
+  coro_open(L);
+  text_open(L);
+  luaL_newlib(L, early);
 }

@@ -75,20 +75,30 @@ static int embedded(lua_State *L) {
   return 1;
 }
 
-void loader_boot(lua_State *L, const char *name) {
+/* chunk(name) -> function: a module of the library, or the one that comes before it        */
+static int chunk(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "searchpath");
   lua_pushstring(L, name);
   lua_getfield(L, -3, "overrides");
   lua_call(L, 2, 1);
   if (lua_isstring(L, -1)) {
-    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
+    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) return lua_error(L);
   } else if (!push_embedded(L, name)) {
-    luaL_error(L, "the library lacks %s", name);
+    return luaL_error(L, "the library lacks %s", name);
   }
-  lua_pushvalue(L, -4); /* value, package, where, chunk */
+  return 1;
+}
+
+void loader_boot(lua_State *L, const char *name) {
+  lua_pushcfunction(L, chunk);
+  lua_setfield(L, -2, "chunk");
+  lua_pushcfunction(L, chunk);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 1);
+  lua_insert(L, -2);
   lua_call(L, 1, 0);
-  lua_pop(L, 3);
 }
 
 /* --- search paths ----------------------------------------------------------------------- */

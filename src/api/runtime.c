@@ -27,8 +27,6 @@ static int open_all(lua_State *L) {
   luaL_openlibs(L);
   loader_open(L, script_dir);
   core_open(L);
-  lua_pushcfunction(L, luaopen_net_core);
-  lua_call(L, 0, 1);
   loader_boot(L, "net.boot");
   return 0;
 }
