@@ -62,10 +62,7 @@ static const struct embedded *find_embedded(const char *name) {
 static int push_embedded(lua_State *L, const char *name) {
   const struct embedded *m = find_embedded(name);
   if (!m) return 0;
-  const char *chunk = lua_pushfstring(L, "=[soquete:%s]", name);
-  int status = loader_text(L, m->text, m->size, chunk);
-  lua_remove(L, -2);
-  if (status != LUA_OK) lua_error(L);
+  if (luaL_loadbufferx(L, m->code, m->size, name, "b") != LUA_OK) lua_error(L);
   return 1;
 }
 

@@ -1,5 +1,6 @@
-/* Loading of scripts and modules: as text only, embedded modules included. Mutated
- * bytecode crashes the interpreter, so every loader refuses it. */
+/* Loading of scripts and modules: as text only. Mutated bytecode crashes the interpreter, so
+ * every loader refuses it. The embedded modules alone are compiled: they are made together
+ * with the program and are as safe as it is. */
 #ifndef API_LOADER_H
 #define API_LOADER_H
 
