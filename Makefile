@@ -31,7 +31,7 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 strace
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
@@ -223,6 +223,8 @@ deps:
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/soquete/stubs docs/stubs/*.lua
+	cd lua && find . -name '*.lua' -exec install -D -m 644 {} \
+	  $(abspath $(DESTDIR)$(PREFIX))/share/soquete/lua/{} \;
 
 clean:
 	rm -rf build
