@@ -175,16 +175,15 @@ void report_push_wait(lua_State *L, const struct task *t) {
   lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *address ? " " : "", address);
 }
 
-/* The script line in which a task waits or runs. */
+/* The script line in which a task waits or runs. One that has not begun, or runs functions
+ * of the library only, is found by the line that spawned it. */
 static void push_line(lua_State *L, const struct task *t) {
   struct sched *s = t->sched;
   lua_State *in = t->parked ? t->parked : t == s->current ? s->running : NULL;
-  if (!in || !lua_checkstack(in, 3)) {
-    lua_pushliteral(L, "?");
-    return;
-  }
-  error_where(in);
-  if (in != L) lua_xmove(in, L, 1);
+  if (!in || !lua_checkstack(in, 3) || !error_line(in))
+    lua_pushstring(L, t->site);
+  else if (in != L)
+    lua_xmove(in, L, 1);
 }
 
 static double age_of(const struct task *t) {

@@ -176,3 +176,10 @@ T.test("a_get_that_is_cancelled_once_the_value_has_come_loses_nothing", function
   first:cancel()
   value_of_one(c, first, second)
 end)
+
+T.test("a_misspelt_method_of_a_channel_names_the_nearest", function()
+  local channel = net.channel()
+  T.raises("test_channel.lua:%d+: a channel has no 'putt'; did you mean 'put'%?", function()
+    channel:putt(1)
+  end)
+end)
