@@ -70,7 +70,8 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f) {
 int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
                  lua_KFunction k) {
   struct lookup *l = luaL_checkudata(L, idx, class);
-  if (!l->guarded) lua_toclose(L, idx); /* an interruption gives the ticket back at once */
+  /* However this function is left, its ticket is given back at once. */
+  if (!l->guarded) lua_toclose(L, idx);
   l->guarded = true;
   struct task_wait w = {op, NULL, l->q.ticket, NET_RD, deadline_ns, 0};
   return task_await(L, sched_get(L), &w, k);
