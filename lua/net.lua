@@ -6,7 +6,8 @@ local core = require "net.core"
 local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
-  "condition", "is_address", "is_socket", "join_set", "resolve", "running", "stdin", "strict",
+  "closed", "condition", "here", "is_address", "is_socket", "join_set", "resolve", "running",
+  "stdin", "strict",
 } do
   net[internal] = nil
 end

@@ -6,7 +6,11 @@ local core = require "net.core"
 local methods = core.strict({}, "a channel")
 local Channel = { __index = methods, __name = "net.channel" }
 
-local closed_error = "the channel is closed"
+local function check(self, name)
+  if getmetatable(self) ~= Channel then
+    error("call channel:" .. name .. "(…) with a colon", 3)
+  end
+end
 
 -- Takes an entry out that was never accepted: its put was interrupted.
 local function withdraw(self, entry)
@@ -36,10 +40,11 @@ local function wait_for_room(self, entry)
   return entry.accepted
 end
 
----Hands a value over: true, or nil and a message when the channel is closed.
+---Hands a value over: true, or nil, err, "closed".
 function methods:put(value)
+  check(self, "put")
   if value == nil then error("channel: nil cannot be put; close it to say that no more comes", 2) end
-  if self.closed then return nil, closed_error, "closed" end
+  if self.closed then return core.closed("put", self.closed) end
   local entry = { value = value, accepted = false }
   self.last = self.last + 1
   self.held[self.last] = entry
@@ -49,7 +54,7 @@ function methods:put(value)
     return true
   end
   if wait_for_room(self, entry) then return true end
-  return nil, closed_error, "closed"
+  return core.closed("put", self.closed)
 end
 
 -- The oldest value; whoever waits for its room is let in.
@@ -63,8 +68,9 @@ local function take(self)
   return entry.value
 end
 
----The next value; nil and a message once the channel is closed and empty.
+---The next value; nil, err, "closed" once the channel is closed and empty.
 function methods:get()
+  check(self, "get")
   local taken = false
   -- A getter that was woken and then interrupted hands its wake on.
   local _ <close> = setmetatable({}, {
@@ -73,7 +79,7 @@ function methods:get()
     end,
   })
   while self.last < self.first do
-    if self.closed then return nil, closed_error, "closed" end
+    if self.closed then return core.closed("get", self.closed) end
     self.getters:wait("get")
   end
   taken = true
@@ -82,8 +88,9 @@ end
 
 ---Ends the channel: values that are held can still be taken; who waits in put gets nil.
 function methods:close()
+  check(self, "close")
   if self.closed then return end
-  self.closed = true
+  self.closed = core.here()
   local waiting = {}
   for i = self.first, self.last do
     if not self.held[i].accepted then waiting[#waiting + 1] = self.held[i] end
@@ -111,12 +118,12 @@ local M = {}
 
 ---A channel that holds up to `capacity` values; 0 unless told.
 function M.channel(capacity)
-  capacity = capacity or 0
-  if math.type(capacity) ~= "integer" or capacity < 0 then
+  capacity = capacity == nil and 0 or math.type(capacity) and math.tointeger(capacity)
+  if not capacity or capacity < 0 then
     error("channel: the capacity must be a whole number from 0", 2)
   end
   -- `held` are entries {value, accepted}, the oldest at `first`; the first `capacity` of
-  -- them are accepted, the others belong to tasks that wait in put.
+  -- them are accepted, the others belong to tasks that wait in put. `closed`: where that was.
   local self = { capacity = capacity, held = {}, first = 1, last = 0, closed = false }
   self.getters = core.condition()
   return setmetatable(self, Channel)

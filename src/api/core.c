@@ -21,6 +21,7 @@
 #include "api/socket.h"
 #include "api/task_class.h"
 #include "api/text.h"
+#include "base/status.h"
 
 /* net.address(address) or net.address(host, port) -> address. Numeric ones only.         */
 static int address(lua_State *L) {
@@ -55,6 +56,21 @@ static int is_socket(lua_State *L) {
   return 1;
 }
 
+/* core.here() -> "file:line" of the script                                               */
+static int here(lua_State *L) {
+  error_where(L);
+  return 1;
+}
+
+/* core.closed(op, where) -> nil, err, "closed": for what was closed at `where`           */
+static int closed(lua_State *L) {
+  const char *op = luaL_checkstring(L, 1), *where = luaL_checkstring(L, 2);
+  int results = error_return(L, &(struct failure){op, STATUS_CLOSED, NULL, NULL});
+  lua_pushfstring(L, "closed at %s", where);
+  lua_setfield(L, -3, "text");
+  return results;
+}
+
 /* core.strict(table, whose) -> table, which raises for names that it does not have       */
 static int strict(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -85,6 +101,8 @@ static const struct {
 
 static const luaL_Reg functions[] = {
     {"address",    address   },
+    {"closed",     closed    },
+    {"here",       here      },
     {"is_address", is_address},
     {"is_socket",  is_socket },
     {"strict",     strict    },

@@ -183,3 +183,22 @@ T.test("a_misspelt_method_of_a_channel_names_the_nearest", function()
     channel:putt(1)
   end)
 end)
+
+T.test("what_a_closed_channel_gives_tells_where_it_was_closed", function()
+  local c = net.channel()
+  local putter = T.waiting(c.put, c, 1)
+  c:close()
+  local line = debug.getinfo(1, "l").currentline - 1
+  local place = "closed at tests/lua/test_channel.lua:" .. line .. " "
+  T.match("" .. T.fails("closed", putter:join()), "^put: " .. place)
+  T.match("" .. T.fails("closed", c:put(2)), "^put: " .. place)
+  T.eq(T.fails("closed", c:get()).op, "get")
+end)
+
+T.test("a_method_of_a_channel_is_called_with_a_colon", function()
+  for _, name in ipairs { "put", "get", "close" } do
+    T.raises("test_channel.lua:%d+: call channel:" .. name, function()
+      net.channel()[name](1)
+    end)
+  end
+end)

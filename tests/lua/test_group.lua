@@ -205,3 +205,16 @@ T.test("a_misspelt_method_of_a_group_names_the_nearest", function()
     net.group(function(g) g:spwan(print) end)
   end)
 end)
+
+T.test("what_is_no_function_is_refused_at_its_place_before_anything_runs", function()
+  local ran = false
+  local function run() ran = true end
+  local place = "test_group.lua:%d+: "
+  T.raises(place .. "bad argument #2 to 'race'", function() net.race(run, 5) end)
+  T.raises(place .. "bad argument #2 to 'all'", function() net.all(run, nil, run) end)
+  T.raises(place .. "bad argument #1 to 'group'", function() net.group(nil) end)
+  T.raises(place .. "bad argument #1 to 'spawn'", net.group, function(g) g:spawn(5) end)
+  T.raises(place .. "call group:spawn", net.group, function(g) g.spawn(run) end)
+  T.turns()
+  T.eq(ran, false)
+end)
