@@ -7,7 +7,7 @@ local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
   "closed", "condition", "here", "is_address", "is_socket", "join_set", "resolve", "running",
-  "stdin", "strict",
+  "stdin", "step", "strict",
 } do
   net[internal] = nil
 end

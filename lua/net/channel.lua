@@ -51,7 +51,7 @@ function methods:put(value)
   self.getters:wake()
   if self.last - self.first < self.capacity then
     entry.accepted = true
-    return true
+    return core.step(true)
   end
   if wait_for_room(self, entry) then return true end
   return core.closed("put", self.closed)
@@ -83,7 +83,7 @@ function methods:get()
     self.getters:wait("get")
   end
   taken = true
-  return take(self)
+  return core.step(take(self))
 end
 
 ---Ends the channel: values that are held can still be taken; who waits in put gets nil.

@@ -202,3 +202,34 @@ T.test("a_method_of_a_channel_is_called_with_a_colon", function()
     end)
   end
 end)
+
+T.test("a_task_whose_puts_and_gets_never_wait_lets_the_others_run", function()
+  local ticks, over = 0, false
+  local ticker = net.spawn(function()
+    while not over do
+      ticks = ticks + 1
+      net.yield()
+    end
+  end)
+  local c = net.channel(1)
+  for i = 1, 3200 do
+    c:put(i)
+    T.eq(c:get(), i)
+  end
+  over = true
+  ticker:join()
+  T.ok(ticks >= 99 and ticks <= 101, ticks .. " turns in 6400 operations")
+end)
+
+T.test("a_value_that_was_taken_is_not_lost_when_the_task_then_steps_aside", function()
+  local c, sum = net.channel(100), 0
+  local getter = net.spawn(function()
+    for value in c do sum = sum + value end
+  end)
+  for _ = 1, 100 do c:put(1) end
+  net.yield()
+  getter:cancel()
+  getter:join()
+  while not tostring(c):find("%(0 ") do sum = sum + c:get() end
+  T.eq(sum, 100)
+end)
