@@ -3,13 +3,20 @@
 
 local early = ... -- see api/core.h
 
--- What parts may need of Lua's, and what stands for standard input.
+-- What parts need of Lua's, and what stands for standard input.
 local own = {
   input = io.input,
   lines = io.lines,
   type = io.type,
   stdin = setmetatable({}, { __tostring = function() return "file (standard input)" end }),
 }
+
+-- For a tail call with what pcall gave: an error names the line of the script.
+function own.outward(ok, ...)
+  if ok then return ... end
+  local err = ...
+  error(err, 2)
+end
 
 local core -- net.core, once a part was loaded
 local parts = {}
@@ -37,7 +44,9 @@ lazy("net.require", _G, "require")
 for i = 1, 6 do lazy("net.require", package.searchers, i) end
 
 function dofile(path)
-  return assert(loadfile(path))()
+  local chunk, err = loadfile(path)
+  if not chunk then error(err, 2) end
+  return chunk()
 end
 
 -- Standard input.
@@ -52,7 +61,7 @@ lazy("net.stdin", getmetatable(own.stdin), "__index")
 local function preceded(before, f)
   return function(...)
     before()
-    return f(...)
+    return own.outward(pcall(f, ...))
   end
 end
 

@@ -62,9 +62,10 @@ local function bound(operation, kind, prepare, ...)
   return open(core.address("0.0.0.0", addresses[1].port), kind, prepare)
 end
 
--- Raises at the caller's line when no address is given.
+-- Raises at the line of the script when `host` is no address.
 local function need_address(operation, host)
-  if host == nil then error(operation .. ": an address is needed, like \"host:port\"", 3) end
+  if type(host) == "string" or core.is_address(host) then return end
+  error(operation .. ": an address is needed, like \"host:port\", not " .. type(host), 3)
 end
 
 ---Connects a stream to an address. A name's addresses are tried side by side.
@@ -84,6 +85,7 @@ end
 ---A datagram socket for both families, bound where an address is given.
 function M.udp(host, port)
   if host ~= nil then
+    need_address("udp", host)
     return bound("udp", core.SOCK_DGRAM, bind_both_families, host, port)
   end
   local s, err, code = core.socket(core.AF_INET6, core.SOCK_DGRAM)

@@ -47,16 +47,28 @@ local function read_number()
   return tonumber(table.concat(taken))
 end
 
-local function read_one(format)
-  if type(format) == "string" and format:gsub("^%*", ""):sub(1, 1) == "n" then
-    return read_number()
+-- Raises at the line of the script that called the caller.
+local function check_formats(name, ...)
+  for i = 1, select("#", ...) do
+    local format = select(i, ...)
+    local count = math.type(format) and math.tointeger(format)
+    local letter = type(format) == "string" and format:find("^%*?[nlLa]")
+    if not letter and not (count and count >= 0) then
+      error(("bad argument #%d to '%s' (invalid format)"):format(i, name), 3)
+    end
   end
+end
+
+local function read_one(format)
+  if type(format) == "string" then format = format:match("^%*?(.)") end
+  if format == "n" then return read_number() end
   local value, err, code = source():read(format, no_limit)
   if value == nil and code ~= "eof" then return nil, tostring(err), code end
   return value
 end
 
 local function read_all(...)
+  check_formats("read", ...)
   if select("#", ...) == 0 then return read_one("l") end
   local values, count = {}, select("#", ...)
   for i = 1, count do
@@ -71,6 +83,7 @@ local function read_all(...)
 end
 
 local function each_line(...)
+  check_formats("lines", ...)
   local formats = table.pack(...)
   return function()
     local results = table.pack(read_all(table.unpack(formats, 1, formats.n)))
@@ -121,12 +134,10 @@ end
 
 function M.input(file)
   if file == nil then return default end
-  if file == stdin then
-    default = stdin
-  else
-    default = own.input(file)
-    if type(file) == "string" then default = own.input() end
-  end
+  local ok, chosen = true, stdin
+  if file ~= stdin then ok, chosen = pcall(own.input, file) end
+  if not ok then error(chosen, 2) end
+  default = chosen
   return default
 end
 
@@ -135,7 +146,7 @@ function M.read(...)
 end
 
 function M.lines(path, ...)
-  if path ~= nil then return own.lines(path, ...) end
+  if path ~= nil then return own.outward(pcall(own.lines, path, ...)) end
   return default:lines(...)
 end
 

@@ -2,6 +2,7 @@
 #include "api/loader.h"
 
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,16 +101,18 @@ void loader_boot(lua_State *L, const char *name) {
 
 /* --- search paths ----------------------------------------------------------------------- */
 
-/* Pushes "dir/?.lua;dir/?/init.lua;". */
+/* Pushes "dir/?.lua;dir/?/init.lua". */
 static void push_folder(lua_State *L, const char *dir, const char *sub) {
-  lua_pushfstring(L, "%s%s/?.lua;%s%s/?/init.lua;", dir, sub, dir, sub);
+  lua_pushfstring(L, "%s%s/?.lua;%s%s/?/init.lua", dir, sub, dir, sub);
 }
 
 /* package.overrides: places that come before the embedded library. */
 static void set_overrides(lua_State *L, const char *script_dir) {
   const char *path = getenv("SOQUETE_PATH");
-  lua_pushliteral(L, "");
+  bool both = path && *path && script_dir;
+  lua_pushstring(L, both ? ";" : "");
   if (path && *path) push_folder(L, path, "");
+  if (both) lua_insert(L, -2); /* path, ";" */
   if (script_dir) push_folder(L, script_dir, "/lua");
   lua_concat(L, 1 + (path && *path) + (script_dir != NULL));
   lua_setfield(L, -2, "overrides");
@@ -119,8 +122,9 @@ static void set_overrides(lua_State *L, const char *script_dir) {
 static void set_paths(lua_State *L, const char *script_dir) {
   if (!script_dir) return;
   push_folder(L, script_dir, "");
-  lua_getfield(L, -2, "path");
-  lua_concat(L, 2);
+  lua_pushliteral(L, ";");
+  lua_getfield(L, -3, "path");
+  lua_concat(L, 3);
   lua_setfield(L, -2, "path");
   lua_pushfstring(L, "%s/?.so;", script_dir);
   lua_getfield(L, -2, "cpath");

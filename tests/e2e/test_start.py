@@ -64,7 +64,9 @@ class Loading(Case):
 
     def test_an_error_at_the_first_call_names_the_line_of_the_script(self):
         for call in ("require(1)", "require 'no.such'", "io.stdin.rede()", "net.listen()",
-                     "net.channel(-1)", "net.serve('127.0.0.1:0')"):
+                     "net.channel(-1)", "net.serve('127.0.0.1:0')", "net.udp({})",
+                     "net.connect({})", "io.read('q')", "io.stdin:read(-1)", "io.lines('/no')",
+                     "io.input('/no')", "dofile('/no')", "os.execute({})", "io.popen({})"):
             result = self.code(f"net = require 'net'\n{call}")
             self.assertEnds(result, 1)
             self.assertRegex(result.err, r"soquete: \S*main\.lua:2: ", call)

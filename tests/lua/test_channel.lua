@@ -233,3 +233,8 @@ T.test("a_value_that_was_taken_is_not_lost_when_the_task_then_steps_aside", func
   while not tostring(c):find("%(0 ") do sum = sum + c:get() end
   T.eq(sum, 100)
 end)
+
+T.test("a_wait_where_nothing_can_yield_is_told_with_the_line_of_the_script", function()
+  T.raises("^tests/lua/test_channel.lua:%d+: get: cannot wait inside string.gsub",
+    string.gsub, "a", ".", function() net.channel():get() end)
+end)

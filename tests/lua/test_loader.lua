@@ -75,6 +75,7 @@ T.test("a_missing_module_is_told_with_every_place_and_the_line", function()
   T.match(err, "no field package.preload%['not.there'%]")
   T.match(err, "no file '.*/not/there.lua'")
   T.match(err, "no file '.*/not/there.so'")
+  T.ok(not err:find("no file ''", 1, true), err)
 end)
 
 T.test("an_error_in_a_module_is_told_and_the_next_require_tries_again", function()
