@@ -6,8 +6,8 @@ local core = require "net.core"
 local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
-  "closed", "condition", "here", "is_address", "is_socket", "join_set", "resolve", "running",
-  "stdin", "step", "strict",
+  "closed", "condition", "folder", "here", "is_address", "is_socket", "join_set", "method",
+  "resolve", "running", "stdin", "step", "strict",
 } do
   net[internal] = nil
 end
@@ -27,7 +27,7 @@ end
 
 lazy("net.channel", "channel")
 lazy("net.group", "all", "group", "race")
-lazy("net.open", "connect", "listen", "udp")
+lazy("net.sockets", "connect", "listen", "udp")
 lazy("net.serve", "serve")
 
 return core.strict(net, "net")

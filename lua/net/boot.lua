@@ -23,11 +23,19 @@ local parts = {}
 
 local function part(name)
   if not parts[name] then
-    core = core or early.core()
+    core = core or own.open_core()
     parts[name] = early.chunk(name)(core, own)
   end
   return parts[name]
 end
+
+function own.open_core()
+  local opened = early.core()
+  opened.method("makefile", function(...) return part("net.makefile").makefile(...) end)
+  return opened
+end
+
+own.part = part
 
 -- Puts a function at `key` that stands for the one of that name in a part of the library.
 -- It goes on by a tail call, so that errors name the line of the script.

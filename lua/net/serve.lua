@@ -24,7 +24,7 @@ local function serve(where, handler)
   end
   local server, err, code = where, nil, nil
   if type(where) == "string" or core.is_address(where) then
-    server, err, code = require("net.open").listen(where)
+    server, err, code = require("net.sockets").listen(where)
   elseif not core.is_socket(where) then
     error("serve: an address or a listening socket is needed, not " .. type(where), 2)
   end
