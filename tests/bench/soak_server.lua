@@ -12,7 +12,8 @@ end
 
 local function echo_datagrams(socket)
   while true do
-    local data, from = socket:recvfrom()
+    local data, from, code = socket:recvfrom()
+    if code == "closed" then return end
     if data then socket:sendto(data, from) end
   end
 end
