@@ -39,6 +39,10 @@ int error_is(lua_State *L, int idx);
  * library, or "?".                                                        [-0, +1, m] */
 void error_where(lua_State *L);
 
+/* The same, for places that are asked for once a connection: looks first among those it has
+ * pushed lately, which the table of luaL_ref `places` keeps.              [-0, +1, m] */
+void error_place(lua_State *L, int places);
+
 /* Pushes the hint for a failure, or nil (hint.c).                         [-0, +1, m] */
 void hint_push(lua_State *L, const char *op, const char *code, const char *address,
                const char *transport);

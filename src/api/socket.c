@@ -228,7 +228,7 @@ static int close_failed(lua_State *L, struct socket *s, int status) {
 static int close_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
-    error_where(L);
+    error_place(L, s->sched->places_ref);
     lua_setiuservalue(L, 1, SOCKET_PAST);
     s->failed = NULL;
     int r = close_handle(s);
