@@ -1,6 +1,7 @@
 /* Addresses as Lua sees them. */
 #include "api/address.h"
 
+#include <arpa/inet.h>
 #include <lauxlib.h>
 #include <errno.h>
 #include <stddef.h>
@@ -10,7 +11,8 @@
 #include "api/lookup.h"
 
 static const char *const class = "net.address";
-static char interned_key; /* registry key: bytes of the sockaddr -> object, weak */
+static char
+    interned_key; /* registry key: number or bytes of an address -> object, weak */
 
 /* The identity comes first, as in a socket: comparing it takes less time than comparing
  * metatables, and a datagram's address is looked at several times. */
@@ -29,49 +31,55 @@ const struct addr *address_at(lua_State *L, int idx) {
   return is_address ? &object->a : NULL;
 }
 
-static bool same(const struct addr *a, const struct addr *b) {
-  return a && a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+/* How the interned table names an IPv4 address: a number is found without making a string. */
+static lua_Integer number_of(const struct addr *a) {
+  return (lua_Integer)ntohl(a->u.in.sin_addr.s_addr) << 16 | ntohs(a->u.in.sin_port);
 }
 
-/* The slot of the interned table, beside the names, where an address was seen last: most
- * lookups end there, without making a string of the address. */
-static lua_Integer recent_slot(const struct addr *a) {
-  enum { RECENT = 256 };
-  int port = addr_port(a);
-  return 1 + (port < 0 ? 0 : port % RECENT);
-}
-
-/* [interned table] -> [interned table, object]: the object by its bytes, made if need be. */
-static void intern(lua_State *L, const struct addr *a) {
-  lua_pushlstring(L, (const char *)&a->u, a->len);
-  lua_pushvalue(L, -1);
-  if (lua_rawget(L, -3) != LUA_TNIL) {
-    lua_remove(L, -2);
+/* [interned table] -> [interned table, object or nil] */
+static void get_interned(lua_State *L, const struct addr *a) {
+  if (addr_family(a) == AF_INET) {
+    lua_rawgeti(L, -1, number_of(a));
     return;
   }
-  lua_pop(L, 1);
+  lua_pushlstring(L, (const char *)&a->u, a->len);
+  lua_rawget(L, -2);
+}
+
+/* [interned table, object] -> the same, with the object in the table. */
+static void set_interned(lua_State *L, const struct addr *a) {
+  if (addr_family(a) == AF_INET) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, number_of(a));
+    return;
+  }
+  lua_pushlstring(L, (const char *)&a->u, a->len);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -4);
+}
+
+static void push_new(lua_State *L, const struct addr *a) {
   size_t size = offsetof(struct addr, u) + a->len;
   struct address *object = lua_newuserdatauv(L, offsetof(struct address, a) + size, 0);
   object->identity = &interned_key;
   memcpy(&object->a, a, size);
   luaL_setmetatable(L, class);
-  lua_insert(L, -2);
-  lua_pushvalue(L, -2);
-  lua_rawset(L, -4);
 }
 
 void address_push(lua_State *L, const struct addr *a) {
-  struct addr plain = *a;
-  addr_unmap(&plain);
+  struct addr plain;
+  if (addr_family(a) == AF_INET6) {
+    plain = *a;
+    addr_unmap(&plain);
+    a = &plain;
+  }
   luaL_checkstack(L, 4, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &interned_key);
-  lua_Integer slot = recent_slot(&plain);
-  lua_rawgeti(L, -1, slot);
-  if (!same(address_at(L, -1), &plain)) {
+  get_interned(L, a);
+  if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
-    intern(L, &plain);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, slot);
+    push_new(L, a);
+    set_interned(L, a);
   }
   lua_remove(L, -2);
 }

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/table.h"
 #include "net/control.h"
 #include "net/host.h"
 #include "net/host_epoll.h"
@@ -19,14 +20,9 @@
 
 /* Makes room for descriptor `fd` in the table. */
 static int grow(struct epoll_net *e, int fd) {
-  if ((size_t)fd < e->slot_count) return 0;
-  size_t count = e->slot_count ? e->slot_count : 64;
-  while (count <= (size_t)fd) count *= 2;
-  struct slot *slots = realloc(e->slots, count * sizeof *slots);
+  void *slots = table_reach(e->slots, &e->slot_count, sizeof *e->slots, (size_t)fd);
   if (!slots) return -ENOMEM;
-  memset(slots + e->slot_count, 0, (count - e->slot_count) * sizeof *slots);
   e->slots = slots;
-  e->slot_count = count;
   return 0;
 }
 
@@ -315,7 +311,7 @@ static void epoll_free(struct net *net) {
   if (e->epoll_fd >= 0) close(e->epoll_fd);
   if (e->wake_fd >= 0) close(e->wake_fd);
   if (e->reserve_fd >= 0) close(e->reserve_fd);
-  free(e->slots);
+  table_free(e->slots, e->slot_count, sizeof *e->slots);
   free(e->found);
   free(e);
 }
