@@ -68,6 +68,7 @@ struct sched {
   /* What spawning needs, in the registry (luaL_ref): the tasks that are alive, by anchor;
    * the class of tasks; the function `body`; its message handler; places (error.h). */
   int tasks_ref, class_ref, body_ref, handler_ref, places_ref;
+  int free_anchor;             /* the first free place for a living task */
   struct task *current;        /* the task that runs, or NULL */
   lua_State *volatile running; /* the innermost thread that runs, or NULL */
   lua_State *blocked;   /* not NULL: this thread is inside a C call that cannot yield */
