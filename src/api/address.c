@@ -31,6 +31,9 @@ const struct addr *address_at(lua_State *L, int idx) {
   return is_address ? &object->a : NULL;
 }
 
+/* Where the interned table keeps the class: no address has a negative number. */
+enum { CLASS_AT = -1 };
+
 /* How the interned table names an IPv4 address: a number is found without making a string. */
 static lua_Integer number_of(const struct addr *a) {
   return (lua_Integer)ntohl(a->u.in.sin_addr.s_addr) << 16 | ntohs(a->u.in.sin_port);
@@ -58,12 +61,14 @@ static void set_interned(lua_State *L, const struct addr *a) {
   lua_rawset(L, -4);
 }
 
+/* [interned table] -> [interned table, a new object] */
 static void push_new(lua_State *L, const struct addr *a) {
   size_t size = offsetof(struct addr, u) + a->len;
   struct address *object = lua_newuserdatauv(L, offsetof(struct address, a) + size, 0);
   object->identity = &interned_key;
   memcpy(&object->a, a, size);
-  luaL_setmetatable(L, class);
+  lua_rawgeti(L, -2, CLASS_AT);
+  lua_setmetatable(L, -2);
 }
 
 void address_push(lua_State *L, const struct addr *a) {
@@ -297,8 +302,8 @@ void address_open(lua_State *L) {
   lua_pushliteral(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &interned_key);
   luaL_newmetatable(L, class);
   luaL_setfuncs(L, metamethods, 0);
-  lua_pop(L, 1);
+  lua_rawseti(L, -2, CLASS_AT);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &interned_key);
 }

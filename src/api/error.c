@@ -11,14 +11,12 @@ static const char *const class = "net.error";
 enum { PLACE_BYTES = LUA_IDSIZE + 16, PLACES = 64 };
 
 /* Writes "file:line" of the innermost script line that is not part of the embedded library
- * (the line is given back), or "?". By hand: it takes a third of snprintf's time. */
-static int place(lua_State *L, char text[PLACE_BYTES], size_t *len) {
+ * (the line is given back), or "?", from `level` of the stack on. By hand: it takes a third of snprintf's time. */
+static int place(lua_State *L, int level, char text[PLACE_BYTES], size_t *len) {
   lua_Debug ar;
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
-    /* the innermost is nearly always C, which has no line; a name costs ten times as much */
-    lua_getinfo(L, level == 0 ? "l" : "Sl", &ar);
+  for (; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
     if (ar.currentline <= 0) continue;
-    if (level == 0) lua_getinfo(L, "S", &ar);
     if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
     char digits[12];
     size_t n = 0;
@@ -38,14 +36,14 @@ static int place(lua_State *L, char text[PLACE_BYTES], size_t *len) {
 void error_where(lua_State *L) {
   char text[PLACE_BYTES];
   size_t len;
-  place(L, text, &len);
+  place(L, 0, text, &len);
   lua_pushlstring(L, text, len);
 }
 
 void error_place(lua_State *L, int places) {
   char text[PLACE_BYTES];
   size_t len, held_len = 0;
-  int slot = 1 + place(L, text, &len) % PLACES;
+  int slot = 1 + place(L, 1, text, &len) % PLACES;
   lua_rawgeti(L, LUA_REGISTRYINDEX, places);
   lua_rawgeti(L, -1, slot);
   const char *held = lua_tolstring(L, -1, &held_len);

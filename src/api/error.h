@@ -39,7 +39,7 @@ int error_is(lua_State *L, int idx);
  * library, or "?".                                                        [-0, +1, m] */
 void error_where(lua_State *L);
 
-/* The same, for places that are asked for once a connection: looks first among those it has
+/* The same for the caller of a C function, of places that are asked for once a connection: looks first among those it has
  * pushed lately, which the table of luaL_ref `places` keeps.              [-0, +1, m] */
 void error_place(lua_State *L, int places);
 

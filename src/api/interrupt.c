@@ -52,19 +52,14 @@ static int64_t cancel_grace(const struct task *t) {
 
 /* Raises when `t` is interrupted. While an interruption unwinds, the waits are those of
  * <close> variables: they may go on until the grace is over. */
-static void check(lua_State *L, struct task *t, const char *op, const struct socket *on) {
-  if (!t->cancelled && !t->scope) return;
+void interrupt_look(lua_State *L, struct task *t, const char *op,
+                    const struct socket *on) {
   int64_t now = loop_now(&t->sched->loop);
   struct scope *scope = expired_scope(t, now);
   if (!t->cancelled && !scope) return;
   int64_t grace = t->cancelled ? cancel_grace(t) : scope->grace_ns;
   if (t->side && t->side->unwind_L && now < grace) return;
   raise_interruption(L, t, scope, op, on);
-}
-
-void interrupt_check(lua_State *L, struct sched *s, const char *op,
-                     const struct socket *on) {
-  if (s->current) check(L, s->current, op, on);
 }
 
 int64_t interrupt_limit(const struct task *t, int64_t deadline_ns) {
@@ -104,7 +99,7 @@ void interrupt_hook(lua_State *L, lua_Debug *ar) {
   }
   lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, AGAIN);
   interrupt_all(s);
-  if (s->current) check(L, s->current, "signal", NULL);
+  if (s->current) interrupt_check(L, s, "signal", NULL);
 }
 
 bool interrupt_caught(lua_State *L, struct sched *s, intptr_t depth) {

@@ -25,7 +25,8 @@ struct socket *socket_new(lua_State *L, struct sched *sched, int family, int typ
   gate_init(&s->rd);
   gate_init(&s->wr);
   stream_init(&s->stream);
-  luaL_setmetatable(L, "net.socket");
+  sched_push(L, sched->socket_ref);
+  lua_setmetatable(L, -2);
   return s;
 }
 
@@ -108,11 +109,6 @@ static int fileno_method(lua_State *L) {
 
 /* --- failures ------------------------------------------------------------------------- */
 
-int64_t socket_deadline(const struct socket *s) {
-  return s->timeout_ns == NET_NEVER ? NET_NEVER
-                                    : loop_now(&s->sched->loop) + s->timeout_ns;
-}
-
 /* Says in the error on top where the socket at `idx` was closed. */
 static void tell_closer(lua_State *L, int idx) {
   if (lua_getiuservalue(L, idx, SOCKET_PAST) == LUA_TSTRING)
@@ -183,7 +179,7 @@ void socket_need(lua_State *L, struct socket *s, const char *op, const char *ste
   luaL_error(L, "%s: the %s of this socket failed at %s: %s", op, step, where, what);
 }
 
-void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
+void socket_refuse_stream(lua_State *L, struct socket *s, const char *op) {
   if (s->h < 0) return;
   if (s->phase == SOCKET_LISTENING)
     luaL_error(L, "%s: this socket listens; use the one that accept gives", op);
@@ -197,14 +193,13 @@ void socket_need_bytes(lua_State *L, int idx) {
                 "an empty packet reads as the end of the connection (unix(7))");
 }
 
-void socket_claim(lua_State *L, struct socket *s, const char *op) {
+void socket_refuse_reader(lua_State *L, struct socket *s, const char *op) {
   if (s->taking) luaL_error(L, "%s: this stream is being read by who runs now", op);
-  if (gate_open(&s->rd, s->sched)) return;
   luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
              (int)s->rd.holder->id, s->rd.holder->site);
 }
 
-int socket_flags(lua_State *L, int idx, const char *op, int valid) {
+int socket_given_flags(lua_State *L, int idx, const char *op, int valid) {
   lua_Integer flags = luaL_optinteger(L, idx, 0);
   if (flags & ~(lua_Integer)valid)
     luaL_error(L, "%s: this socket does not take the flags %I", op,
@@ -308,5 +303,5 @@ void socket_open(lua_State *L) {
   socket_sendmsg_methods(L);
   names_strict(L, "a socket");
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  sched_get(L)->socket_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -104,7 +104,10 @@ static inline bool socket_has_connections(const struct socket *s) {
 }
 
 /* The deadline of an operation that begins now. */
-int64_t socket_deadline(const struct socket *s);
+static inline int64_t socket_deadline(const struct socket *s) {
+  if (s->timeout_ns == NET_NEVER) return NET_NEVER;
+  return loop_now(&s->sched->loop) + s->timeout_ns;
+}
 
 /* Pushes nil, err, code for an operation on the socket at slot `idx` that gave `status`;
  * a closed one tells where it was closed. Leaves the gate.                [-0, +3, m] */
@@ -123,18 +126,28 @@ bool socket_has_failed(const struct socket *s, const char *step);
 /* Raises when a step that `op` needs has failed before, naming it.        [-0, +0, v] */
 void socket_need(lua_State *L, struct socket *s, const char *op, const char *step);
 
-/* Raises unless the socket is a stream that is connected.                 [-0, +0, v] */
-void socket_need_stream(lua_State *L, struct socket *s, const char *op);
+/* Raises unless the socket is a stream that is connected (or closed).     [-0, +0, v] */
+void socket_refuse_stream(lua_State *L, struct socket *s, const char *op);
+static inline void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
+  if (s->phase != SOCKET_CONNECTED || s->failed) socket_refuse_stream(L, s, op);
+}
 
 /* Refuses an empty packet at `idx`: it would read as the end.              [-0, +0, v] */
 void socket_need_bytes(lua_State *L, int idx);
 
 /* Raises when another task reads this stream, naming it.                  [-0, +0, v] */
-void socket_claim(lua_State *L, struct socket *s, const char *op);
+void socket_refuse_reader(lua_State *L, struct socket *s, const char *op);
+static inline void socket_claim(lua_State *L, struct socket *s, const char *op) {
+  if (s->taking || !gate_open(&s->rd, s->sched)) socket_refuse_reader(L, s, op);
+}
 
-/* The MSG_ flags at `idx`, or 0; raises for those that are not among `valid`.
- *                                                                         [-0, +0, v] */
-int socket_flags(lua_State *L, int idx, const char *op, int valid);
+/* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
+int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
+
+/* The same, or 0 when there is no argument `idx`. */
+static inline int socket_flags(lua_State *L, int idx, const char *op, int valid) {
+  return lua_gettop(L) < idx ? 0 : socket_given_flags(L, idx, op, valid);
+}
 
 /* send and recv of a datagram socket; arguments from slot 2.        [-0, +1 or 3, v] [y] */
 int socket_send_datagram(lua_State *L, struct socket *s, int flags);

@@ -198,9 +198,9 @@ static size_t limit(lua_State *L, int idx, size_t otherwise) {
   return (size_t)n;
 }
 
-static int recv_k(lua_State *L, int status, lua_KContext deadline) {
-  (void)status;
-  struct socket *s = socket_check(L, SLOT_SOCKET);
+static int recv_k(lua_State *L, int status, lua_KContext deadline);
+
+static int recv_once(lua_State *L, struct socket *s, int64_t deadline) {
   if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
   ssize_t r =
       stream_recv(&s->stream, s->sched->loop.net, s->h, s->sched->scratch, s->want);
@@ -215,6 +215,11 @@ static int recv_k(lua_State *L, int status, lua_KContext deadline) {
   struct task_wait w = {s->how->op, s, s->h, NET_RD, deadline, 0};
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, recv_k);
+}
+
+static int recv_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  return recv_once(L, socket_check(L, SLOT_SOCKET), deadline);
 }
 
 /* Urgent bytes (tcp(7), MSG_OOB): beside the stream, so the buffer stays as it is. */
@@ -254,7 +259,8 @@ static int recv_method(lua_State *L) {
     return begin(L, want);
   }
   claim(L, s, want);
-  return (flags & MSG_OOB ? urgent_k : recv_k)(L, LUA_OK, socket_deadline(s));
+  if (flags & MSG_OOB) return urgent_k(L, LUA_OK, socket_deadline(s));
+  return recv_once(L, s, socket_deadline(s));
 }
 
 /* Reads a format of Lua's file:read at `idx`, and its limit. */
@@ -352,7 +358,7 @@ static int next_piece(lua_State *L) {
   lua_pushvalue(L, lua_upvalueindex(2));
   struct socket *s = socket_check(L, SLOT_SOCKET);
   claim(L, s, (struct want){&pieces_way, PIECE_BYTES, 0});
-  return recv_k(L, LUA_OK, socket_deadline(s));
+  return recv_once(L, s, socket_deadline(s));
 }
 
 /* sock:pieces() -> iterator over what arrives, up to 64 KiB each, until the peer ends    */

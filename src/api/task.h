@@ -66,8 +66,8 @@ struct sched {
   struct loop loop;
   lua_State *main; /* the state; runs no script itself */
   /* What spawning needs, in the registry (luaL_ref): the tasks that are alive, by anchor;
-   * the class of tasks; the function `body`; its message handler; places (error.h). */
-  int tasks_ref, class_ref, body_ref, handler_ref, places_ref;
+   * the classes of tasks and of sockets; the function `body`; its message handler; places (error.h). */
+  int tasks_ref, class_ref, socket_ref, body_ref, handler_ref, places_ref;
   int free_anchor;             /* the first free place for a living task */
   struct task *current;        /* the task that runs, or NULL */
   lua_State *volatile running; /* the innermost thread that runs, or NULL */
@@ -101,6 +101,24 @@ static inline void sched_push(lua_State *L, int ref) {
 /* Every function of ours has the scheduler as its first upvalue. */
 static inline struct sched *sched_of(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* Raises when the running task is interrupted: every operation that may wait asks first.
+ *                                                                           [-0, +0, v] */
+static inline void interrupt_check(lua_State *L, struct sched *s, const char *op,
+                                   const struct socket *on) {
+  struct task *t = s->current;
+  if (t && (t->cancelled || t->scope)) interrupt_look(L, t, op, on);
+}
+
+/* True when the running task holds the gate or could take it. */
+static inline bool gate_open(const struct gate *g, const struct sched *s) {
+  return !g->holder || g->holder == s->current;
+}
+
+/* Leaves the gate that `t` holds, if any. */
+static inline void gate_leave(struct task *t) {
+  if (t->gate) gate_hand_on(t);
 }
 
 /* Prepares `s` over `net`; -ENOMEM when there is no memory. */
