@@ -9,15 +9,15 @@
 
 #include "api/error.h"
 #include "api/lookup.h"
+#include "api/task.h"
 
 static const char *const class = "net.address";
-static char
-    interned_key; /* registry key: number or bytes of an address -> object, weak */
+static const char identity; /* of struct address */
 
 /* The identity comes first, as in a socket: comparing it takes less time than comparing
  * metatables, and a datagram's address is looked at several times. */
 struct address {
-  const void *identity; /* &interned_key */
+  const void *identity; /* &identity */
   struct addr a;        /* cut to its length */
 };
 
@@ -27,7 +27,7 @@ const struct addr *address_at(lua_State *L, int idx) {
   const struct address *object = lua_touserdata(L, idx);
   bool is_address = lua_type(L, idx) == LUA_TUSERDATA &&
                     lua_rawlen(L, idx) >= offsetof(struct address, a) &&
-                    object->identity == &interned_key;
+                    object->identity == &identity;
   return is_address ? &object->a : NULL;
 }
 
@@ -65,13 +65,13 @@ static void set_interned(lua_State *L, const struct addr *a) {
 static void push_new(lua_State *L, const struct addr *a) {
   size_t size = offsetof(struct addr, u) + a->len;
   struct address *object = lua_newuserdatauv(L, offsetof(struct address, a) + size, 0);
-  object->identity = &interned_key;
+  object->identity = &identity;
   memcpy(&object->a, a, size);
   lua_rawgeti(L, -2, CLASS_AT);
   lua_setmetatable(L, -2);
 }
 
-void address_push(lua_State *L, const struct addr *a) {
+void address_push(lua_State *L, const struct sched *s, const struct addr *a) {
   struct addr plain;
   if (addr_family(a) == AF_INET6) {
     plain = *a;
@@ -79,7 +79,7 @@ void address_push(lua_State *L, const struct addr *a) {
     a = &plain;
   }
   luaL_checkstack(L, 4, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &interned_key);
+  sched_push(L, s->addresses_ref);
   get_interned(L, a);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
@@ -101,6 +101,13 @@ static struct addr whole(const struct addr *object) {
   memset(&a, 0, sizeof a);
   memcpy(&a, object, offsetof(struct addr, u) + object->len);
   return a;
+}
+
+const struct addr *address_for(const struct addr *object, int family, struct addr *room) {
+  if (family != AF_INET6 || addr_family(object) != AF_INET) return object;
+  *room = whole(object);
+  addr_map(room);
+  return room;
 }
 
 void address_get(lua_State *L, int idx, int family, struct addr *out) {
@@ -166,7 +173,7 @@ void address_arg(lua_State *L, int idx, int family, int type, int flags) {
   int r = addr_from_text(&a, &text, text.is_unix || text.host_len ? AF_UNSPEC : family);
   if (r == -ENAMETOOLONG) bad(L, idx, "a Unix path has at most 107 bytes (unix(7))");
   if (r == 0)
-    address_push(L, &a);
+    address_push(L, sched_get(L), &a);
   else
     lookup_push(L, text.host, text.port, family, type, flags & ADDRESS_PASSIVE);
   lua_replace(L, idx);
@@ -305,5 +312,5 @@ void address_open(lua_State *L) {
   luaL_newmetatable(L, class);
   luaL_setfuncs(L, metamethods, 0);
   lua_rawseti(L, -2, CLASS_AT);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &interned_key);
+  sched_get(L)->addresses_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -85,7 +85,7 @@ static int get_name(lua_State *L, const char *op, int which) {
   if (s->h < 0) return socket_fail(L, 1, op, STATUS_CLOSED);
   int r = net_name_of(s->sched->loop.net, s->h, which, &a);
   if (r < 0) return socket_fail(L, 1, op, r);
-  address_push(L, &a);
+  address_push(L, s->sched, &a);
   return 1;
 }
 

@@ -157,7 +157,7 @@ static int accepted(lua_State *L, struct socket *s, struct socket *conn) {
     peer = (struct addr){sizeof(sa_family_t), {.sa.sa_family = (sa_family_t)s->family}};
   addr_unmap(&peer);
   socket_note_peer(conn, &peer);
-  address_push(L, &peer);
+  address_push(L, s->sched, &peer);
   return task_step(L, s->sched, 2, 0);
 }
 

@@ -66,8 +66,9 @@ struct sched {
   struct loop loop;
   lua_State *main; /* the state; runs no script itself */
   /* What spawning needs, in the registry (luaL_ref): the tasks that are alive, by anchor;
-   * the classes of tasks and of sockets; the function `body`; its message handler; places (error.h). */
-  int tasks_ref, class_ref, socket_ref, body_ref, handler_ref, places_ref;
+   * the classes of tasks and of sockets; the function `body`; its message handler; places (error.h); addresses (address.h). */
+  int tasks_ref, class_ref, socket_ref, body_ref, handler_ref;
+  int places_ref, addresses_ref;
   int free_anchor;             /* the first free place for a living task */
   struct task *current;        /* the task that runs, or NULL */
   lua_State *volatile running; /* the innermost thread that runs, or NULL */

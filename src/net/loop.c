@@ -35,6 +35,7 @@ bool waiter_busy(const struct waiter *w) {
 
 static int grow(struct loop *loop, net_h h) {
   size_t size = sizeof *loop->slots;
+  if ((size_t)h < loop->slot_count) return 0;
   void *slots = table_reach(loop->slots, &loop->slot_count, size, (size_t)h);
   if (!slots) return -ENOMEM;
   loop->slots = slots;

@@ -31,6 +31,7 @@ void outq_fini(struct outq *q) {
 /* --- tables --------------------------------------------------------------------------- */
 
 static int grow_slots(struct outq *q, net_h h) {
+  if ((size_t)h < q->slot_count) return 0;
   void *slots = table_reach(q->slots, &q->slot_count, sizeof *q->slots, (size_t)h);
   if (!slots) return -ENOMEM;
   q->slots = slots;
