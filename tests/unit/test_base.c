@@ -1,4 +1,4 @@
-/* The base room: status codes, lists, heap, buffer, generator, nearest name. */
+/* The base room: status codes, lists, heap, table, buffer, generator, nearest name. */
 #include <errno.h>
 #include <netdb.h>
 #include <setjmp.h>
@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "base/table.h"
 #include "support/guard.h"
 #include "support/seed.h"
 
@@ -159,6 +160,16 @@ static void heap_gives_equal_keys_in_the_order_of_insertion(void **state) {
   heap_fini(&h);
 }
 
+static void heap_keeps_that_order_when_its_count_wraps(void **state) {
+  struct heap h;
+  struct heap_node nodes[8] = {0};
+  heap_init(&h);
+  h.seq = UINT32_MAX - 3;
+  for (int i = 0; i < 8; i++) heap_insert(&h, &nodes[i], 5);
+  for (int i = 0; i < 8; i++) assert_ptr_equal(pop(&h), &nodes[i]);
+  heap_fini(&h);
+}
+
 static void heap_orders_keys_over_the_whole_range(void **state) {
   static const int64_t keys[] = {INT64_MAX, 0, INT64_MIN, -1, 1};
   struct heap h;
@@ -235,6 +246,23 @@ static void heap_agrees_with_a_search_after_any_steps(void **state) {
     assert_ptr_equal(heap_first(&h), first_by_search(nodes, order));
   }
   heap_fini(&h);
+}
+
+/* --- table --- */
+
+static void table_rows_begin_as_zeros_and_keep_what_they_hold(void **state) {
+  size_t count = 0;
+  int *rows = NULL;
+  for (size_t i = 0; i < 100000; i = i * 3 + 1) {
+    rows = table_reach(rows, &count, sizeof *rows, i);
+    assert_non_null(rows);
+    assert_true(count > i);
+    assert_int_equal(rows[i], 0);
+    rows[i] = (int)i + 1;
+  }
+  for (size_t i = 0; i < 100000; i = i * 3 + 1) assert_int_equal(rows[i], i + 1);
+  assert_ptr_equal(table_reach(rows, &count, sizeof *rows, 5), rows);
+  table_free(rows, count, sizeof *rows);
 }
 
 /* --- buf --- */
@@ -339,15 +367,19 @@ static void buf_reads_no_byte_past_those_it_was_given(void **state) {
 
 static void buf_searches_no_byte_past_those_it_holds(void **state) {
   struct guard g;
-  guard_init(&g, 300);
-  for (size_t n = 1; n <= 300; n++) {
-    char bytes[300];
-    memset(bytes, 'x', sizeof bytes);
-    bytes[n - 1] = '\r';
-    struct buf b = {.data = guard_before(&g, bytes, n), .tail = n, .cap = n};
+  guard_init(&g, 400);
+  for (size_t n = 8; n <= 304; n += 8) { /* aligned as malloc would */
+    union {
+      struct buf_block block;
+      char bytes[sizeof(struct buf_block) + 304];
+    } made = {
+        .block = {.tail = n, .cap = n}
+    };
+    memset(made.block.bytes, 'x', n);
+    made.block.bytes[n - 1] = '\r';
+    char *edge = guard_before(&g, &made, sizeof(struct buf_block) + n);
+    struct buf b = {(struct buf_block *)(void *)edge};
     assert_int_equal(buf_find(&b, 0, "\r\n", 2), -1);
-    assert_int_equal(buf_find(&b, 0, "\r", 1), (ssize_t)n - 1);
-    b.block = guard_after(&g, bytes, n);
     assert_int_equal(buf_find(&b, 0, "\r", 1), (ssize_t)n - 1);
   }
   guard_fini(&g);
@@ -467,6 +499,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(list_lets_a_node_go_from_the_middle),
     cmocka_unit_test(list_removal_is_harmless_twice),
     cmocka_unit_test(heap_gives_equal_keys_in_the_order_of_insertion),
+    cmocka_unit_test(heap_keeps_that_order_when_its_count_wraps),
     cmocka_unit_test(heap_orders_keys_over_the_whole_range),
     cmocka_unit_test(heap_removal_of_a_node_that_is_in_none_is_harmless),
     cmocka_unit_test(heap_moves_the_filling_node_up_where_it_belongs),
@@ -478,6 +511,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(buf_stays_small_under_a_long_stream),
     cmocka_unit_test(buf_finds_a_pattern_across_pieces),
     cmocka_unit_test(buf_reads_no_byte_past_those_it_was_given),
+    cmocka_unit_test(table_rows_begin_as_zeros_and_keep_what_they_hold),
     cmocka_unit_test(buf_searches_no_byte_past_those_it_holds),
     cmocka_unit_test(buf_agrees_with_a_plain_array_after_any_steps),
     cmocka_unit_test(rng_gives_the_published_numbers),
