@@ -28,7 +28,7 @@ union socket_peer {
 
 struct reading; /* a way to read a stream (socket_read.c) */
 
-/* Each connection has one, so it is small. */
+/* Each connection has one, so it is small; what each operation touches comes first. */
 struct socket {
   const void *class;   /* identity of this struct: &socket_class */
   struct sched *sched; /* borrowed */
@@ -42,14 +42,14 @@ struct socket {
   uint8_t failed : 2;    /* the step that failed, see socket_remember; 0: none */
   uint8_t backoffs;      /* how often accept has found descriptors run out, in a row */
   uint16_t flags;        /* of the reading operation: MSG_DONTWAIT, MSG_OOB */
-  union socket_peer peer;
   struct gate rd, wr;
   int64_t timeout_ns; /* of each operation; NET_NEVER */
-  size_t sent;        /* progress of the send that holds the gate */
   /* What a reading operation is after; fixed at its entry, in force until it ends. */
   const struct reading *how;
   size_t want; /* bytes wanted, or the limit of a search */
   struct stream stream;
+  size_t sent; /* progress of the send that holds the gate */
+  union socket_peer peer;
 };
 
 /* The user value: the error of `failed`; once closed: "file:line" of the close. */
