@@ -12,7 +12,10 @@
 #   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
 #   make format      let clang-format rewrite the C files
-#   make cov         run the tests in MODE=cov, print the lines covered by file
+#   make cov         run the tests in MODE=cov, print the lines covered by file; fails
+#                    below 90 %
+#   make valgrind    unit, Lua and end-to-end tests under valgrind; SUITES="unit lua"
+#   make tsan        unit and Lua tests under the thread sanitizer
 #   make deps        install every package that building, testing and linting use
 #   make install     PREFIX=/usr/local, DESTDIR= (for packaging)
 #   make clean       remove build/
@@ -31,8 +34,9 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 strace curl
 LINT  := clang-format-14 lua-check cppcheck
+CHECK := valgrind
 PEERS := default-jdk-headless
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go
@@ -58,9 +62,12 @@ warnings := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
             $(if $(filter 1,$(WERROR))$(filter true,$(CI)),-Werror)
 cppflags := -D_GNU_SOURCE -Isrc -I/usr/include/lua5.4
 cflags   := -std=gnu11 -g $($(MODE)_flags) -fstack-protector-strong -fPIE $(warnings)
-ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-needed \
-            -Wl,-z,relro -Wl,-z,now
-# The whole of Lua: C modules that are loaded later may call what the program does not.
+ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,--as-needed \
+            -Wl,-z,relro -Wl,-z,now -Wl,-z,pack-relative-relocs
+# The whole of Lua, and no other symbol: C modules that are loaded later may call what the
+# program does not, and keep their own functions, whatever ours are called.
+ldflags  += -Wl,--export-dynamic-symbol=lua_* -Wl,--export-dynamic-symbol=luaL_* \
+            -Wl,--export-dynamic-symbol=luaopen_*
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -lm -ldl
 
@@ -77,9 +84,11 @@ program  := $(out)/soquete
 archive  := $(out)/libsoquete.a
 luatest  := $(out)/luatest
 faulty   := $(out)/soquete-faulty
+embed    := $(out)/gen/embed
 embedded := $(out)/gen/embedded.c
+lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a)
 
-sources := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
+sources := $(sort $(filter-out src/cli/main.c src/api/embed.c,$(wildcard src/*/*.c)))
 objects := $(sources:%.c=$(out)/%.o) $(out)/gen/embedded.o
 modules := $(sort $(shell find lua -name '*.lua'))
 
@@ -101,7 +110,7 @@ lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
 # --- Rules ---------------------------------------------------------------------------
 
 .PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
-        format cov deps install clean help FORCE
+        format cov valgrind tsan deps install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -137,11 +146,17 @@ $(out)/%.o: %.c $(out)/flags
 $(out)/gen/embedded.o: $(embedded) $(out)/flags
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
+# A program of the build, the same in every mode. It compiles the modules with the Lua that
+# is linked, so a new Lua makes them anew.
+$(embed): src/api/embed.c $(lua_archive)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 $(warnings) $(cppflags) -o $@ $< -l:liblua5.4.a -lm -ldl
+
 # The dot keeps the folder lua/ apart from the goal of that name.
-$(embedded): src/api/embed.sh $(modules) $(addsuffix /.,$(shell find lua -type d))
+$(embedded): $(embed) $(modules) $(addsuffix /.,$(shell find lua -type d))
 	@echo "  embed lua/"
 	@mkdir -p $(@D)
-	$(Q)sh src/api/embed.sh $(modules) >$@
+	$(Q)$(embed) $(modules) >$@
 
 # Its time changes only when the flags do: everything is then compiled anew.
 $(out)/flags: FORCE
@@ -166,13 +181,13 @@ test:
 programs: $(program) $(luatest) $(faulty) $(units)
 
 unit: $(units)
-	@tests/support/unit.sh $(units)
+	@RUN='$(RUN)' tests/support/unit.sh $(units)
 
 lua: $(luatest) $(program)
-	@$(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
+	@$(RUN) $(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
 
 e2e: $(program) $(faulty)
-	@$(PYTHON) tests/e2e/run.py --soquete $(program)
+	@$(PYTHON) tests/e2e/run.py --soquete $(or $(WRAPPER),$(program))
 
 docs: build
 	@$(program) docs/generate.lua
@@ -192,10 +207,23 @@ lint:
 format:
 	$(Q)$(CLANG_FORMAT) -i $(c_files)
 
+# A test goes on as another user, who must be able to note its lines too.
 cov:
 	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory MODE=cov test
+	@umask 0; $(MAKE) --no-print-directory MODE=cov test
 	@tests/support/coverage.sh build/cov
+
+# The two below look for what a test cannot see, and so need fewer seeds.
+valgrind:
+	@.ci/install-packages $(BUILD) $(TEST) $(CHECK)
+	@$(MAKE) --no-print-directory MODE=debug build programs
+	@MAKE='$(MAKE)' tests/support/valgrind.sh build/debug $(SUITES)
+
+# End-to-end tests are left out: TSan keeps a signal back while a script computes.
+tsan:
+	@.ci/install-packages $(BUILD) $(TEST)
+	@$(MAKE) --no-print-directory MODE=tsan programs
+	@MAKE='$(MAKE) MODE=tsan' SLOW=10 tests/support/tally.sh unit lua
 
 bench-deps:
 	@.ci/install-packages $(BUILD) $(BENCH)
@@ -207,11 +235,13 @@ bench: build $(benches)
 	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
 deps:
-	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS)
+	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(CHECK) $(PEERS)
 
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/soquete/stubs docs/stubs/*.lua
+	cd lua && find . -name '*.lua' -exec install -D -m 644 {} \
+	  $(abspath $(DESTDIR)$(PREFIX))/share/soquete/lua/{} \;
 
 clean:
 	rm -rf build

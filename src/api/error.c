@@ -4,20 +4,21 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "api/task.h"
 #include "base/status.h"
 
 static const char *const class = "net.error";
 
 enum { PLACE_BYTES = LUA_IDSIZE + 16, PLACES = 64 };
 
-/* Writes "file:line" of the innermost script line that is not part of the embedded library
- * (the line is given back), or "?", from `level` of the stack on. By hand: it takes a third of snprintf's time. */
+/* Writes "file:line" of the innermost script line that is not part of the embedded library,
+ * from `level` of the stack on. The line, or 0: there is none. By hand, because each
+ * connection has a place or two: it takes a third of snprintf's time. */
 static int place(lua_State *L, int level, char text[PLACE_BYTES], size_t *len) {
   lua_Debug ar;
   for (; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline <= 0) continue;
-    if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
+    if (ar.currentline <= 0 || strncmp(ar.short_src, "[soquete", 8) == 0) continue;
     char digits[12];
     size_t n = 0;
     *len = strlen(ar.short_src);
@@ -28,30 +29,39 @@ static int place(lua_State *L, int level, char text[PLACE_BYTES], size_t *len) {
     while (n > 0) text[(*len)++] = digits[--n];
     return ar.currentline;
   }
-  text[0] = '?';
-  *len = 1;
   return 0;
 }
 
-void error_where(lua_State *L) {
+bool error_line(lua_State *L) {
   char text[PLACE_BYTES];
   size_t len;
-  place(L, 0, text, &len);
+  if (!place(L, 0, text, &len)) return false;
   lua_pushlstring(L, text, len);
+  return true;
+}
+
+void error_where(lua_State *L) {
+  if (error_line(L)) return;
+  struct sched *s = sched_get(L);
+  lua_pushstring(L, s && s->current ? s->current->site : "?");
 }
 
 void error_place(lua_State *L, int places) {
   char text[PLACE_BYTES];
   size_t len, held_len = 0;
-  int slot = 1 + place(L, 1, text, &len) % PLACES;
+  int line = place(L, 1, text, &len);
+  if (!line) {
+    error_where(L);
+    return;
+  }
   lua_rawgeti(L, LUA_REGISTRYINDEX, places);
-  lua_rawgeti(L, -1, slot);
+  lua_rawgeti(L, -1, 1 + line % PLACES);
   const char *held = lua_tolstring(L, -1, &held_len);
   if (held_len != len || memcmp(held, text, len) != 0) {
     lua_pop(L, 1);
     lua_pushlstring(L, text, len);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, slot);
+    lua_rawseti(L, -3, 1 + line % PLACES);
   }
   lua_remove(L, -2);
 }

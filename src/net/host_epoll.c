@@ -12,6 +12,7 @@
 
 #include "base/table.h"
 #include "net/control.h"
+#include "net/file.h"
 #include "net/host.h"
 #include "net/host_epoll.h"
 #include "net/host_lookup.h"
@@ -252,6 +253,15 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return settled(e, h, NET_WR, host_sendmsg(h, msg, flags));
 }
 
+/* sendfile(2) knows no MSG_DONTWAIT: without O_NONBLOCK it could sleep. */
+static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
+                              size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  if (e->slots[h].flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
+  int r = outq_flush(&e->outq, h);
+  return r < 0 ? r : settled(e, h, NET_WR, file_send(h, fd, offset, n));
+}
+
 static int epoll_flush(struct net *net, net_h h) {
   struct epoll_net *e = epoll_self(net);
   if (h >= 0) return outq_flush(&e->outq, h);
@@ -297,7 +307,6 @@ static void epoll_wake(struct net *net) {
   uint64_t one = 1;
   int saved = errno; /* a signal handler may be the caller */
   if (write(epoll_self(net)->wake_fd, &one, sizeof one) < 0) errno = saved;
-  errno = saved;
 }
 
 static void epoll_free(struct net *net) {
@@ -332,6 +341,7 @@ static const struct net_ops epoll_ops = {
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .sendfile = epoll_sendfile,
     .ready = epoll_ready,
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,

@@ -42,18 +42,10 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what) {
 
 /* --- waiting -------------------------------------------------------------------- */
 
-/* What poll(2) or epoll(7) found; their numbers are the same. */
-static uint32_t what_of(uint32_t events) {
-  uint32_t what = 0;
-  if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_RD;
-  if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) what |= NET_WR;
-  return what;
-}
-
 /* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
 static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
   if (e->slots[h].chunk || batch_holds(&e->batch, h)) events |= EPOLLIN;
-  uint32_t what = what_of(events) & asked, rest;
+  uint32_t what = host_what_of(events) & asked, rest;
   if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
     what &= ~(uint32_t)NET_WR; /* the kernel takes the remainder first */
   if (what & NET_RD)
@@ -95,7 +87,7 @@ static void read_ahead(struct epoll_net *e, net_h h) {
  * an owner waits for. */
 static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
-  uint32_t what = what_of(events);
+  uint32_t what = host_what_of(events);
   if (slot->flags & SLOT_PLAIN) { /* both have to be armed anew */
     slot->flags &= (uint16_t) ~(SLOT_WANTS_IN | SLOT_WANTS_OUT);
     return NET_RD | NET_WR;
