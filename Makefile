@@ -5,6 +5,10 @@
 #   make test        install what testing needs, build, run every suite
 #   make unit        C tests                 make lua      tests of the Lua API
 #   make e2e         the program against other programs
+#   make replay      the fuzz targets over their corpora, without a fuzzer
+#   make fuzz        libFuzzer on each target of tests/fuzz; SECONDS=60 each, ONLY=address
+#   make storm       random operations by seed: OPS=1000000 SEED=N
+#   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
 #   make bench-deps  install those other runtimes
@@ -20,7 +24,7 @@
 #   make install     PREFIX=/usr/local, DESTDIR= (for packaging)
 #   make clean       remove build/
 #
-# Knobs: MODE=release|debug|asan|tsan|cov (each builds in build/$(MODE)), V=1 shows the
+# Knobs: MODE=release|debug|asan|tsan|cov|fuzz (each builds in build/$(MODE)), V=1 shows the
 # commands, WERROR=1 makes warnings errors (CI=true too), CFLAGS and LDFLAGS come last,
 # SEED=N replays a test run.
 
@@ -38,6 +42,7 @@ TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iprou
 LINT  := clang-format-14 lua-check cppcheck
 CHECK := valgrind
 PEERS := default-jdk-headless
+FUZZ  := clang-14 libclang-rt-14-dev
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go
 
@@ -52,8 +57,12 @@ debug_flags   := -Og -g3 $(stress)
 asan_flags    := $(sanitize) -fsanitize=address,undefined $(stress)
 tsan_flags    := $(sanitize) -fsanitize=thread
 cov_flags     := -O0 --coverage
+fuzz_flags    := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 ifeq ($($(MODE)_flags),)
-$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov)
+$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov, fuzz)
+endif
+ifeq ($(MODE),fuzz)
+CC := clang-14
 endif
 
 # Callbacks have the signature of their table, so unused parameters are no sign of a slip.
@@ -96,21 +105,28 @@ support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/suppor
 unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
+storm_obj    := $(out)/tests/unit/storm.o
 mains        := $(sort $(wildcard tests/support/main_*.c))
+fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzzers      := $(fuzz_sources:%.c=$(out)/%)
+# libFuzzer brings its own main.
+fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
-test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
-                $(bench_objs)
+test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
+                $(fuzz_sources)) \
+                $(bench_objs) $(storm_obj)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
 lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
-             tests/regress/*.lua tests/lint/*.lua tests/support/*.lua)
+             tests/regress/*.lua tests/fuzz/*.lua tests/lint/*.lua tests/support/*.lua)
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
-        format cov valgrind tsan deps install clean help FORCE
+.PHONY: all build demo test programs unit lua e2e fuzzers replay fuzz storm soak bench \
+        bench-deps docs docs-check lint format cov valgrind tsan deps install clean help \
+        FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -124,10 +140,13 @@ $(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
 $(units): extra_libs := -lcmocka
+$(out)/tests/unit/test_storm: $(storm_obj)
+$(fuzzers): %: %.o $(fuzz_main) $(support_objs) $(archive)
+$(fuzzers): extra_libs := $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
 
-$(program) $(luatest) $(faulty) $(units) $(benches):
+$(program) $(luatest) $(faulty) $(units) $(fuzzers) $(benches):
 	@echo "  link  $@"
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -176,9 +195,9 @@ demo:
 test:
 	@.ci/install-packages $(BUILD) $(TEST)
 	@$(MAKE) --no-print-directory build programs
-	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e docs-check
+	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e replay docs-check
 
-programs: $(program) $(luatest) $(faulty) $(units)
+programs: $(program) $(luatest) $(faulty) $(units) $(fuzzers)
 
 unit: $(units)
 	@RUN='$(RUN)' tests/support/unit.sh $(units)
@@ -188,6 +207,28 @@ lua: $(luatest) $(program)
 
 e2e: $(program) $(faulty)
 	@$(PYTHON) tests/e2e/run.py --soquete $(or $(WRAPPER),$(program))
+
+fuzzers: $(fuzzers)
+
+replay: $(fuzzers)
+	@tests/fuzz/replay.sh $(fuzzers)
+
+fuzz:
+	@.ci/install-packages $(BUILD) $(FUZZ)
+	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(patsubst %.c,build/fuzz/%,\
+	  $(filter tests/fuzz/fuzz_$(or $(ONLY),%).c,$(fuzz_sources)))
+
+# OPS random operations in each storm. Shorter ones are in make test.
+storm: $(out)/tests/unit/test_storm $(luatest)
+	@OPS=$(or $(OPS),1000000) $(out)/tests/unit/test_storm
+	@OPS=$(or $(OPS),1000000) $(luatest) tests/lua/test_storm.lua
+
+soak:
+	@.ci/install-packages $(BUILD) python3 liburing-dev
+	@$(MAKE) --no-print-directory build $(out)/tests/bench/load
+	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/soak.py $(if $(ONLY),--only $(ONLY)) \
+	  --minutes $(or $(MINUTES),1)
 
 docs: build
 	@$(program) docs/generate.lua

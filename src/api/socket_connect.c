@@ -106,7 +106,9 @@ static int listen_method(lua_State *L) {
 /* Slots of accept: 1 the listener, 2 the connection's object, made before it is needed. */
 enum { SLOT_CONNECTION = 2 };
 
-enum { BACKOFFS_MAX = 8 }; /* from 5 ms, doubled each time, to 1.28 s */
+/* From 5 ms, doubled each time. The last is well below the second in which clients that come
+ * to room are to be taken. */
+enum { BACKOFF_FIRST_NS = 5 * 1000 * 1000, BACKOFF_LAST_NS = 500 * 1000 * 1000 };
 
 /* accept(2): failures of one connection, not of the listener. */
 static bool concerns_one_client(int status) {
@@ -129,8 +131,9 @@ static int64_t back_off(struct socket *s, int status) {
   if (s->backoffs == 0)
     fprintf(stderr, "soquete: accept: %s (%s); new clients have to wait\n",
             status_text(status), status_name(status));
-  int64_t ns = INT64_C(5000000) << s->backoffs;
-  if (s->backoffs < BACKOFFS_MAX) s->backoffs++;
+  int64_t ns = (int64_t)BACKOFF_FIRST_NS << s->backoffs;
+  if (ns < BACKOFF_LAST_NS) s->backoffs++;
+  if (ns > BACKOFF_LAST_NS) ns = BACKOFF_LAST_NS;
   return loop_now(&s->sched->loop) + ns;
 }
 

@@ -27,12 +27,18 @@ static int grow(struct buf *b, size_t needed) {
     if (cap > SIZE_MAX / 4) return -ENOMEM;
     cap *= 2;
   }
-  /* Not realloc: it would copy the consumed bytes too. */
-  struct buf_block *block = malloc(sizeof *block + cap);
+  /* realloc may grow in place: a long line then leaves no smaller buffers behind. It would
+   * copy consumed bytes too. */
+  bool consumed = b->block && b->block->head > 0;
+  struct buf_block *block = realloc(consumed ? NULL : b->block, sizeof *block + cap);
   if (!block) return -ENOMEM;
-  *block = (struct buf_block){.tail = len, .cap = cap};
-  if (len) memcpy(block->bytes, buf_bytes(b), len);
-  free(b->block);
+  if (consumed) {
+    memcpy(block->bytes, buf_bytes(b), len);
+    free(b->block);
+  }
+  block->head = 0;
+  block->tail = len;
+  block->cap = cap;
   b->block = block;
   return 0;
 }

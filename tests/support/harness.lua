@@ -6,7 +6,7 @@
 --   T.test("an_error_is_told", { status = 1, stderr = "boom" }, function() error("boom") end)
 --
 -- Options: status (0), stderr (Lua patterns that stderr must hold; without them it must be
--- empty), net ("epoll", "fake", "soft", "hard"), seeds (how many runs), seconds (limit).
+-- empty), net ("epoll", "fake", "soft", "hard", "full"), seeds (how many runs), seconds (limit).
 --
 -- SLOW=20 in the environment says that all takes 20 times as long, under valgrind for
 -- instance: the limits grow, the seeds become fewer.
@@ -160,6 +160,7 @@ end
 
 T.open_files = testing.open_files
 T.open_handles = testing.open_handles
+T.faults = testing.faults
 T.descriptor_flags = testing.descriptor_flags
 T.drop_privileges = testing.drop_privileges
 T.interrupt = testing.interrupt
