@@ -39,6 +39,7 @@ BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-soc
 
 # --- Flags ---------------------------------------------------------------------------
 
+comma     := ,
 stress    := -DSOQUETE_STRESS=1
 hardening := -D_FORTIFY_SOURCE=2
 sanitize  := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -77,6 +78,7 @@ program  := $(out)/soquete
 archive  := $(out)/libsoquete.a
 luatest  := $(out)/luatest
 faulty   := $(out)/soquete-faulty
+campaign := $(out)/campaign
 embedded := $(out)/gen/embedded.c
 
 sources := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
@@ -88,10 +90,11 @@ unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
 mains        := $(sort $(wildcard tests/support/main_*.c))
+campaign_objs := $(patsubst %.c,$(out)/%.o,$(wildcard tests/campaign/*.c))
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
-                $(bench_objs)
+                $(bench_objs) $(campaign_objs)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
@@ -113,12 +116,15 @@ build: $(program)
 $(program): $(out)/src/cli/main.o $(archive)
 $(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
+$(campaign): $(campaign_objs) $(support_objs) $(archive)
+$(campaign): extra_libs := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free strdup \
+  asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
 $(units): extra_libs := -lcmocka
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
 
-$(program) $(luatest) $(faulty) $(units) $(benches):
+$(program) $(luatest) $(faulty) $(campaign) $(units) $(benches):
 	@echo "  link  $@"
 	@mkdir -p $(@D)
 	$(Q)$(link)

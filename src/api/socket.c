@@ -60,21 +60,29 @@ void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
     name_of(s, NET_LOCAL, out);
 }
 
-/* tostring(socket) -> "socket (tcp, 127.0.0.1:80 → 127.0.0.1:5012)"                      */
-static int to_string(lua_State *L) {
-  struct socket *s = socket_check(L, 1);
+enum { DESCRIPTION = 2 * ADDR_TEXT + 64 };
+
+/* "socket (tcp, 127.0.0.1:80 → 127.0.0.1:5012)", without asking Lua for memory. */
+static void describe(const struct socket *s, char out[DESCRIPTION]) {
   char local[ADDR_TEXT], peer[ADDR_TEXT];
   const char *transport = socket_transport(s);
   if (s->h < 0) {
-    lua_pushfstring(L, "socket (%s, closed)", transport);
-    return 1;
+    snprintf(out, DESCRIPTION, "socket (%s, closed)", transport);
+    return;
   }
   name_of(s, NET_LOCAL, local);
   const char *state = s->phase == SOCKET_LISTENING ? ", listening" : "";
   if (name_of(s, NET_PEER, peer))
-    lua_pushfstring(L, "socket (%s, %s → %s)", transport, local, peer);
+    snprintf(out, DESCRIPTION, "socket (%s, %s → %s)", transport, local, peer);
   else
-    lua_pushfstring(L, "socket (%s%s%s%s)", transport, *local ? ", " : "", local, state);
+    snprintf(out, DESCRIPTION, "socket (%s%s%s%s)", transport, *local ? ", " : "", local,
+             state);
+}
+
+static int to_string(lua_State *L) {
+  char text[DESCRIPTION];
+  describe(socket_check(L, 1), text);
+  lua_pushstring(L, text);
   return 1;
 }
 
@@ -228,10 +236,10 @@ static int close_failed(lua_State *L, struct socket *s, int status) {
 static int close_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
+    s->failed = NULL;
+    int r = close_handle(s); /* first: what follows may raise for lack of memory */
     error_where(L);
     lua_setiuservalue(L, 1, SOCKET_PAST);
-    s->failed = NULL;
-    int r = close_handle(s);
     if (r < 0) return close_failed(L, s, r);
   }
   lua_pushboolean(L, 1);
@@ -242,8 +250,9 @@ static int close_method(lua_State *L) {
 static int collect(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
-    to_string(L);
-    lua_warning(L, lua_tostring(L, -1), 1);
+    char text[DESCRIPTION];
+    describe(s, text);
+    lua_warning(L, text, 1);
     lua_warning(L, " was collected: nobody had closed it", 0);
     close_handle(s);
   }

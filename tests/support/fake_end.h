@@ -19,6 +19,10 @@ struct end {
   int error; /* pending: a refused datagram */
 };
 
+/* The fake itself has no memory, which is no verdict on what is tested: the process ends. */
+enum { FAKE_NO_MEMORY = 77 };
+_Noreturn void fake_no_memory(void);
+
 struct end *end_new(int family, int type);
 
 /* Frees it; its peer sees the end, or a reset when bytes were unread. */

@@ -38,7 +38,7 @@ static struct fake_net *self(struct net *net) {
 /* --- slots ------------------------------------------------------------------------------ */
 
 static void *checked(void *memory) {
-  if (!memory) abort();
+  if (!memory) fake_no_memory();
   return memory;
 }
 

@@ -27,7 +27,9 @@ end
 function T.main(file, number, seed)
   T.seed = seed
   assert(loadfile(file))()
-  if number > 0 then T.tests[number].fn() end
+  if number == 0 then return end
+  testing.begin()
+  T.tests[number].fn()
 end
 
 function T.describe(number)
@@ -153,6 +155,7 @@ T.open_handles = testing.open_handles
 T.descriptor_flags = testing.descriptor_flags
 T.drop_privileges = testing.drop_privileges
 T.interrupt = testing.interrupt
+T.fault = testing.fault
 
 -- --- helpers ---------------------------------------------------------------------------
 

@@ -1,0 +1,156 @@
+#include "campaign/fault_alloc.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The linker's names for what was wrapped and for what wraps it. */
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *block, size_t n);
+void __real_free(void *block);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                          void *(*serve)(void *), void *arg);
+int __real_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found);
+void *__real_alloc_lua(void *a, void *block, size_t old_size, size_t size);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *block, size_t n);
+void __wrap_free(void *block);
+char *__wrap_strdup(const char *text);
+int __wrap_asprintf(char **out, const char *format, ...);
+int __wrap___asprintf_chk(char **out, int flag, const char *format, ...);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                          void *(*serve)(void *), void *arg);
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found);
+void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size);
+
+static __thread bool for_lua; /* the request comes from lua_Alloc */
+
+static struct fault_alloc off;
+struct fault_alloc *fault_alloc = &off;
+
+/* Counts a request; true when it has to fail. Other threads allocate too. */
+static bool refuses(void) {
+  struct fault_alloc *f = fault_alloc;
+  unsigned number = __atomic_add_fetch(&f->requests, 1, __ATOMIC_RELAXED);
+  if (f->mode == FAULT_OFF || number < f->at) return false;
+  if (number - f->at > (f->mode == FAULT_RUN ? FAULT_RUN_LENGTH : 0)) return false;
+  __atomic_add_fetch(&f->refused, 1, __ATOMIC_RELAXED);
+  if (!for_lua) __atomic_add_fetch(&f->plain, 1, __ATOMIC_RELAXED);
+  errno = ENOMEM;
+  return true;
+}
+
+static void *counted(void *block) {
+  if (block) __atomic_add_fetch(&fault_alloc->live, 1, __ATOMIC_RELAXED);
+  return block;
+}
+
+/* --- the C library ---------------------------------------------------------------------- */
+
+void *__wrap_malloc(size_t n) {
+  return refuses() ? NULL : counted(__real_malloc(n));
+}
+
+void *__wrap_calloc(size_t count, size_t n) {
+  return refuses() ? NULL : counted(__real_calloc(count, n));
+}
+
+void *__wrap_realloc(void *block, size_t n) {
+  if (refuses()) return NULL;
+  void *moved = __real_realloc(block, n);
+  return block ? moved : counted(moved);
+}
+
+void __wrap_free(void *block) {
+  if (block) __atomic_sub_fetch(&fault_alloc->live, 1, __ATOMIC_RELAXED);
+  __real_free(block);
+}
+
+char *__wrap_strdup(const char *text) {
+  size_t n = strlen(text) + 1;
+  char *copy = __wrap_malloc(n);
+  return copy ? memcpy(copy, text, n) : NULL;
+}
+
+static int print(char **out, const char *format, va_list values) {
+  if (refuses()) return -1;
+  int n = vasprintf(out, format, values);
+  if (n >= 0) counted(*out);
+  return n;
+}
+
+int __wrap_asprintf(char **out, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  int n = print(out, format, values);
+  va_end(values);
+  return n;
+}
+
+int __wrap___asprintf_chk(char **out, int flag, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  int n = print(out, format, values);
+  va_end(values);
+  return n;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                          void *(*serve)(void *), void *arg) {
+  return refuses() ? EAGAIN : __real_pthread_create(thread, attr, serve, arg);
+}
+
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found) {
+  return refuses() ? EAI_MEMORY : __real_getaddrinfo(host, service, hints, found);
+}
+
+/* --- Lua -------------------------------------------------------------------------------- */
+
+/* A request that was refused. After it Lua collects garbage, which only frees and shrinks,
+ * and asks the same again. */
+static struct {
+  bool waiting;
+  void *block;
+  size_t old_size, size;
+} first;
+
+static void *refused(void *block, size_t old_size, size_t size) {
+  first.waiting = fault_alloc->mode == FAULT_REAL;
+  first.block = block;
+  first.old_size = old_size;
+  first.size = size;
+  return NULL;
+}
+
+/* True for the second request, which has to fail too. */
+static bool is_second(void *block, size_t old_size, size_t size) {
+  if (!first.waiting) return false;
+  first.waiting = false;
+  return block == first.block && size == first.size && old_size == first.old_size;
+}
+
+static void *allocate(void *a, void *block, size_t old_size, size_t size) {
+  bool grows = size > (block ? old_size : 0);
+  if (!grows) return __real_alloc_lua(a, block, old_size, size); /* must not fail */
+  if (is_second(block, old_size, size)) return NULL;
+  if (refuses()) return refused(block, old_size, size);
+  void *moved = __real_alloc_lua(a, block, old_size, size);
+  return moved ? moved : refused(block, old_size, size);
+}
+
+void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
+  for_lua = true;
+  void *moved = allocate(a, block, old_size, size);
+  for_lua = false;
+  return moved;
+}

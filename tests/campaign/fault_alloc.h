@@ -1,0 +1,27 @@
+/* Allocations that fail. The campaign's program is linked with --wrap for what allocates:
+ * malloc(3) and its like, thread creation, name look-up, and lua_Alloc. Each request is
+ * counted; one of them, or a run of them, is refused. The production code has no hook. */
+#ifndef CAMPAIGN_FAULT_ALLOC_H
+#define CAMPAIGN_FAULT_ALLOC_H
+
+enum fault_mode {
+  FAULT_OFF,
+  FAULT_ONCE, /* Lua collects garbage, asks again and gets it: nothing may be noticed */
+  FAULT_REAL, /* Lua's second request fails too */
+  FAULT_RUN,  /* so do the FAULT_RUN_LENGTH requests that follow */
+};
+enum { FAULT_RUN_LENGTH = 100 };
+
+struct fault_alloc {
+  enum fault_mode mode;
+  unsigned at;       /* the request that fails, from 1 */
+  unsigned requests; /* so far */
+  unsigned refused;  /* of them */
+  unsigned plain;    /* of those that were refused: not Lua's, so nobody asks again */
+  long live;         /* blocks of malloc that are not freed; counted from the start */
+};
+
+/* Never NULL; the campaign lets it point to memory that processes share. */
+extern struct fault_alloc *fault_alloc;
+
+#endif
