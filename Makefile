@@ -62,6 +62,10 @@ cflags   := -std=gnu11 -g $($(MODE)_flags) -fstack-protector-strong -fPIE $(warn
 ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-needed \
             -Wl,-z,relro -Wl,-z,now
 # The whole of Lua: C modules that are loaded later may call what the program does not.
+# In test programs each of these can be made to fail: tests/support/fault_alloc.c.
+wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray free strdup \
+            asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua luaD_throw \
+            status_name)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -lm -ldl
 
@@ -117,10 +121,9 @@ $(program): $(out)/src/cli/main.o $(archive)
 $(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
 $(campaign): $(campaign_objs) $(support_objs) $(archive)
-$(campaign): extra_libs := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free strdup \
-  asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
-$(units): extra_libs := -lcmocka
+$(luatest) $(faulty) $(campaign): extra_libs := $(wraps)
+$(units): extra_libs := $(wraps) -lcmocka
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
 

@@ -23,7 +23,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "campaign/errnos.h"
-#include "campaign/fault_alloc.h"
+#include "support/fault_alloc.h"
 #include "campaign/verdict.h"
 #include "support/child.h"
 #include "support/fault_net.h"
@@ -118,7 +118,7 @@ static int open_files(void) {
 static bool has_struck(void *arg) {
   const char *code;
   (void)arg;
-  return test.shared->alloc.refused > 0 || fault_net_struck(test.rt->net, &code);
+  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &code);
 }
 
 /* A task that the fault has ended may have left others waiting for it for ever. */
@@ -132,11 +132,11 @@ static void apply(const struct plan *plan) {
       test.is_fake ? never : LONG_SECONDS * INT64_C(1000000000),
       PATIENCE_MS * INT64_C(1000000) + 3 * test.usual_ns, has_struck, end_it, test.rt};
   test.shared->alloc.requests = 0;
-  test.shared->alloc.refused = test.shared->alloc.plain = 0;
+  test.shared->alloc.refused = test.shared->alloc.final = test.shared->alloc.told = 0;
   test.shared->alloc.at = plan->n;
   test.shared->alloc.mode = plan->mode;
   test.shared->struck = false;
-  if (plan->mode != FAULT_ONCE) fault_net_patience(test.rt->net, &patience);
+  fault_net_patience(test.rt->net, &patience);
   fault_net_fail(test.rt->net, plan->op, plan->n, plan->status);
 }
 
@@ -154,7 +154,7 @@ static int left_behind(int status) {
 /* In the run's process, when the main script has ended. */
 static _Noreturn void end_run(int status) {
   status = child_leftovers(test.rt, status);
-  test.shared->struck = has_struck(NULL);
+  test.shared->struck = has_struck(NULL) || test.shared->alloc.refused > 0;
   for (enum fault_op op = 0; op < FAULT_OPS; op++)
     test.shared->calls[op] = fault_net_calls(test.rt->net, op);
   runtime_free(test.rt);
@@ -201,10 +201,13 @@ static const char *words_of(const struct plan *plan) {
 /* Judges a run; true when its fault was reached. */
 static bool judge(const struct plan *plan, int status) {
   struct ending ending = {.status = status, .text = text_of(test.err), .usual = test.usual};
-  ending.must_be_usual = plan->mode == FAULT_ONCE && test.shared->alloc.plain == 0;
+  ending.must_be_usual = plan->mode == FAULT_ONCE && test.shared->alloc.final == 0;
+  ending.told = test.shared->alloc.told > 0;
   ending.words[0] = plan->op ? status_name(plan->status) : "not enough memory";
   ending.words[1] = plan->op ? status_text(plan->status) : "ENOMEM";
   ending.words[2] = plan->op ? NULL : "annot allocate memory";
+  ending.words[3] = plan->op ? NULL : "too many"; /* what lua_checkstack did not get */
+  ending.words[4] = plan->op ? NULL : "stack overflow";
   const char *why = verdict(&ending);
   bool struck = test.shared->struck || !WIFEXITED(status);
   add(&totals->runs, 1);

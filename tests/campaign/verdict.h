@@ -16,7 +16,8 @@ struct ending {
   const char *text;     /* what was written to stderr */
   int usual;            /* the exit status without a fault */
   bool must_be_usual;   /* the fault may not be noticed */
-  const char *words[4]; /* one of them has to be in the text of a failure, ended by NULL */
+  bool told;            /* an error has named the fault; else the text has to: */
+  const char *words[6]; /* one of these, ended by NULL */
 };
 
 /* Why the ending is wrong, or NULL when it is right; lives for ever. */

@@ -11,6 +11,7 @@
 
 #include "api/loader.h"
 #include "support/fake_net.h"
+#include "support/fault_alloc.h"
 #include "support/fault_net.h"
 
 void (*child_begins)(struct runtime *);
@@ -72,6 +73,19 @@ static int begin(lua_State *L) {
   return 0;
 }
 
+/* testing.fail(n): the n-th allocation from now on fails, however often it is asked for;
+ * testing.fail() -> was it reached: none fails any more */
+static int fail(lua_State *L) {
+  struct fault_alloc *f = fault_alloc;
+  bool reached = f->mode != FAULT_OFF && f->requests >= f->at;
+  f->mode = FAULT_OFF;
+  f->at = (unsigned)luaL_optinteger(L, 1, 0);
+  f->requests = 0;
+  f->mode = f->at ? FAULT_REAL : FAULT_OFF;
+  lua_pushboolean(L, reached);
+  return 1;
+}
+
 /* testing.fault() -> operation, code | nothing: the failure that the campaign injected */
 static int fault(lua_State *L) {
   struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
@@ -86,6 +100,7 @@ static const luaL_Reg functions[] = {
     {"begin",            begin           },
     {"descriptor_flags", descriptor_flags},
     {"drop_privileges",  drop_privileges },
+    {"fail",             fail            },
     {"fault",            fault           },
     {"interrupt",        interrupt       },
     {"limit_files",      limit_files     },

@@ -1,6 +1,7 @@
-#include "campaign/fault_alloc.h"
+#include "support/fault_alloc.h"
 
 #include <errno.h>
+#include <lua.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/status.h"
 
 /* The linker's names for what was wrapped and for what wraps it. */
 void *__real_malloc(size_t n);
@@ -19,9 +22,14 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 int __real_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);
 void *__real_alloc_lua(void *a, void *block, size_t old_size, size_t size);
+_Noreturn void __real_luaD_throw(lua_State *L, int status);
+_Noreturn void __wrap_luaD_throw(lua_State *L, int status);
+const char *__real_status_name(int status);
+const char *__wrap_status_name(int status);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_realloc(void *block, size_t n);
+void *__wrap_reallocarray(void *block, size_t count, size_t n);
 void __wrap_free(void *block);
 char *__wrap_strdup(const char *text);
 int __wrap_asprintf(char **out, const char *format, ...);
@@ -31,8 +39,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 int __wrap_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);
 void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size);
-
-static __thread bool for_lua; /* the request comes from lua_Alloc */
 
 static struct fault_alloc off;
 struct fault_alloc *fault_alloc = &off;
@@ -44,7 +50,7 @@ static bool refuses(void) {
   if (f->mode == FAULT_OFF || number < f->at) return false;
   if (number - f->at > (f->mode == FAULT_RUN ? FAULT_RUN_LENGTH : 0)) return false;
   __atomic_add_fetch(&f->refused, 1, __ATOMIC_RELAXED);
-  if (!for_lua) __atomic_add_fetch(&f->plain, 1, __ATOMIC_RELAXED);
+  __atomic_add_fetch(&f->final, 1, __ATOMIC_RELAXED);
   errno = ENOMEM;
   return true;
 }
@@ -68,6 +74,11 @@ void *__wrap_realloc(void *block, size_t n) {
   if (refuses()) return NULL;
   void *moved = __real_realloc(block, n);
   return block ? moved : counted(moved);
+}
+
+void *__wrap_reallocarray(void *block, size_t count, size_t n) {
+  size_t bytes;
+  return __builtin_mul_overflow(count, n, &bytes) ? NULL : __wrap_realloc(block, bytes);
 }
 
 void __wrap_free(void *block) {
@@ -117,7 +128,7 @@ int __wrap_getaddrinfo(const char *host, const char *service,
 /* --- Lua -------------------------------------------------------------------------------- */
 
 /* A request that was refused. After it Lua collects garbage, which only frees and shrinks,
- * and asks the same again. */
+ * and asks the same again; lauxlib's buffers do not. */
 static struct {
   bool waiting;
   void *block;
@@ -125,32 +136,44 @@ static struct {
 } first;
 
 static void *refused(void *block, size_t old_size, size_t size) {
-  first.waiting = fault_alloc->mode == FAULT_REAL;
+  first.waiting = fault_alloc->mode != FAULT_RUN;
   first.block = block;
   first.old_size = old_size;
   first.size = size;
   return NULL;
 }
 
-/* True for the second request, which has to fail too. */
+/* True for the second request. */
 static bool is_second(void *block, size_t old_size, size_t size) {
   if (!first.waiting) return false;
   first.waiting = false;
   return block == first.block && size == first.size && old_size == first.old_size;
 }
 
-static void *allocate(void *a, void *block, size_t old_size, size_t size) {
+void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
   bool grows = size > (block ? old_size : 0);
   if (!grows) return __real_alloc_lua(a, block, old_size, size); /* must not fail */
-  if (is_second(block, old_size, size)) return NULL;
-  if (refuses()) return refused(block, old_size, size);
+  if (is_second(block, old_size, size)) {
+    if (fault_alloc->mode == FAULT_REAL) return NULL;
+    fault_alloc->final--;
+  } else if (refuses()) {
+    return refused(block, old_size, size);
+  }
   void *moved = __real_alloc_lua(a, block, old_size, size);
   return moved ? moved : refused(block, old_size, size);
 }
 
-void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
-  for_lua = true;
-  void *moved = allocate(a, block, old_size, size);
-  for_lua = false;
-  return moved;
+/* --- what is told ----------------------------------------------------------------------- */
+
+void __wrap_luaD_throw(lua_State *L, int status) {
+  if (status == LUA_ERRMEM) fault_alloc->told++;
+  __real_luaD_throw(L, status);
+}
+
+/* Every error object takes its code from here. */
+const char *__wrap_status_name(int status) {
+  if (status == -ENOMEM || status == -EAGAIN || status == STATUS_EAI + EAI_MEMORY ||
+      status == STATUS_EAI + EAI_AGAIN)
+    fault_alloc->told++;
+  return __real_status_name(status);
 }

@@ -1,8 +1,8 @@
-/* Allocations that fail. The campaign's program is linked with --wrap for what allocates:
+/* Allocations that fail. The test programs are linked with --wrap for what allocates:
  * malloc(3) and its like, thread creation, name look-up, and lua_Alloc. Each request is
  * counted; one of them, or a run of them, is refused. The production code has no hook. */
-#ifndef CAMPAIGN_FAULT_ALLOC_H
-#define CAMPAIGN_FAULT_ALLOC_H
+#ifndef SUPPORT_FAULT_ALLOC_H
+#define SUPPORT_FAULT_ALLOC_H
 
 enum fault_mode {
   FAULT_OFF,
@@ -17,7 +17,8 @@ struct fault_alloc {
   unsigned at;       /* the request that fails, from 1 */
   unsigned requests; /* so far */
   unsigned refused;  /* of them */
-  unsigned plain;    /* of those that were refused: not Lua's, so nobody asks again */
+  unsigned final;    /* of those that were refused: nobody has asked again */
+  unsigned told;     /* errors that say so: raised by Lua, or given as error objects */
   long live;         /* blocks of malloc that are not freed; counted from the start */
 };
 
