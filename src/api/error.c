@@ -21,12 +21,12 @@ static void push_place(lua_State *L, const char *file, int line) {
   lua_pushlstring(L, text, len);
 }
 
-void error_where(lua_State *L) {
+void error_where_in(lua_State *L, lua_State *in) {
   lua_Debug ar;
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "l", &ar); /* C has no line; a name costs ten times as much */
+  for (int level = 0; lua_getstack(in, level, &ar); level++) {
+    lua_getinfo(in, "l", &ar); /* C has no line; a name costs ten times as much */
     if (ar.currentline <= 0) continue;
-    lua_getinfo(L, "S", &ar);
+    lua_getinfo(in, "S", &ar);
     if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
     push_place(L, ar.short_src, ar.currentline);
     return;

@@ -35,9 +35,13 @@ int error_return(lua_State *L, const struct failure *f);
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */
 int error_is(lua_State *L, int idx);
 
-/* Pushes "file:line" of the innermost script line that is not part of the embedded
- * library, or "?".                                                        [-0, +1, m] */
-void error_where(lua_State *L);
+/* Pushes "file:line" of the innermost script line of the thread `in` that is not part of
+ * the embedded library, or "?". Nothing is pushed on `in`: an error that is raised in a
+ * thread that does not run would end that thread.                         [-0, +1, m] */
+void error_where_in(lua_State *L, lua_State *in);
+static inline void error_where(lua_State *L) {
+  error_where_in(L, L);
+}
 
 /* Pushes the hint for a failure, or nil (hint.c).                         [-0, +1, m] */
 void hint_push(lua_State *L, const char *op, const char *code, const char *address,

@@ -82,6 +82,18 @@ static bool lets_waits_through(const char *name) {
   return false;
 }
 
+/* Pushes "file:line" of the nearest Lua function from `level` on, or "". */
+static void push_caller(lua_State *L, lua_State *in, int level) {
+  lua_Debug ar;
+  while (lua_getstack(in, level++, &ar)) {
+    lua_getinfo(in, "Sl", &ar);
+    if (ar.currentline <= 0) continue;
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
 /* Pushes the name of the nearest C function above level 0 that cannot yield, and where it
  * was called; false when L has none. */
 static bool push_culprit(lua_State *L, lua_State *in, int level) {
@@ -103,13 +115,7 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
       lua_pop(L, 1);
       continue;
     }
-    int caller = level + 1;
-    luaL_where(in, caller); /* "" for a C function: then that one's caller */
-    while (!*lua_tostring(in, -1) && lua_getstack(in, ++caller, &ar)) {
-      lua_pop(in, 1);
-      luaL_where(in, caller);
-    }
-    lua_xmove(in, L, 1);
+    push_caller(L, in, level + 1);
     return true;
   }
   return false;
@@ -120,12 +126,9 @@ int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
   luaL_checkstack(L, 10, NULL);
   if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 1)))
     return luaL_error(L, "%s: cannot wait inside a C function", op);
-  const char *where = lua_tostring(L, -1);
-  size_t len = strlen(where);
-  if (len < 2) return luaL_error(L, "%s: cannot wait inside %s", op, lua_tostring(L, -2));
-  lua_pushlstring(L, where, len - 2); /* without ": " */
-  return luaL_error(L, "%s: cannot wait inside %s (%s)", op, lua_tostring(L, -3),
-                    lua_tostring(L, -1));
+  const char *where = lua_tostring(L, -1), *what = lua_tostring(L, -2);
+  if (!*where) return luaL_error(L, "%s: cannot wait inside %s", op, what);
+  return luaL_error(L, "%s: cannot wait inside %s (%s)", op, what, where);
 }
 
 /* --- errors of tasks ------------------------------------------------------------------ */
@@ -149,8 +152,11 @@ void report_value(lua_State *L, int idx) {
   lua_pushcfunction(L, write_value);
   lua_pushvalue(L, idx);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
-  fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
-          luaL_typename(L, idx));
+  if (lua_type(L, idx) == LUA_TSTRING) /* without memory for the rest */
+    fprintf(stderr, "soquete: %s\n", lua_tostring(L, idx));
+  else
+    fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
+            luaL_typename(L, idx));
   lua_pop(L, 1);
 }
 
@@ -179,12 +185,10 @@ void report_push_wait(lua_State *L, const struct task *t) {
 static void push_line(lua_State *L, const struct task *t) {
   struct sched *s = t->sched;
   lua_State *in = t->parked ? t->parked : t == s->current ? s->running : NULL;
-  if (!in || !lua_checkstack(in, 3)) {
+  if (in)
+    error_where_in(L, in);
+  else
     lua_pushliteral(L, "?");
-    return;
-  }
-  error_where(in);
-  if (in != L) lua_xmove(in, L, 1);
 }
 
 static double age_of(const struct task *t) {

@@ -240,10 +240,10 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
   if (!can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
-  luaL_checkstack(L, 1, NULL);
   int64_t until = interrupt_limit(t, w->deadline_ns);
   if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
-  int r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
+  int r = -ENOMEM; /* the queue is left whatever there was no memory for */
+  if (lua_checkstack(L, 1)) r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
   if (r < 0) {
     gate_leave(t);
     list_remove(&t->queued);

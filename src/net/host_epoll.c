@@ -427,8 +427,8 @@ static void epoll_wake(struct net *net) {
 
 static void epoll_free(struct net *net) {
   struct epoll_net *e = self(net);
-  for (size_t h = 0; h < e->slot_count && e->lingering > 0; h++)
-    if (e->slots[h].flags & LINGERS) forget(e, (net_h)h);
+  for (size_t h = 0; h < e->slot_count; h++)
+    if (e->slots[h].flags & OPEN) forget(e, (net_h)h);
   outq_fini(&e->outq);
   ahead_fini(&e->ahead);
   resolver_free(e->resolver);

@@ -1,7 +1,6 @@
 #include "support/fault_alloc.h"
 
 #include <errno.h>
-#include <lua.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -22,8 +21,6 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 int __real_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);
 void *__real_alloc_lua(void *a, void *block, size_t old_size, size_t size);
-_Noreturn void __real_luaD_throw(lua_State *L, int status);
-_Noreturn void __wrap_luaD_throw(lua_State *L, int status);
 const char *__real_status_name(int status);
 const char *__wrap_status_name(int status);
 void *__wrap_malloc(size_t n);
@@ -136,6 +133,7 @@ static struct {
 } first;
 
 static void *refused(void *block, size_t old_size, size_t size) {
+  fault_alloc->told++; /* Lua raises */
   first.waiting = fault_alloc->mode != FAULT_RUN;
   first.block = block;
   first.old_size = old_size;
@@ -156,6 +154,7 @@ void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
   if (is_second(block, old_size, size)) {
     if (fault_alloc->mode == FAULT_REAL) return NULL;
     fault_alloc->final--;
+    fault_alloc->told--;
   } else if (refuses()) {
     return refused(block, old_size, size);
   }
@@ -164,11 +163,6 @@ void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
 }
 
 /* --- what is told ----------------------------------------------------------------------- */
-
-void __wrap_luaD_throw(lua_State *L, int status) {
-  if (status == LUA_ERRMEM) fault_alloc->told++;
-  __real_luaD_throw(L, status);
-}
 
 /* Every error object takes its code from here. */
 const char *__wrap_status_name(int status) {
