@@ -153,6 +153,8 @@ static int left_behind(int status) {
 
 /* In the run's process, when the main script has ended. */
 static _Noreturn void end_run(int status) {
+  /* An emergency collection leaves finalizers for later, and they hold what they close. */
+  lua_gc(test.rt->L, LUA_GCCOLLECT);
   /* Lua calls a finalizer only when there is memory for a call: without, the net is left to
    * close what the finalizer would have closed. */
   if (test.shared->alloc.mode != FAULT_RUN) status = child_leftovers(test.rt, status);
@@ -218,6 +220,9 @@ static bool judge(const struct plan *plan, int status) {
   add(&totals->failed, 1);
   printf("FAILED: %s: %s: %s: %s (status %x)\n", test.file, test.name, words_of(plan),
          why, (unsigned)status);
+  if (!options.calls)
+    printf("(asked: %zu bytes after %zu)\n", test.shared->alloc.size,
+           test.shared->alloc.old_size);
   printf("%.*s\n", options.verbose ? 60000 : 600, ending.text);
   fflush(stdout);
   return struck;

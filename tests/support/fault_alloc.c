@@ -138,6 +138,8 @@ static void *refused(void *block, size_t old_size, size_t size) {
   first.block = block;
   first.old_size = old_size;
   first.size = size;
+  fault_alloc->old_size = old_size;
+  fault_alloc->size = size;
   return NULL;
 }
 

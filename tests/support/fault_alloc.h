@@ -4,6 +4,8 @@
 #ifndef SUPPORT_FAULT_ALLOC_H
 #define SUPPORT_FAULT_ALLOC_H
 
+#include <stddef.h>
+
 enum fault_mode {
   FAULT_OFF,
   FAULT_ONCE, /* Lua collects garbage, asks again and gets it: nothing may be noticed */
@@ -19,6 +21,7 @@ struct fault_alloc {
   unsigned refused;  /* of them */
   unsigned final;    /* of those that were refused: nobody has asked again */
   unsigned told;     /* errors that say so: raised by Lua, or given as error objects */
+  size_t size, old_size; /* of Lua's last request that was refused, as lua_Alloc has them */
   long live;         /* blocks of malloc that are not freed; counted from the start */
 };
 
