@@ -8,6 +8,8 @@
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
 #   make bench-deps  install those other runtimes
+#   make campaign    the n-th allocation fails, the n-th call fails with each of its errors,
+#                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N
 #   make docs        write docs/api from the stubs in docs/stubs
 #   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
@@ -34,6 +36,7 @@ BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
+CAMPAIGN := strace fiu-utils
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go
 
@@ -106,8 +109,8 @@ lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
-        format cov deps install clean help FORCE
+.PHONY: all build demo test programs unit lua e2e bench bench-deps campaign docs docs-check \
+        lint format cov deps install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -214,8 +217,13 @@ bench: build $(benches)
 	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
+campaign:
+	@.ci/install-packages $(BUILD) $(TEST) $(CAMPAIGN)
+	@$(MAKE) --no-print-directory MODE=$(MODE) build $(campaign)
+	@SAMPLE=$(SAMPLE) SEED=$(SEED) ONLY=$(ONLY) tests/campaign/run.sh $(out)
+
 deps:
-	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS)
+	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS) $(CAMPAIGN)
 
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete

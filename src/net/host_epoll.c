@@ -229,13 +229,14 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   struct slot *slot = &e->slots[h];
   if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
   slot->flags |= WANTED;
-  if ((slot->flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
-  ssize_t r = host_recv(h, bytes, n);
+  bool drained = (slot->flags & (DRAINED | UNSURE)) == DRAINED;
+  ssize_t r = drained ? -EAGAIN : host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~WANTED;
   if (r > 0 && (size_t)r < n) slot->flags |= DRAINED;
   if (r > 0) return r;
-  /* A queued send that met a reset has taken the error: it must not look like an end. */
-  int error = r != -EAGAIN ? outq_error(&e->outq, h) : 0;
+  /* A queued send that met a reset has taken the error: it must not look like an end, and
+   * nobody may wait for the answer to what has not left. */
+  int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
   return settled(e, h, r);
 }
@@ -402,7 +403,9 @@ static int epoll_poll(struct net *net, struct net_event *events, int max,
   struct epoll_net *e = self(net);
   if (max > e->found_max) max = e->found_max;
   outq_flush_all(&e->outq);
-  int found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+  int found = outq_failed(&e->outq, events, max);
+  if (found > 0) return found; /* what epoll has stays for the next poll */
+  found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
   return found < 0 ? found : take_in(e, found, events);
 }
 

@@ -168,7 +168,7 @@ void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
 
 /* Every error object takes its code from here. */
 const char *__wrap_status_name(int status) {
-  if (status == -ENOMEM || status == -EAGAIN || status == STATUS_EAI + EAI_MEMORY ||
+  if ((status && status == fault_alloc->status) || status == -ENOMEM || status == -EAGAIN || status == STATUS_EAI + EAI_MEMORY ||
       status == STATUS_EAI + EAI_AGAIN)
     fault_alloc->told++;
   return __real_status_name(status);

@@ -20,7 +20,8 @@ struct fault_alloc {
   unsigned requests; /* so far */
   unsigned refused;  /* of them */
   unsigned final;    /* of those that were refused: nobody has asked again */
-  unsigned told;     /* errors that say so: raised by Lua, or given as error objects */
+  int status;        /* another fault's status that error objects may name, or 0 */
+  unsigned told;     /* errors that name a fault: raised by Lua, or error objects */
   size_t size, old_size; /* of Lua's last request that was refused, as lua_Alloc has them */
   long live;         /* blocks of malloc that are not freed; counted from the start */
 };

@@ -394,16 +394,20 @@ unsigned fault_net_calls(const struct net *net, enum fault_op op) {
   return ((const struct fault_net *)net)->calls[op];
 }
 
-const char *fault_net_struck(const struct net *net, const char **code) {
+const char *fault_op_name(enum fault_op op) {
   static const char *const names[FAULT_OPS] = {
       NULL,      "socket", "adopt",   "pair",    "bind",  "listen", "setopt",
       "getopt",  "name_of", "connect", "accept",  "recv",  "send",   "recvmsg",
       "sendmsg", "ready",  "flush",   "shutdown", "close", "lookup", "poll"};
+  return names[op];
+}
+
+const char *fault_net_struck(const struct net *net, const char **code) {
   const struct fault_net *f = (const struct fault_net *)net;
   if (net->ops != &fault_ops || !f->exact.op) return NULL;
   if (f->calls[f->exact.op] < f->exact.nth) return NULL;
   *code = status_name(f->exact.status);
-  return names[f->exact.op];
+  return fault_op_name(f->exact.op);
 }
 
 void fault_net_patience(struct net *net, const struct fault_patience *patience) {

@@ -55,6 +55,8 @@ enum fault_op {
   FAULT_OPS
 };
 
+const char *fault_op_name(enum fault_op op);
+
 /* One operation that fails: from now on the `nth` call of `op` gives `status` instead of
  * being carried out; a close is carried out all the same, as close(2) is. */
 void fault_net_fail(struct net *net, enum fault_op op, unsigned nth, int status);
