@@ -195,8 +195,24 @@ void socket_need_bytes(lua_State *L, int idx) {
                 "an empty packet reads as the end of the connection (unix(7))");
 }
 
+/* Lua runs no collection, and takes no order for one, while a finalizer runs. */
+static bool in_finalizer(lua_State *L) {
+  return lua_gc(L, LUA_GCCOUNT) < 0;
+}
+
+char *socket_scratch(lua_State *L, struct sched *sched) {
+  struct socket *s = sched->owed;
+  if (!s || in_finalizer(L)) return sched->scratch; /* there the string has been made */
+  if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
+    luaL_error(L, "not enough memory");
+  sched->owed = NULL;
+  return sched->scratch;
+}
+
 void socket_claim(lua_State *L, struct socket *s, const char *op) {
-  if (s->reading) luaL_error(L, "%s: this stream is being read by who runs now", op);
+  /* elsewhere than in a finalizer it is left from a push that had no memory */
+  if (s->reading && in_finalizer(L))
+    luaL_error(L, "%s: this stream is being read by who runs now", op);
   if (gate_open(&s->rd, s->sched)) return;
   luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
              (int)s->rd.holder->id, s->rd.holder->site);
@@ -219,6 +235,7 @@ static int close_handle(struct socket *s) {
   gate_break(&s->rd);
   gate_break(&s->wr);
   int r = net_close(s->sched->loop.net, h);
+  if (s->sched->owed == s) s->sched->owed = NULL;
   stream_fini(&s->stream);
   stream_init(&s->stream);
   return r;

@@ -229,13 +229,12 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   struct slot *slot = &e->slots[h];
   if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
   slot->flags |= WANTED;
-  bool drained = (slot->flags & (DRAINED | UNSURE)) == DRAINED;
-  ssize_t r = drained ? -EAGAIN : host_recv(h, bytes, n);
+  bool empty = (slot->flags & (DRAINED | UNSURE)) == DRAINED;
+  ssize_t r = empty ? -EAGAIN : host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~WANTED;
   if (r > 0 && (size_t)r < n) slot->flags |= DRAINED;
   if (r > 0) return r;
-  /* A queued send that met a reset has taken the error: it must not look like an end, and
-   * nobody may wait for the answer to what has not left. */
+  /* a queued send has taken the error: it is no end, and nobody may wait for an answer */
   int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
   return settled(e, h, r);
