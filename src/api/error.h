@@ -35,6 +35,11 @@ int error_return(lua_State *L, const struct failure *f);
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */
 int error_is(lua_State *L, int idx);
 
+/* Writes "file:line" of the innermost script line of the thread `in`, as error_where_in
+ * does, without Lua's memory and without an end. How long it is. */
+enum { ERROR_PLACE = LUA_IDSIZE + 16 };
+size_t error_place(lua_State *in, char out[ERROR_PLACE]);
+
 /* Pushes "file:line" of the innermost script line of the thread `in` that is not part of
  * the embedded library, or "?". Nothing is pushed on `in`: an error that is raised in a
  * thread that does not run would end that thread.                         [-0, +1, m] */

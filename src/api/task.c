@@ -329,6 +329,10 @@ int sched_init(struct sched *s, lua_State *L, struct net *net) {
   list_init(&s->tasks);
   list_init(&s->untold);
   waiter_init(&s->reaper, reap);
+  return 0;
+}
+
+void sched_open(lua_State *L, struct sched *s) {
   lua_pushlightuserdata(L, s);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched_key);
   lua_newtable(L);
@@ -336,7 +340,6 @@ int sched_init(struct sched *s, lua_State *L, struct net *net) {
   lua_pushlightuserdata(L, s);
   lua_pushcclosure(L, body, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &body_key);
-  return 0;
 }
 
 void sched_fini(struct sched *s) {

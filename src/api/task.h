@@ -90,6 +90,8 @@ static inline struct sched *sched_of(lua_State *L) {
 
 /* Prepares `s` over `net`; -ENOMEM when there is no memory. */
 int sched_init(struct sched *s, lua_State *L, struct net *net);
+/* Makes the scheduler known in its state.                                 [-0, +0, m] */
+void sched_open(lua_State *L, struct sched *s);
 void sched_fini(struct sched *s);
 
 /* Makes a task of the function and its `nargs` arguments on top of the stack, to run later

@@ -140,10 +140,7 @@ static void apply(const struct plan *plan) {
   struct fault_patience patience = {
       test.is_fake ? never : LONG_SECONDS * INT64_C(1000000000),
       PATIENCE_MS * INT64_C(1000000) + 3 * test.usual_ns, has_struck, end_it, test.rt};
-  test.shared->alloc.requests = 0;
-  test.shared->alloc.refused = test.shared->alloc.final = test.shared->alloc.told = 0;
-  test.shared->alloc.at = plan->n;
-  test.shared->alloc.mode = plan->mode;
+  fault_alloc_plan(plan->mode, plan->n);
   test.shared->alloc.status = plan->status;
   test.shared->struck = false;
   test.shared->op = plan->op;

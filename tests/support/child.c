@@ -79,9 +79,8 @@ static int fail(lua_State *L) {
   struct fault_alloc *f = fault_alloc;
   bool reached = f->mode != FAULT_OFF && f->requests >= f->at;
   f->mode = FAULT_OFF;
-  f->at = (unsigned)luaL_optinteger(L, 1, 0);
-  f->requests = 0;
-  f->mode = f->at ? FAULT_REAL : FAULT_OFF;
+  unsigned at = (unsigned)luaL_optinteger(L, 1, 0);
+  fault_alloc_plan(at ? FAULT_REAL : FAULT_OFF, at);
   lua_pushboolean(L, reached);
   return 1;
 }

@@ -164,6 +164,12 @@ void *__wrap_alloc_lua(void *a, void *block, size_t old_size, size_t size) {
   return moved ? moved : refused(block, old_size, size);
 }
 
+void fault_alloc_plan(enum fault_mode mode, unsigned at) {
+  long live = fault_alloc->live;
+  first.waiting = false;
+  *fault_alloc = (struct fault_alloc){.mode = mode, .at = at, .live = live};
+}
+
 /* --- what is told ----------------------------------------------------------------------- */
 
 /* Every error object takes its code from here. */

@@ -26,6 +26,10 @@ struct fault_alloc {
   long live;         /* blocks of malloc that are not freed; counted from the start */
 };
 
+/* From now on the request number `at` fails so; what was counted before, but for `live`, is
+ * forgotten. */
+void fault_alloc_plan(enum fault_mode mode, unsigned at);
+
 /* Never NULL; the campaign lets it point to memory that processes share. */
 extern struct fault_alloc *fault_alloc;
 
