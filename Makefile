@@ -67,7 +67,8 @@ ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-neede
 # The whole of Lua: C modules that are loaded later may call what the program does not.
 # In test programs each of these can be made to fail: tests/support/fault_alloc.c.
 wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray free strdup \
-            asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name)
+            asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
+            status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -lm -ldl
 

@@ -22,6 +22,8 @@ int __real_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);
 void *__real_alloc_lua(void *a, void *block, size_t old_size, size_t size);
 const char *__real_status_name(int status);
+const char *__real_status_text(int status);
+const char *__wrap_status_text(int status);
 const char *__wrap_status_name(int status);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t count, size_t n);
@@ -172,10 +174,19 @@ void fault_alloc_plan(enum fault_mode mode, unsigned at) {
 
 /* --- what is told ----------------------------------------------------------------------- */
 
-/* Every error object takes its code from here. */
-const char *__wrap_status_name(int status) {
+static void tell(int status) {
   if ((status && status == fault_alloc->status) || status == -ENOMEM || status == -EAGAIN || status == STATUS_EAI + EAI_MEMORY ||
       status == STATUS_EAI + EAI_AGAIN)
     fault_alloc->told++;
+}
+
+/* Every error object takes its code and its words from these. */
+const char *__wrap_status_name(int status) {
+  tell(status);
   return __real_status_name(status);
+}
+
+const char *__wrap_status_text(int status) {
+  tell(status);
+  return __real_status_text(status);
 }
