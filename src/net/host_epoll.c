@@ -385,8 +385,8 @@ static int take_in(struct epoll_net *e, int found, struct net_event *events) {
   for (int i = 0; i < found; i++) {
     uint64_t tag = e->found[i].data.u64;
     if (tag == UINT64_MAX) {
-      uint64_t drained;
-      if (read(e->wake_fd, &drained, sizeof drained) < 0) continue;
+      eventfd_t drained;
+      eventfd_read(e->wake_fd, &drained);
       continue;
     }
     net_h h = (net_h)(uint32_t)tag;

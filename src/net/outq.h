@@ -16,9 +16,9 @@ enum {
 };
 
 struct outq_slot {
-  uint32_t entry;   /* 1-based index of its entry in this turn; 0: none */
-  int32_t error;    /* the error of a queued send; 0: none */
-  net_h next;       /* in the chain of `failed`; meaningful while `chained` */
+  uint32_t entry; /* 1-based index of its entry in this turn; 0: none */
+  int32_t error;  /* the error of a queued send; 0: none */
+  net_h next;     /* in the chain of `failed`; meaningful while `chained` */
   bool chained;
   struct buf *rest; /* owned; what the kernel did not take; NULL: nothing */
 };

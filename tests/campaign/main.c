@@ -32,9 +32,9 @@
 enum {
   LONG_SECONDS = 2, /* no test sleeps for so long, but in virtual time */
   PATIENCE_MS = 50, /* after a fault: so long may nothing happen before it is ended */
-  END_SECONDS = 5,   /* a run that still does something is ended as a signal ends it … */
+  END_SECONDS = 5,  /* a run that still does something is ended as a signal ends it … */
   HANG_SECONDS = 15, /* … and hangs when it then does not end */
-  CALLS_MAX = 40, /* the n-th call of an operation, at most */
+  CALLS_MAX = 40,    /* the n-th call of an operation, at most */
 };
 
 /* One fault. */
@@ -91,8 +91,7 @@ const char *__ubsan_default_options(void) {
 }
 
 static void *share(size_t n) {
-  void *memory =
-      mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void *memory = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) abort();
   return memory;
 }
@@ -218,7 +217,8 @@ static const char *words_of(const struct plan *plan) {
 
 /* Judges a run; true when its fault was reached. */
 static bool judge(const struct plan *plan, int status) {
-  struct ending ending = {.status = status, .text = text_of(test.err), .usual = test.usual};
+  struct ending ending = {
+      .status = status, .text = text_of(test.err), .usual = test.usual};
   ending.must_be_usual = plan->mode == FAULT_ONCE && test.shared->alloc.final == 0;
   ending.told = test.shared->alloc.told > 0;
   ending.words[0] = plan->op ? status_name(plan->status) : "not enough memory";

@@ -175,7 +175,8 @@ void fault_alloc_plan(enum fault_mode mode, unsigned at) {
 /* --- what is told ----------------------------------------------------------------------- */
 
 static void tell(int status) {
-  if ((status && status == fault_alloc->status) || status == -ENOMEM || status == -EAGAIN || status == STATUS_EAI + EAI_MEMORY ||
+  if ((status && status == fault_alloc->status) || status == -ENOMEM ||
+      status == -EAGAIN || status == STATUS_EAI + EAI_MEMORY ||
       status == STATUS_EAI + EAI_AGAIN)
     fault_alloc->told++;
 }

@@ -22,8 +22,9 @@ struct fault_alloc {
   unsigned final;    /* of those that were refused: nobody has asked again */
   int status;        /* another fault's status that error objects may name, or 0 */
   unsigned told;     /* errors that name a fault: raised by Lua, or error objects */
-  size_t size, old_size; /* of Lua's last request that was refused, as lua_Alloc has them */
-  long live;         /* blocks of malloc that are not freed; counted from the start */
+  size_t size,
+      old_size; /* of Lua's last request that was refused, as lua_Alloc has them */
+  long live;    /* blocks of malloc that are not freed; counted from the start */
 };
 
 /* From now on the request number `at` fails so; what was counted before, but for `live`, is
