@@ -421,9 +421,8 @@ static int epoll_drain(struct net *net, int64_t deadline_ns) {
 }
 
 static void epoll_wake(struct net *net) {
-  uint64_t one = 1;
   int saved = errno; /* a signal handler may be the caller */
-  if (write(self(net)->wake_fd, &one, sizeof one) < 0) errno = saved;
+  eventfd_write(self(net)->wake_fd, 1);
   errno = saved;
 }
 

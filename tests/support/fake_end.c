@@ -15,13 +15,13 @@ struct datagram {
   char bytes[];
 };
 
-void fake_no_memory(void) {
-  _exit(FAKE_NO_MEMORY);
+void *fake_checked(void *memory) {
+  if (!memory) _exit(FAKE_NO_MEMORY);
+  return memory;
 }
 
 struct end *end_new(int family, int type) {
-  struct end *e = calloc(1, sizeof *e);
-  if (!e) fake_no_memory();
+  struct end *e = fake_checked(calloc(1, sizeof *e));
   e->family = family;
   e->type = type;
   list_init(&e->link);
@@ -109,7 +109,7 @@ ssize_t end_send(struct end *e, const void *bytes, size_t n) {
   size_t room = FAKE_ROOM - buf_len(&e->other->in);
   if (room == 0) return -EAGAIN;
   if (n > room) n = room;
-  if (buf_append(&e->other->in, bytes, n) < 0) fake_no_memory();
+  if (buf_append(&e->other->in, bytes, n) < 0) _exit(FAKE_NO_MEMORY);
   return (ssize_t)n;
 }
 
@@ -149,8 +149,7 @@ ssize_t end_recvmsg(struct end *e, struct msghdr *msg, int flags) {
 
 void end_queue_datagram(struct end *to, const struct end *from, const struct iovec *iov) {
   if (to->queued == FAKE_DATAGRAMS) return;
-  struct datagram *d = calloc(1, sizeof *d + iov->iov_len);
-  if (!d) fake_no_memory();
+  struct datagram *d = fake_checked(calloc(1, sizeof *d + iov->iov_len));
   d->from = from->local;
   d->len = iov->iov_len;
   if (d->len) memcpy(d->bytes, iov->iov_base, d->len);

@@ -19,9 +19,10 @@ struct end {
   int error; /* pending: a refused datagram */
 };
 
-/* The fake itself has no memory, which is no verdict on what is tested: the process ends. */
+/* `memory`. Without it the process ends: that the fake itself has none is no verdict on what
+ * is tested. */
 enum { FAKE_NO_MEMORY = 77 };
-_Noreturn void fake_no_memory(void);
+void *fake_checked(void *memory);
 
 struct end *end_new(int family, int type);
 
