@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "api/task.h"
 #include "base/status.h"
 
 static const char *const class = "net.error";
@@ -30,13 +31,17 @@ size_t error_place(lua_State *in, char out[ERROR_PLACE]) {
     if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
     return write_place(out, ar.short_src, ar.currentline);
   }
-  out[0] = '?';
-  return 1;
+  return 0;
 }
 
-void error_where_in(lua_State *L, lua_State *in) {
+void error_where(lua_State *L) {
   char text[ERROR_PLACE];
-  lua_pushlstring(L, text, error_place(in, text));
+  size_t n = error_place(L, text);
+  struct sched *s = n ? NULL : sched_get(L);
+  if (n)
+    lua_pushlstring(L, text, n);
+  else
+    lua_pushstring(L, s && s->current ? s->current->site : "?");
 }
 
 static void set_text(lua_State *L, const char *field, const char *text) {

@@ -15,6 +15,7 @@
 #define API_ERROR_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 struct failure {
   const char *op;
@@ -35,18 +36,15 @@ int error_return(lua_State *L, const struct failure *f);
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */
 int error_is(lua_State *L, int idx);
 
-/* Writes "file:line" of the innermost script line of the thread `in`, as error_where_in
- * does, without Lua's memory and without an end. How long it is. */
+/* Writes "file:line", without an end, of the innermost script line of the thread `in` that
+ * is not part of the embedded library. How long it is; 0 when there is none. Nothing is
+ * pushed on `in`: an error that is raised in a thread that does not run ends it. */
 enum { ERROR_PLACE = LUA_IDSIZE + 16 };
 size_t error_place(lua_State *in, char out[ERROR_PLACE]);
 
-/* Pushes "file:line" of the innermost script line of the thread `in` that is not part of
- * the embedded library, or "?". Nothing is pushed on `in`: an error that is raised in a
- * thread that does not run would end that thread.                         [-0, +1, m] */
-void error_where_in(lua_State *L, lua_State *in);
-static inline void error_where(lua_State *L) {
-  error_where_in(L, L);
-}
+/* Pushes that of the thread that runs; where it runs no script line, the place where its
+ * task was spawned; "?" outside of tasks.                                 [-0, +1, m] */
+void error_where(lua_State *L);
 
 /* Pushes the hint for a failure, or nil (hint.c).                         [-0, +1, m] */
 void hint_push(lua_State *L, const char *op, const char *code, const char *address,

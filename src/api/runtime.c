@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +29,6 @@ static int open_all(lua_State *L) {
   luaL_openlibs(L);
   loader_open(L, script_dir);
   core_open(L);
-  lua_pushcfunction(L, luaopen_net_core);
-  lua_call(L, 0, 1);
   loader_boot(L, "net.boot");
   return 0;
 }
@@ -141,7 +140,6 @@ int runtime_run(struct runtime *rt, int nargs) {
     return 1;
   }
   turns(s);
-  lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed, failures nobody holds */
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);
   fflush(stdout);
@@ -183,13 +181,15 @@ void runtime_place(void *arg, char out[TRACE_PLACE]) {
   char text[ERROR_PLACE];
   if (s->running && s->current) {
     size_t n = error_place(s->running, text);
-    snprintf(out, TRACE_PLACE, "task %u  %.*s", s->current->id, (int)n, text);
+    snprintf(out, TRACE_PLACE, "task %u  %.*s", s->current->id, n ? (int)n : INT_MAX,
+             n ? text : s->current->site);
   } else {
     snprintf(out, TRACE_PLACE, "-");
   }
 }
 
 struct leftovers runtime_leftovers(struct runtime *rt) {
+  lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed */
   return (struct leftovers){rt->sched.alive, rt->sched.loop.timers.count, rt->net->open};
 }
 

@@ -57,7 +57,13 @@ static int yield_k(lua_State *L, int status, lua_KContext context) {
 
 /* net.yield(): lets every other task and event have its turn                         [y] */
 static int yield(lua_State *L) {
-  return task_yield(L, sched_of(L), "yield", yield_k);
+  struct task_wait w = {"yield", NULL, -1, 0, NET_NEVER, 0};
+  return task_yield(L, sched_of(L), &w, yield_k);
+}
+
+/* core.step(...) -> ...: the end of an operation that did not wait, see task_step        [y] */
+static int step(lua_State *L) {
+  return task_step(L, sched_of(L), lua_gettop(L), 0);
 }
 
 /* net.running() -> the task that runs now                                                */
@@ -157,6 +163,7 @@ static const luaL_Reg functions[] = {
     {"running",  running         },
     {"sleep",    sleep_for       },
     {"spawn",    spawn           },
+    {"step",     step            },
     {"tasks",    tasks           },
     {"yield",    yield           },
     {NULL,       NULL            },
