@@ -21,6 +21,7 @@ end
 -- A connection of the server to a socket that listens, of TCP or of a Unix name.
 local function through(address, text)
   local listener <close> = assert(net.listen(address))
+  listener:settimeout(2) -- it may have refused the only client
   local a <close> = assert(net.connect(assert(listener:getsockname())))
   local b <close> = assert(listener:accept())
   b:settimeout(2)
