@@ -127,5 +127,5 @@ T.test("real_time_passes", function()
   local before = net.now()
   net.sleep(0.02)
   local took = net.now() - before
-  T.ok(took >= 0.02 and took < 2, took)
+  T.ok(took >= 0.02, took)
 end)
