@@ -9,57 +9,64 @@
 
 static const char *const class = "net.error";
 
-enum { PLACE_BYTES = LUA_IDSIZE + 16, PLACES = 64 };
+enum { PLACES = 64 }; /* that error_recent_place keeps */
 
-/* Writes "file:line" of the innermost script line that is not part of the embedded library,
- * from `level` of the stack on. The line, or 0: there is none. By hand, because each
- * connection has a place or two: it takes a third of snprintf's time. */
-static int place(lua_State *L, int level, char text[PLACE_BYTES], size_t *len) {
+/* Writes "file:line". Each connection has a place or two: by hand it takes a third of
+ * lua_pushfstring's time. How long it is. */
+static size_t write_place(char *text, const char *file, int line) {
+  char digits[12];
+  size_t len = strlen(file), n = 0;
+  memcpy(text, file, len);
+  text[len++] = ':';
+  do digits[n++] = (char)('0' + line % 10);
+  while (line /= 10);
+  while (n > 0) text[len++] = digits[--n];
+  return len;
+}
+
+/* The innermost script line from `level` of the stack on: as error_place, with the line. */
+static size_t place(lua_State *in, int level, char out[ERROR_PLACE], int *line) {
   lua_Debug ar;
-  for (; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline <= 0 || strncmp(ar.short_src, "[soquete", 8) == 0) continue;
-    char digits[12];
-    size_t n = 0;
-    *len = strlen(ar.short_src);
-    memcpy(text, ar.short_src, *len);
-    text[(*len)++] = ':';
-    for (int line = ar.currentline; line > 0; line /= 10)
-      digits[n++] = (char)('0' + line % 10);
-    while (n > 0) text[(*len)++] = digits[--n];
-    return ar.currentline;
+  for (; lua_getstack(in, level, &ar); level++) {
+    lua_getinfo(in, "l", &ar); /* C has no line; a name costs ten times as much */
+    if (ar.currentline <= 0) continue;
+    lua_getinfo(in, "S", &ar);
+    if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
+    *line = ar.currentline;
+    return write_place(out, ar.short_src, ar.currentline);
   }
   return 0;
 }
 
-bool error_line(lua_State *L) {
-  char text[PLACE_BYTES];
-  size_t len;
-  if (!place(L, 0, text, &len)) return false;
-  lua_pushlstring(L, text, len);
-  return true;
+size_t error_place(lua_State *in, char out[ERROR_PLACE]) {
+  int line;
+  return place(in, 0, out, &line);
 }
 
 void error_where(lua_State *L) {
-  if (error_line(L)) return;
-  struct sched *s = sched_get(L);
-  lua_pushstring(L, s && s->current ? s->current->site : "?");
+  char text[ERROR_PLACE];
+  size_t n = error_place(L, text);
+  struct sched *s = n ? NULL : sched_get(L);
+  if (n)
+    lua_pushlstring(L, text, n);
+  else
+    lua_pushstring(L, s && s->current ? s->current->site : "?");
 }
 
-void error_place(lua_State *L, int places) {
-  char text[PLACE_BYTES];
-  size_t len, held_len = 0;
-  int line = place(L, 1, text, &len);
-  if (!line) {
+void error_recent_place(lua_State *L, int places) {
+  char text[ERROR_PLACE];
+  size_t held_len = 0;
+  int line, len = (int)place(L, 1, text, &line);
+  if (len == 0) {
     error_where(L);
     return;
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, places);
   lua_rawgeti(L, -1, 1 + line % PLACES);
   const char *held = lua_tolstring(L, -1, &held_len);
-  if (held_len != len || memcmp(held, text, len) != 0) {
+  if (held_len != (size_t)len || memcmp(held, text, held_len) != 0) {
     lua_pop(L, 1);
-    lua_pushlstring(L, text, len);
+    lua_pushlstring(L, text, (size_t)len);
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, 1 + line % PLACES);
   }

@@ -144,6 +144,13 @@ static inline void socket_claim(lua_State *L, struct socket *s, const char *op) 
   if (s->taking || !gate_open(&s->rd, s->sched)) socket_refuse_reader(L, s, op);
 }
 
+/* Where bytes are received. Bytes that could not become a string, for lack of memory, lie
+ * there until then, and go back to their stream now.                      [-0, +0, m] */
+char *socket_owed_scratch(lua_State *L, struct sched *sched);
+static inline char *socket_scratch(lua_State *L, struct sched *sched) {
+  return sched->owed ? socket_owed_scratch(L, sched) : sched->scratch;
+}
+
 /* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
 int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
 

@@ -159,13 +159,12 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   struct slot *slot = &e->slots[h];
   if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
   slot->flags |= SLOT_WANTED;
-  if (is_drained(slot)) return epoll_arm(e, h, NET_RD);
-  ssize_t r = host_recv(h, bytes, n);
+  ssize_t r = is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
   if (r > 0) return r;
-  /* A queued send that met a reset has taken the error: it must not look like an end. */
-  int error = r != -EAGAIN ? outq_error(&e->outq, h) : 0;
+  /* a queued send has taken the error: it is no end, and nobody may wait for an answer */
+  int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
   return settled(e, h, NET_RD, r);
 }
@@ -304,15 +303,15 @@ static int epoll_lookup(struct net *net, struct net_lookup *q) {
 /* --- the net itself -------------------------------------------------------------- */
 
 static void epoll_wake(struct net *net) {
-  uint64_t one = 1;
   int saved = errno; /* a signal handler may be the caller */
-  if (write(epoll_self(net)->wake_fd, &one, sizeof one) < 0) errno = saved;
+  eventfd_write(epoll_self(net)->wake_fd, 1);
+  errno = saved;
 }
 
 static void epoll_free(struct net *net) {
   struct epoll_net *e = epoll_self(net);
-  for (size_t h = 0; h < e->slot_count && e->lingering > 0; h++)
-    if (e->slots[h].flags & SLOT_LINGERS) epoll_give_back(e, (net_h)h);
+  for (size_t h = 0; h < e->slot_count; h++)
+    if (e->slots[h].flags & SLOT_OPEN) epoll_give_back(e, (net_h)h);
   outq_fini(&e->outq);
   ahead_fini(&e->ahead);
   batch_fini(&e->batch);
@@ -356,7 +355,6 @@ static const struct net_ops epoll_ops = {
 };
 
 struct net *net_host_epoll(int *status) {
-  enum { EVENTS = 256 };
   struct epoll_net *e = calloc(1, sizeof *e);
   *status = -ENOMEM;
   if (!e) return NULL;
@@ -364,8 +362,7 @@ struct net *net_host_epoll(int *status) {
   outq_init(&e->outq, &e->net, send_now);
   e->named = -1;
   batch_init(&e->batch);
-  e->found = calloc(EVENTS, sizeof *e->found);
-  e->found_max = EVENTS;
+  e->found = calloc(EPOLL_EVENTS, sizeof *e->found);
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);

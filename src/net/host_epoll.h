@@ -34,6 +34,8 @@ struct slot {
   uint16_t chunk; /* 1-based: bytes that were read ahead lie there; 0: none */
 };
 
+enum { EPOLL_EVENTS = 256 }; /* of one epoll_wait, at most */
+
 struct epoll_net {
   struct net net;
   int epoll_fd, wake_fd;
@@ -41,7 +43,6 @@ struct epoll_net {
   struct slot *slots; /* owned; indexed by descriptor */
   size_t slot_count;
   struct epoll_event *found; /* owned; what the last epoll_wait gave */
-  int found_max;
   struct outq outq;
   struct ahead ahead;
   struct batch batch;

@@ -125,9 +125,11 @@ static int take_in(struct epoll_net *e, int found, struct net_event *events) {
 
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
-  if (max > e->found_max) max = e->found_max;
+  if (max > EPOLL_EVENTS) max = EPOLL_EVENTS;
   outq_flush_all(&e->outq);
-  int found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+  int found = outq_failed(&e->outq, events, max);
+  if (found > 0) return found; /* what epoll has stays for the next poll */
+  found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
   return found < 0 ? found : take_in(e, found, events);
 }
 
