@@ -131,7 +131,8 @@ static void tell_closer(lua_State *L, int idx) {
 }
 
 void socket_note_peer(struct socket *s, const struct addr *peer) {
-  struct addr a = *peer;
+  struct addr a;
+  addr_copy(&a, peer);
   memset(&s->peer, 0, sizeof s->peer);
   addr_unmap(&a);
   if (addr_family(&a) == AF_INET || addr_family(&a) == AF_INET6)
