@@ -23,6 +23,7 @@ static const struct row rows[] = {
     {STATUS_CLOSED,    "closed",    "closed"                       },
     {STATUS_CANCELLED, "cancelled", "cancelled"                    },
     {STATUS_OVERSIZED, "oversized", "too many bytes without an end"},
+    {STATUS_INVALID,   "invalid",   "not what the protocol wants"  },
     EAI(BADFLAGS, "bad value for ai_flags"),
     EAI(NONAME, "name or service not known"),
     EAI(AGAIN, "temporary failure in name resolution"),
