@@ -162,13 +162,9 @@ struct http1_head {
 
   /* between calls */
   uint32_t field_cap;
-  uint32_t line;      /* where the line that is not complete begins */
-  uint32_t seen;      /* no control byte between `line` and here */
-  uint32_t known;     /* fields that were met and count once; bits of http1_head.c */
-  uint32_t host_at;   /* index + 1 of the fields that decide about the message */
-  uint32_t length_at; /* Content-Length */
-  uint32_t coding_at; /* Transfer-Encoding */
-  bool started;       /* the first line is through */
+  uint32_t line;  /* where the line begins that is not complete */
+  uint32_t seen;  /* no line ends between `line` and here */
+  uint32_t known; /* what the lines so far have said: bits of http1_inner.h */
 };
 
 /* Begins a head. `fields` is the caller's, room for `cap` of them: one more field is bad

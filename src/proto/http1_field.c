@@ -1,0 +1,66 @@
+#include "proto/http1_field.h"
+
+#include "proto/char.h"
+
+static const char *const names[HTTP1_FIELD_IDS] = {
+#define X(id, name) [HTTP1_FIELD_##id] = name,
+    HTTP1_FIELDS(X)
+#undef X
+};
+
+static const unsigned char lengths[HTTP1_FIELD_IDS] = {
+#define X(id, name) [HTTP1_FIELD_##id] = sizeof name - 1,
+    HTTP1_FIELDS(X)
+#undef X
+};
+
+enum { LONGEST = 30 };
+
+/* The first id of each length, from which the names of that length follow. */
+static const unsigned char first[LONGEST + 1] = {
+    [2] = HTTP1_FIELD_TE,
+    [3] = HTTP1_FIELD_AGE,
+    [4] = HTTP1_FIELD_DATE,
+    [5] = HTTP1_FIELD_ALLOW,
+    [6] = HTTP1_FIELD_ACCEPT,
+    [7] = HTTP1_FIELD_EXPIRES,
+    [8] = HTTP1_FIELD_IF_MATCH,
+    [9] = HTTP1_FIELD_FORWARDED,
+    [10] = HTTP1_FIELD_CONNECTION,
+    [11] = HTTP1_FIELD_RETRY_AFTER,
+    [12] = HTTP1_FIELD_CONTENT_TYPE,
+    [13] = HTTP1_FIELD_ACCEPT_RANGES,
+    [14] = HTTP1_FIELD_ACCEPT_CHARSET,
+    [15] = HTTP1_FIELD_ACCEPT_ENCODING,
+    [16] = HTTP1_FIELD_CONTENT_ENCODING,
+    [17] = HTTP1_FIELD_IF_MODIFIED_SINCE,
+    [18] = HTTP1_FIELD_SEC_CH_UA_PLATFORM,
+    [19] = HTTP1_FIELD_CONTENT_DISPOSITION,
+    [20] = HTTP1_FIELD_SEC_WEBSOCKET_ACCEPT,
+    [21] = HTTP1_FIELD_SEC_WEBSOCKET_VERSION,
+    [22] = HTTP1_FIELD_SEC_WEBSOCKET_PROTOCOL,
+    [24] = HTTP1_FIELD_SEC_WEBSOCKET_EXTENSIONS,
+    [25] = HTTP1_FIELD_UPGRADE_INSECURE_REQUESTS,
+    [27] = HTTP1_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN,
+    [29] = HTTP1_FIELD_ACCESS_CONTROL_REQUEST_METHOD,
+    [30] = HTTP1_FIELD_ACCESS_CONTROL_REQUEST_HEADERS,
+};
+
+/* Names have letters and '-' only, and no other token byte becomes one of these by the
+ * bit that makes a capital letter small. */
+static int is_name(const char *text, const char *name, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    if ((text[i] | 0x20) != name[i]) return 0;
+  return 1;
+}
+
+enum http1_field_id http1_field_id(const char *name, size_t len) {
+  if (len > LONGEST || !first[len]) return HTTP1_FIELD_OTHER;
+  for (unsigned id = first[len]; id < HTTP1_FIELD_IDS && lengths[id] == len; id++)
+    if (is_name(name, names[id], len)) return id;
+  return HTTP1_FIELD_OTHER;
+}
+
+const char *http1_field_name(enum http1_field_id id) {
+  return id < HTTP1_FIELD_IDS ? names[id] : NULL;
+}
