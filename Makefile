@@ -30,7 +30,7 @@ PYTHON ?= python3
 Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
-BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
+BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
@@ -62,7 +62,7 @@ ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-neede
             -Wl,-z,relro -Wl,-z,now
 # The whole of Lua: C modules that are loaded later may call what the program does not.
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
-            -l:libutf8proc.a -lm -ldl
+            -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
 link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o %.a,$^) $(libs) \

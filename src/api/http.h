@@ -26,14 +26,14 @@ struct http_shared {
   int64_t body_ns; /* the patience for a body, and for a peer that takes an answer ... */
   uint32_t rate;   /* ... which each so many bytes lengthen by a second */
   uint64_t requests_max;
-  size_t body_max; /* of a body that is read as a whole, unless told */
-  bool stopping;      /* answers close their connections, idle ones end */
-  struct list conns;  /* of http_conn.link, oldest first */
-  size_t open;        /* connections that are not closed */
-  uint64_t requests;  /* whole heads that have come */
-  uint64_t refused;   /* heads that broke a rule or came too late */
-  time_t date_at;     /* the second that `date` tells */
-  char date[40];      /* "Date: ...\r\n" */
+  size_t body_max;   /* of a body that is read as a whole, unless told */
+  bool stopping;     /* answers close their connections, idle ones end */
+  struct list conns; /* of http_conn.link, oldest first */
+  size_t open;       /* connections that are not closed */
+  uint64_t requests; /* whole heads that have come */
+  uint64_t refused;  /* heads that broke a rule or came too late */
+  time_t date_at;    /* the second that `date` tells */
+  char date[40];     /* "Date: ...\r\n" */
   uint8_t date_len;
   struct http1_head head; /* where a head is parsed that came in one piece */
   uint32_t fields_max;
@@ -67,28 +67,28 @@ struct http_conn {
 
   /* reading */
   enum http_phase phase;
-  bool client;             /* answers come, not requests */
-  enum http1_method asked; /* client: by which method */
+  bool client;                  /* answers come, not requests */
+  enum http1_method asked;      /* client: by which method */
   struct http_partial *partial; /* owned; NULL: no part of a head has come */
   enum http1_body body;         /* how the rest of the body is framed; NONE: read */
   uint64_t left;                /* bytes of it, by length */
   struct http1_chunks chunks;
-  bool trailers;        /* the last chunk was read */
-  bool expect;          /* the peer waits for 100 Continue */
-  uint64_t body_bytes;  /* read of this body */
-  int64_t deadline_ns;  /* of the phase */
-  int64_t patience_ns;  /* what is left of it for this body */
-  int64_t waits_ns;     /* since when a body is waited for; 0: it is not */
-  struct buf whole;     /* a body that is read as a whole, so far */
-  uint64_t dropped;     /* bytes of a body that nobody has read */
+  bool trailers;       /* the last chunk was read */
+  bool expect;         /* the peer waits for 100 Continue */
+  uint64_t body_bytes; /* read of this body */
+  int64_t deadline_ns; /* of the phase */
+  int64_t patience_ns; /* what is left of it for this body */
+  int64_t waits_ns;    /* since when a body is waited for; 0: it is not */
+  struct buf whole;    /* a body that is read as a whole, so far */
+  uint64_t dropped;    /* bytes of a body that nobody has read */
 
   /* writing */
   enum http_sent sent;
   enum http_framing framing;
-  bool head_only;   /* the answer to HEAD: no body follows its head */
-  bool old;         /* the peer speaks HTTP/1.0 */
-  bool keep;        /* another request may follow */
-  bool broken;      /* the peer got less than it was promised */
+  bool head_only; /* the answer to HEAD: no body follows its head */
+  bool old;       /* the peer speaks HTTP/1.0 */
+  bool keep;      /* another request may follow */
+  bool broken;    /* the peer got less than it was promised */
   bool has_date, has_server, has_type;
   int status;
   int64_t promised; /* Content-Length that the script has set; -1: none */
@@ -101,7 +101,7 @@ struct http_conn {
 enum { HTTP_SOCKET = 1, HTTP_SHARED, HTTP_PEER, HTTP_CONN_VALUES = HTTP_PEER };
 
 struct http_message {
-  const void *class; /* identity: &http_message_class */
+  const void *class;      /* identity: &http_message_class */
   struct http_conn *conn; /* user value HTTP_CONN keeps it */
   uint64_t serial;        /* the connection's when this head came */
   struct http1_head head; /* its slices count from `bytes` */
@@ -131,9 +131,10 @@ struct http_conn *http_conn_check(lua_State *L, int idx);
 struct http_message *http_message_check(lua_State *L, int idx);
 
 /* Sets the methods of the class on top, with the scheduler as upvalue.    [-0, +0, m] */
-void http_head_methods(lua_State *L);  /* of connections */
-void http_body_methods(lua_State *L);  /* of messages */
-void http_write_methods(lua_State *L); /* of connections */
+void http_head_methods(lua_State *L);   /* of connections */
+void http_body_methods(lua_State *L);   /* of messages */
+void http_linger_methods(lua_State *L); /* of connections */
+void http_write_methods(lua_State *L);  /* of connections */
 
 /* Makes the classes of messages and of their header fields; the methods of messages are
  * left on the stack for Lua to complete.                                  [-0, +1, m] */
@@ -167,7 +168,9 @@ void http_reply_push(lua_State *L, int conn);
  * -EAGAIN: receive more; another status, or -rule of http1 with `*rule` set. */
 ssize_t http_body_step(struct http_conn *c, char *out, size_t n, int *rule);
 
-enum { HTTP_DROP_BYTES = 256 * 1024 }; /* of an unread body, so that a connection goes on */
+enum {
+  HTTP_DROP_BYTES = 256 * 1024
+}; /* of an unread body, so that a connection goes on */
 
 /* Reads and drops what nobody has read of the body, within bounds: pushes whether the
  * connection, in slot 1, can go on.                                      [-?, +1, v] [y] */

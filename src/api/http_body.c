@@ -13,8 +13,9 @@
 
 enum { SLOT_MESSAGE = 1, SLOT_N };
 
-enum { PIECE_BYTES = 64 * 1024 };
+enum { PIECE_BYTES = 64 * 1024, LINGER_BYTES = 4 * 1024 * 1024 };
 static const int64_t DROP_NS = 1000000000; /* how long an unread body may take */
+static const int64_t LINGER_NS = 2000000000;
 
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 static const char whole_key; /* in the extras: the body that was read as a whole */
@@ -209,8 +210,7 @@ static int read_k(lua_State *L, int status, lua_KContext context) {
 
 /* message:read([n]) -> up to n bytes of the body | nil at its end | nil, err, code   [y] */
 static int read_method(lua_State *L) {
-  size_t n =
-      lua_isnoneornil(L, 2) ? PIECE_BYTES : args_size(L, 2, 1, LUA_MAXINTEGER);
+  size_t n = lua_isnoneornil(L, 2) ? PIECE_BYTES : args_size(L, 2, 1, LUA_MAXINTEGER);
   begin(L, "body");
   lua_settop(L, SLOT_MESSAGE);
   lua_pushinteger(L, (lua_Integer)(n < SCRATCH_BYTES ? n : SCRATCH_BYTES));
@@ -321,6 +321,52 @@ int http_drop_body(lua_State *L, struct http_conn *c) {
   return drop_k(L, LUA_OK, c->sock->sched->loop.turn_ns + DROP_NS);
 }
 
+/* --- lingering -------------------------------------------------------------------------- */
+
+/* A close with unread bytes makes the kernel send a reset, which can destroy the answer on
+ * its way. So the sending side ends first, and what still comes is dropped, within bounds,
+ * until the peer ends too. */
+static int linger_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct http_conn *c = http_conn_check(L, 1);
+  struct socket *s = c->sock;
+  struct net *net = s->sched->loop.net;
+  ssize_t r = 0;
+  if (s->h >= 0 && s->stream.wr_status == 0) {
+    r = net_shutdown(net, s->h, SHUT_WR);
+    if (r != -EAGAIN) stream_end(&s->stream);
+  }
+  uint32_t what = r == -EAGAIN ? NET_WR : NET_RD;
+  while (s->h >= 0 && r >= 0 && c->dropped <= LINGER_BYTES) {
+    r = net_recv(net, s->h, s->sched->scratch, SCRATCH_BYTES);
+    if (r == 0) break;
+    if (r > 0) c->dropped += (uint64_t)r;
+  }
+  if (s->h >= 0 && r == -EAGAIN && !task_late(s->sched, deadline)) {
+    struct task_wait w = {"close", s, s->h, what, deadline, 0};
+    gate_enter(&s->rd, s->sched);
+    return task_await(L, s->sched, &w, linger_k);
+  }
+  if (s->sched->current) gate_leave(s->sched->current);
+  return 0;
+}
+
+/* conn:linger(): before a close; does nothing when everything that came was read      [y] */
+static int linger_method(lua_State *L) {
+  struct http_conn *c = http_conn_check(L, 1);
+  lua_settop(L, 1);
+  if (c->sock->h < 0 || c->sock->stream.rd_status < 0) return 0;
+  bool clean = c->phase == HTTP_BODY || c->phase == HTTP_IDLE;
+  if (clean && c->body == HTTP1_BODY_NONE && buf_len(&c->sock->stream.in) == 0) return 0;
+  c->dropped = 0;
+  return linger_k(L, LUA_OK, c->sock->sched->loop.turn_ns + LINGER_NS);
+}
+
+static const luaL_Reg conn_methods[] = {
+    {"linger", linger_method},
+    {NULL,     NULL         },
+};
+
 static const luaL_Reg methods[] = {
     {"body", body_method},
     {"read", read_method},
@@ -330,4 +376,9 @@ static const luaL_Reg methods[] = {
 void http_body_methods(lua_State *L) {
   lua_pushlightuserdata(L, sched_get(L));
   luaL_setfuncs(L, methods, 1);
+}
+
+void http_linger_methods(lua_State *L) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, conn_methods, 1);
 }

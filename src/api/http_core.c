@@ -39,9 +39,12 @@ static lua_Integer count_option(lua_State *L, const char *name, lua_Integer min,
 /* Seconds, as nanoseconds; false, or infinity, is NET_NEVER. */
 static int64_t time_option(lua_State *L, const char *name, double otherwise) {
   int type = lua_getfield(L, 1, name);
-  if (type == LUA_TNIL) lua_pushnumber(L, otherwise);
-  else if (type == LUA_TBOOLEAN && !lua_toboolean(L, -1)) lua_pushnumber(L, HUGE_VAL);
-  else lua_pushvalue(L, -1);
+  if (type == LUA_TNIL)
+    lua_pushnumber(L, otherwise);
+  else if (type == LUA_TBOOLEAN && !lua_toboolean(L, -1))
+    lua_pushnumber(L, HUGE_VAL);
+  else
+    lua_pushvalue(L, -1);
   if (lua_type(L, -1) != LUA_TNUMBER || !(lua_tonumber(L, -1) >= 0))
     luaL_error(L, "%s must be seconds, or false for no limit", name);
   int64_t ns = args_seconds(L, lua_gettop(L));
@@ -215,8 +218,23 @@ static int broken(lua_State *L) {
   return 1;
 }
 
+/* core.invalid(op, text, status) -> nil, err, "invalid". `status` is what a server answers. */
+static int invalid(lua_State *L) {
+  luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  luaL_checkinteger(L, 3);
+  lua_settop(L, 3);
+  error_return(L, &(struct failure){lua_tostring(L, 1), STATUS_INVALID, NULL, NULL});
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -3, "text");
+  lua_pushvalue(L, 3);
+  lua_setfield(L, -3, "status");
+  return 3;
+}
+
 static const luaL_Reg functions[] = {
     {"connection", new_connection},
+    {"invalid",    invalid       },
     {"shared",     new_shared    },
     {NULL,         NULL          },
 };
@@ -258,6 +276,7 @@ static void open_connection(lua_State *L) {
   lua_newtable(L);
   set_methods(L, conn_methods);
   http_head_methods(L);
+  http_linger_methods(L);
   http_write_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

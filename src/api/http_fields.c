@@ -77,8 +77,10 @@ static void push_headers(lua_State *L, const struct http_message *m) {
 }
 
 static void push_host(lua_State *L, const struct http_message *m) {
-  if (m->head.host.len) push_slice(L, m, m->head.host);
-  else lua_pushnil(L);
+  if (m->head.host.len)
+    push_slice(L, m, m->head.host);
+  else
+    lua_pushnil(L);
 }
 
 static void push_keep_alive(lua_State *L, const struct http_message *m) {
@@ -87,14 +89,19 @@ static void push_keep_alive(lua_State *L, const struct http_message *m) {
 
 /* Bytes that the body will have; nil: not known before its end. */
 static void push_length(lua_State *L, const struct http_message *m) {
-  if (m->head.body == HTTP1_BODY_NONE) lua_pushinteger(L, 0);
-  else if (m->head.body == HTTP1_BODY_LENGTH) lua_pushinteger(L, m->head.content_length);
-  else lua_pushnil(L);
+  if (m->head.body == HTTP1_BODY_NONE)
+    lua_pushinteger(L, 0);
+  else if (m->head.body == HTTP1_BODY_LENGTH)
+    lua_pushinteger(L, m->head.content_length);
+  else
+    lua_pushnil(L);
 }
 
 static void push_method(lua_State *L, const struct http_message *m) {
-  if (is_request(m)) push_slice(L, m, m->head.method);
-  else lua_pushnil(L);
+  if (is_request(m))
+    push_slice(L, m, m->head.method);
+  else
+    lua_pushnil(L);
 }
 
 /* Decoded once; nil where it has a '%' without two hexadecimal digits. */
@@ -112,8 +119,10 @@ static void push_path(lua_State *L, const struct http_message *m) {
 
 /* As it came, without the query. */
 static void push_raw_path(lua_State *L, const struct http_message *m) {
-  if (m->head.path.len) push_slice(L, m, m->head.path);
-  else lua_pushstring(L, m->head.form == HTTP1_ASTERISK ? "*" : "/");
+  if (m->head.path.len)
+    push_slice(L, m, m->head.path);
+  else
+    lua_pushstring(L, m->head.form == HTTP1_ASTERISK ? "*" : "/");
 }
 
 static void push_peer(lua_State *L, const struct http_message *m) {
@@ -151,18 +160,24 @@ static void push_raw(lua_State *L, const struct http_message *m) {
 }
 
 static void push_reason(lua_State *L, const struct http_message *m) {
-  if (is_request(m)) lua_pushnil(L);
-  else push_slice(L, m, m->head.reason);
+  if (is_request(m))
+    lua_pushnil(L);
+  else
+    push_slice(L, m, m->head.reason);
 }
 
 static void push_status(lua_State *L, const struct http_message *m) {
-  if (is_request(m)) lua_pushnil(L);
-  else lua_pushinteger(L, m->head.status);
+  if (is_request(m))
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, m->head.status);
 }
 
 static void push_target(lua_State *L, const struct http_message *m) {
-  if (is_request(m)) push_slice(L, m, m->head.target);
-  else lua_pushnil(L);
+  if (is_request(m))
+    push_slice(L, m, m->head.target);
+  else
+    lua_pushnil(L);
 }
 
 static void push_upgrade(lua_State *L, const struct http_message *m) {
@@ -295,7 +310,8 @@ static void push_name(lua_State *L, const struct http_message *m,
   }
   luaL_Buffer b;
   char *out = luaL_buffinitsize(L, &b, f->name.len);
-  for (uint32_t i = 0; i < f->name.len; i++) out[i] = char_lower(m->bytes[f->name.at + i]);
+  for (uint32_t i = 0; i < f->name.len; i++)
+    out[i] = char_lower(m->bytes[f->name.at + i]);
   luaL_pushresultsize(&b, f->name.len);
 }
 

@@ -263,8 +263,10 @@ static int get_field(lua_State *L) {
   const char *name = lua_tostring(L, 2);
   bool current = r->serial == r->conn->serial;
   if (name && strcmp(name, "status") == 0) {
-    if (current && r->conn->status) lua_pushinteger(L, r->conn->status);
-    else lua_pushnil(L);
+    if (current && r->conn->status)
+      lua_pushinteger(L, r->conn->status);
+    else
+      lua_pushnil(L);
   } else if (name && strcmp(name, "sent") == 0) {
     lua_pushboolean(L, !current || r->conn->sent != HTTP_NOTHING);
   } else {

@@ -19,55 +19,55 @@ static const struct {
   int status;
   const char *reason;
 } reasons[] = {
-    {100, "Continue"},
-    {101, "Switching Protocols"},
-    {200, "OK"},
-    {201, "Created"},
-    {202, "Accepted"},
-    {203, "Non-Authoritative Information"},
-    {204, "No Content"},
-    {205, "Reset Content"},
-    {206, "Partial Content"},
-    {300, "Multiple Choices"},
-    {301, "Moved Permanently"},
-    {302, "Found"},
-    {303, "See Other"},
-    {304, "Not Modified"},
-    {307, "Temporary Redirect"},
-    {308, "Permanent Redirect"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {402, "Payment Required"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {407, "Proxy Authentication Required"},
-    {408, "Request Timeout"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {411, "Length Required"},
-    {412, "Precondition Failed"},
-    {413, "Content Too Large"},
-    {414, "URI Too Long"},
-    {415, "Unsupported Media Type"},
-    {416, "Range Not Satisfiable"},
-    {417, "Expectation Failed"},
-    {421, "Misdirected Request"},
-    {422, "Unprocessable Content"},
-    {425, "Too Early"},
-    {426, "Upgrade Required"},
-    {428, "Precondition Required"},
-    {429, "Too Many Requests"},
+    {100, "Continue"                       },
+    {101, "Switching Protocols"            },
+    {200, "OK"                             },
+    {201, "Created"                        },
+    {202, "Accepted"                       },
+    {203, "Non-Authoritative Information"  },
+    {204, "No Content"                     },
+    {205, "Reset Content"                  },
+    {206, "Partial Content"                },
+    {300, "Multiple Choices"               },
+    {301, "Moved Permanently"              },
+    {302, "Found"                          },
+    {303, "See Other"                      },
+    {304, "Not Modified"                   },
+    {307, "Temporary Redirect"             },
+    {308, "Permanent Redirect"             },
+    {400, "Bad Request"                    },
+    {401, "Unauthorized"                   },
+    {402, "Payment Required"               },
+    {403, "Forbidden"                      },
+    {404, "Not Found"                      },
+    {405, "Method Not Allowed"             },
+    {406, "Not Acceptable"                 },
+    {407, "Proxy Authentication Required"  },
+    {408, "Request Timeout"                },
+    {409, "Conflict"                       },
+    {410, "Gone"                           },
+    {411, "Length Required"                },
+    {412, "Precondition Failed"            },
+    {413, "Content Too Large"              },
+    {414, "URI Too Long"                   },
+    {415, "Unsupported Media Type"         },
+    {416, "Range Not Satisfiable"          },
+    {417, "Expectation Failed"             },
+    {421, "Misdirected Request"            },
+    {422, "Unprocessable Content"          },
+    {425, "Too Early"                      },
+    {426, "Upgrade Required"               },
+    {428, "Precondition Required"          },
+    {429, "Too Many Requests"              },
     {431, "Request Header Fields Too Large"},
-    {451, "Unavailable For Legal Reasons"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"},
-    {507, "Insufficient Storage"},
+    {451, "Unavailable For Legal Reasons"  },
+    {500, "Internal Server Error"          },
+    {501, "Not Implemented"                },
+    {502, "Bad Gateway"                    },
+    {503, "Service Unavailable"            },
+    {504, "Gateway Timeout"                },
+    {505, "HTTP Version Not Supported"     },
+    {507, "Insufficient Storage"           },
 };
 
 const char *http_reason(int status) {
@@ -226,22 +226,23 @@ static void remove_lines(struct http_conn *c, const char *name, size_t len) {
 static bool take_special(lua_State *L, struct http_conn *c, enum http1_field_id id,
                          const char *value, size_t len) {
   switch (id) {
-    case HTTP1_FIELD_CONTENT_LENGTH:
-      c->promised = char_number(value, len);
-      if (c->promised < 0) luaL_error(L, "header 'Content-Length': not a number of bytes");
-      return true;
-    case HTTP1_FIELD_TRANSFER_ENCODING:
-      luaL_error(L, "header 'Transfer-Encoding': how a body is framed is not the script's");
-      return true;
-    case HTTP1_FIELD_CONNECTION:
-      if (char_same(value, len, "close")) c->keep = false;
-      else if (!char_same(value, len, "keep-alive"))
-        luaL_error(L, "header 'Connection': only \"close\" and \"keep-alive\"");
-      return true;
-    case HTTP1_FIELD_DATE: c->has_date = true; return false;
-    case HTTP1_FIELD_SERVER: c->has_server = true; return false;
-    case HTTP1_FIELD_CONTENT_TYPE: c->has_type = true; return false;
-    default: return false;
+  case HTTP1_FIELD_CONTENT_LENGTH:
+    c->promised = char_number(value, len);
+    if (c->promised < 0) luaL_error(L, "header 'Content-Length': not a number of bytes");
+    return true;
+  case HTTP1_FIELD_TRANSFER_ENCODING:
+    luaL_error(L, "header 'Transfer-Encoding': how a body is framed is not the script's");
+    return true;
+  case HTTP1_FIELD_CONNECTION:
+    if (char_same(value, len, "close"))
+      c->keep = false;
+    else if (!char_same(value, len, "keep-alive"))
+      luaL_error(L, "header 'Connection': only \"close\" and \"keep-alive\"");
+    return true;
+  case HTTP1_FIELD_DATE: c->has_date = true; return false;
+  case HTTP1_FIELD_SERVER: c->has_server = true; return false;
+  case HTTP1_FIELD_CONTENT_TYPE: c->has_type = true; return false;
+  default: return false;
   }
 }
 
@@ -367,14 +368,18 @@ static int64_t put_deadline(const struct http_conn *c, size_t n) {
 /* Slot 1 is the connection or a reply, which keeps it. */
 static void push_conn(lua_State *L) {
   const struct http_conn *c = lua_touserdata(L, 1);
-  if (c->class == &http_conn_class) lua_pushvalue(L, 1);
-  else lua_getiuservalue(L, 1, 1);
+  if (c->class == &http_conn_class)
+    lua_pushvalue(L, 1);
+  else
+    lua_getiuservalue(L, 1, 1);
 }
 
 /* Makes a string of what is left, and sends it. */
 static int put_rest(lua_State *L, struct http_conn *c, size_t from, size_t n, int tail) {
-  if (tail) lua_pushvalue(L, tail);
-  else lua_pushliteral(L, "");
+  if (tail)
+    lua_pushvalue(L, tail);
+  else
+    lua_pushliteral(L, "");
   if (from < n) {
     lua_pushlstring(L, c->sock->sched->scratch + from, n - from);
     lua_insert(L, -2);

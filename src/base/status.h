@@ -12,6 +12,7 @@ enum {
   STATUS_CLOSED,       /* this side closed the handle */
   STATUS_CANCELLED,    /* the task was cancelled */
   STATUS_OVERSIZED,    /* more bytes without an end than the limit allows */
+  STATUS_INVALID,      /* the bytes are not what the protocol wants */
 };
 
 /* The status of a resolver's answer: `eai` is an EAI_ constant (negative in glibc). */

@@ -1,0 +1,79 @@
+-- What requests, and a client's answers, offer beyond their heads: bodies as lines, JSON,
+-- forms; cookies.
+
+local core = require "net.http.core"
+
+local message = core.message
+
+local LINE_MAX = 1024 * 1024
+
+-- Fields that are made when they are first read stand in a list.
+message.cookies = {
+  function(self) return core.cookies(self.headers.cookie or "") end,
+}
+
+---The body as a value of JSON.
+function message:json(max)
+  local text, err, code = self:body(max)
+  if not text then return nil, err, code end
+  local value, why = require("net.http.json").decode(text)
+  if why then return core.invalid("json", why, 400) end
+  return value
+end
+
+-- Takes the next line out of `held`, from `from` on.
+local function take_line(held, from)
+  local at = held:find("\n", from, true)
+  if not at then return nil, from end
+  local last = at - 1
+  if held:byte(last) == 13 and last >= from then last = last - 1 end
+  return held:sub(from, last), at + 1
+end
+
+---The lines of the body without their ends. Raises what fails, at the end of a body too
+---early for instance.
+function message:lines(max)
+  max = max or LINE_MAX
+  local held, from, over = "", 1, false
+  return function()
+    while true do
+      local line, after = take_line(held, from)
+      from = after
+      if line then return line end
+      if over then
+        line, held, from = held:sub(from), "", 1
+        return line ~= "" and line or nil
+      end
+      if #held - from >= max then error(select(2, core.invalid("lines", "a line is too long", 413)), 2) end
+      local pieces = { held:sub(from) }
+      from = 1
+      repeat -- until a line ends: no piece is copied more than twice
+        local piece, err = self:read()
+        if err then error(err, 2) end
+        over = not piece
+        pieces[#pieces + 1] = piece
+      until over or piece:find("\n", 1, true) or #pieces > 16
+      held = table.concat(pieces)
+    end
+  end
+end
+
+---The fields of a form: name -> value, the last one where a name comes twice. Files of a
+---multipart form are passed over; `parts` gives them.
+function message:form(max)
+  local kind = core.media_type(self.headers["content-type"] or "")
+  if kind == "multipart/form-data" then return require("net.http.multipart").form(self, max) end
+  if kind ~= "application/x-www-form-urlencoded" then
+    return core.invalid("form", "the body is no form but '" .. kind .. "'", 415)
+  end
+  local text, err, code = self:body(max)
+  if not text then return nil, err, code end
+  local fields = {}
+  for _, pair in ipairs(core.pairs(text)) do fields[pair[1]] = pair[2] end
+  return fields
+end
+
+---The parts of a multipart form, one after the other.
+function message:parts(options)
+  return require("net.http.multipart").parts(self, options)
+end

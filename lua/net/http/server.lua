@@ -1,0 +1,257 @@
+-- A server: its listener, a task for each connection, and how it ends.
+
+local net = require "net"
+local runtime = require "net.core"
+local core = require "net.http.core"
+require "net.http.request"
+require "net.http.response"
+
+local M = {}
+
+local CONNECTIONS = 10000
+local REFUSALS = 100 -- connections that may be told at one time that there are too many
+local GRACE = 5      -- seconds that running requests have when the server stops
+
+-- --- one connection --------------------------------------------------------------------
+
+local function page(status)
+  return status .. " " .. core.reason(status) .. "\n"
+end
+
+-- Raises again what has to end the task; a cancel cannot be swallowed.
+local function pass_interruption(err)
+  if type(err) == "table" and err.code == "cancelled" then net.yield() end
+end
+
+-- What a failed handler means for its client: the status that the error asks for, 500, or
+-- an answer that is cut where its head has gone.
+local function failed(conn, req, err, trace)
+  pass_interruption(err)
+  if conn:broken() then return end -- the client has gone: nobody's fault
+  local status = type(err) == "table" and math.type(err.status) == "integer" and err.status
+  if not status then
+    io.stderr:write("soquete: ", req.method, " ", core.escape(req.target), ": ", trace, "\n")
+  end
+  if conn:state() ~= "nothing" then return conn:abandon() end
+  conn:answer(status or 500, page(status or 500))
+end
+
+-- Ends the exchange: true when another request may follow.
+local function settle(conn, req)
+  if conn:state() == "nothing" and not conn:broken() then
+    io.stderr:write("soquete: ", req.method, " ", core.escape(req.target),
+      ": the handler has sent nothing\n")
+    conn:answer(500, page(500))
+  end
+  conn:finish()
+  return conn:drop()
+end
+
+local function refuse(conn, status)
+  conn:answer(status, page(status), true)
+  conn:linger()
+end
+
+-- The life of a connection: one request after the other.
+local function converse(server, conn)
+  local handler, log = server.handler, server.log
+  local trace
+  local function note(err)
+    trace = debug.traceback(tostring(err), 2)
+    return err
+  end
+  while true do
+    local req, res, _, status = conn:next_request()
+    if not req then
+      if status then
+        if log then log(server, conn, nil, status) end
+        refuse(conn, status)
+      end
+      return
+    end
+    local begun = log and runtime.now()
+    local ok, err = xpcall(handler, note, req, res)
+    if not ok then failed(conn, req, err, trace) end
+    local again = conn:done() or settle(conn, req)
+    if log then log(server, conn, req, nil, begun) end
+    if not again then return conn:linger() end
+  end
+end
+
+local function serve_connection(server, conn)
+  local guard <close> = conn
+  local done <close> = setmetatable({}, {
+    __close = function()
+      server.tasks[conn] = nil
+      server.count = server.count - 1
+      if server.count == 0 then server.empty:wake() end
+    end,
+  })
+  converse(server, conn)
+end
+
+local function turn_away(server, conn)
+  local guard <close> = conn
+  refuse(conn, 503)
+  server.refusals = server.refusals - 1
+end
+
+-- --- the server ------------------------------------------------------------------------
+
+local Server = {}
+Server.__index = Server
+Server.__name = "net.http.server"
+
+local function admit(server, sock, peer)
+  local conn = core.connection(sock, server.shared, peer)
+  if server.count < server.connections then
+    server.count = server.count + 1
+    server.tasks[conn] = net.spawn(serve_connection, server, conn)
+  elseif server.refusals < REFUSALS then
+    server.refusals = server.refusals + 1
+    net.spawn(turn_away, server, conn)
+  else
+    conn:close()
+  end
+end
+
+-- Waits until no connection is left.
+local function wait_empty(server)
+  while server.count > 0 do server.empty:wait("get") end
+  server.empty:wake() -- the next who waits
+end
+
+local function cancel_all(server)
+  local tasks = {}
+  for _, task in pairs(server.tasks) do tasks[#tasks + 1] = task end
+  table.sort(tasks, function(a, b) return a:id() < b:id() end)
+  for _, task in ipairs(tasks) do task:cancel() end
+end
+
+---Accepts and serves until the server is stopped or its listener breaks.
+function Server:run()
+  local guard <close> = self
+  while true do
+    local sock, peer, code = self.listener:accept()
+    if sock then
+      admit(self, sock, peer)
+    elseif self.stopping then
+      break
+    else
+      return nil, peer, code
+    end
+  end
+  wait_empty(self)
+  return true
+end
+
+---Stops: no connection is accepted any more, idle ones are closed, and running requests
+---have `grace` seconds to end before they are cancelled.
+function Server:stop(grace)
+  if not self.stopping then
+    self.stopping = true
+    self.listener:close()
+    self.shared:stop()
+  end
+  local _, _, code = net.deadline(grace or self.grace, wait_empty, self)
+  if code == "timeout" then
+    cancel_all(self)
+    wait_empty(self)
+  end
+  return true
+end
+
+---Stops at once: running requests are cancelled.
+function Server:close()
+  self.stopping = true
+  self.listener:close()
+  self.shared:stop()
+  cancel_all(self)
+end
+
+Server.__close = Server.close
+
+---How many connections are open, how many requests have come, and how many were refused
+---before a handler saw them.
+function Server:counts()
+  local open, requests, refused = self.shared:counts()
+  return { connections = open, requests = requests, refused = refused }
+end
+
+local function is_callable(value)
+  if type(value) == "function" then return true end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.__call ~= nil
+end
+
+local known = {
+  body = true, body_timeout = true, connections = true, fields = true, grace = true,
+  head = true, head_timeout = true, idle_timeout = true, line = true, log = true,
+  rate = true, requests = true, signals = true,
+}
+
+local function check_options(options)
+  if type(options) ~= "table" then
+    error("http: the options are a table, not " .. type(options), 3)
+  end
+  for name in pairs(options) do
+    if not known[name] then error("http: there is no option '" .. tostring(name) .. "'", 3) end
+  end
+end
+
+local function listen(where)
+  if runtime.is_socket(where) then return where end
+  return net.listen(where)
+end
+
+---A server that does not run yet: `where` is an address or a listening socket.
+function M.server(where, handler, options)
+  options = options or {}
+  check_options(options)
+  if not is_callable(handler) then error("http: the handler must be a function", 2) end
+  local shared = core.shared(options)
+  local listener, err, code = listen(where)
+  if not listener then return nil, err, code end
+  listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
+  return setmetatable({
+    address = listener:getsockname(),
+    connections = options.connections or CONNECTIONS,
+    count = 0,
+    empty = runtime.condition(),
+    grace = options.grace or GRACE,
+    handler = handler,
+    listener = listener,
+    log = options.log and require("net.http.log").new(options.log),
+    refusals = 0,
+    shared = shared,
+    tasks = {},
+  }, Server)
+end
+
+local signals = { "SIGINT", "SIGTERM" }
+
+-- The first signal stops the server; a second one has its own meaning again.
+local function stop_at_signals(server)
+  for _, name in ipairs(signals) do
+    net.on_signal(name, function()
+      for _, each in ipairs(signals) do net.on_signal(each, nil) end
+      server:stop()
+    end)
+  end
+end
+
+---Serves until a signal stops it, SIGINT or SIGTERM: true; or nil, err, code.
+function M.serve(where, handler, options)
+  local server, err, code = M.server(where, handler, options)
+  if not server then return nil, err, code end
+  if options and options.signals == false then return server:run() end
+  stop_at_signals(server)
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      for _, each in ipairs(signals) do net.on_signal(each, nil) end
+    end,
+  })
+  return server:run()
+end
+
+return M
