@@ -144,6 +144,9 @@ void http_fields_open(lua_State *L);
  * on the stack.                                                           [-0, +1, m] */
 void http_reply_open(lua_State *L);
 
+/* Adds the reader of multipart bodies to the table on top.                [-0, +0, m] */
+void http_multipart_open(lua_State *L);
+
 /* Adds the pure functions to the table on top.                            [-0, +0, m] */
 void http_text_functions(lua_State *L);
 

@@ -201,6 +201,13 @@ static int socket_method(lua_State *L) {
   return 1;
 }
 
+/* conn:peer() -> what the connection was made with                                       */
+static int peer(lua_State *L) {
+  http_conn_check(L, 1);
+  lua_getiuservalue(L, 1, HTTP_PEER);
+  return 1;
+}
+
 /* conn:state() -> "nothing" | "part" | "all" of the answer is sent, status, body bytes    */
 static int state(lua_State *L) {
   static const char *const names[] = {"nothing", "part", "all"};
@@ -248,6 +255,7 @@ static const luaL_Reg shared_methods[] = {
 static const luaL_Reg conn_methods[] = {
     {"broken",  broken       },
     {"close",   close_method },
+    {"peer",    peer         },
     {"release", release      },
     {"socket",  socket_method},
     {"state",   state        },
@@ -291,6 +299,7 @@ int luaopen_net_http_core(lua_State *L) {
   lua_setfield(L, -2, "message");
   http_reply_open(L);
   lua_setfield(L, -2, "reply");
+  http_multipart_open(L);
   http_text_functions(L);
   return 1;
 }

@@ -12,8 +12,18 @@ message.cookies = {
   function(self) return core.cookies(self.headers.cookie or "") end,
 }
 
+-- A request whose head announces no body at all is one that forgot to (RFC 9110 15.5.12).
+local function need_body(self, op)
+  if self.method and self.length == 0 and not self.headers["content-length"] then
+    return core.invalid(op, "the request has no body", 411)
+  end
+  return true
+end
+
 ---The body as a value of JSON.
 function message:json(max)
+  local ok, missing, invalid = need_body(self, "json")
+  if not ok then return nil, missing, invalid end
   local text, err, code = self:body(max)
   if not text then return nil, err, code end
   local value, why = require("net.http.json").decode(text)
@@ -44,7 +54,9 @@ function message:lines(max)
         line, held, from = held:sub(from), "", 1
         return line ~= "" and line or nil
       end
-      if #held - from >= max then error(select(2, core.invalid("lines", "a line is too long", 413)), 2) end
+      if #held - from >= max then
+        error(select(2, core.invalid("lines", "a line is too long", 413)), 2)
+      end
       local pieces = { held:sub(from) }
       from = 1
       repeat -- until a line ends: no piece is copied more than twice
@@ -61,6 +73,8 @@ end
 ---The fields of a form: name -> value, the last one where a name comes twice. Files of a
 ---multipart form are passed over; `parts` gives them.
 function message:form(max)
+  local ok, missing, invalid = need_body(self, "form")
+  if not ok then return nil, missing, invalid end
   local kind = core.media_type(self.headers["content-type"] or "")
   if kind == "multipart/form-data" then return require("net.http.multipart").form(self, max) end
   if kind ~= "application/x-www-form-urlencoded" then

@@ -175,7 +175,12 @@ Server.__close = Server.close
 ---before a handler saw them.
 function Server:counts()
   local open, requests, refused = self.shared:counts()
-  return { connections = open, requests = requests, refused = refused }
+  return {
+    connections = open,
+    dropped = self.dropped, -- lines that the log could not take
+    refused = refused,
+    requests = requests,
+  }
 end
 
 local function is_callable(value)
@@ -217,6 +222,7 @@ function M.server(where, handler, options)
     address = listener:getsockname(),
     connections = options.connections or CONNECTIONS,
     count = 0,
+    dropped = 0,
     empty = runtime.condition(),
     grace = options.grace or GRACE,
     handler = handler,
