@@ -85,10 +85,11 @@ struct http_conn {
   /* writing */
   enum http_sent sent;
   enum http_framing framing;
-  bool head_only; /* the answer to HEAD: no body follows its head */
-  bool old;       /* the peer speaks HTTP/1.0 */
-  bool keep;      /* another request may follow */
-  bool broken;    /* the peer got less than it was promised */
+  bool head_only;  /* the answer to HEAD: no body follows its head */
+  bool old;        /* the peer speaks HTTP/1.0 */
+  bool keep;       /* another request may follow */
+  bool wants_more; /* the client would have let it */
+  bool broken;     /* the peer got less than it was promised */
   bool has_date, has_server, has_type;
   int status;
   int64_t promised; /* Content-Length that the script has set; -1: none */

@@ -140,7 +140,7 @@ static int64_t limit(struct http_conn *c) {
 static int status_to_answer(int status) {
   if (status == STATUS_TIMEOUT) return 408;
   if (status == STATUS_OVERSIZED) return 413;
-  return status == STATUS_INVALID ? 400 : 0;
+  return status == STATUS_INVALID || status == STATUS_EOF ? 400 : 0;
 }
 
 /* nil, err, code. The connection cannot go on. err.status is what a server answers. */
@@ -351,12 +351,13 @@ static int linger_k(lua_State *L, int status, lua_KContext deadline) {
   return 0;
 }
 
-/* conn:linger(): before a close; does nothing when everything that came was read      [y] */
+/* conn:linger(): before a close; does nothing when the peer will send no more            [y] */
 static int linger_method(lua_State *L) {
   struct http_conn *c = http_conn_check(L, 1);
   lua_settop(L, 1);
   if (c->sock->h < 0 || c->sock->stream.rd_status < 0) return 0;
-  bool clean = c->phase == HTTP_BODY || c->phase == HTTP_IDLE;
+  if (c->status == 101) return 0;
+  bool clean = c->phase == HTTP_BODY && !c->wants_more;
   if (clean && c->body == HTTP1_BODY_NONE && buf_len(&c->sock->stream.in) == 0) return 0;
   c->dropped = 0;
   return linger_k(L, LUA_OK, c->sock->sched->loop.turn_ns + LINGER_NS);

@@ -79,25 +79,25 @@ static int next(lua_State *L) {
   int event = multipart_next(&r->state, bytes, held, &used, &piece);
   int results = 1;
   switch (event) {
-    case MULTIPART_MORE: lua_pushnil(L); break;
-    case MULTIPART_PART_END: lua_pushliteral(L, "part_end"); break;
-    case MULTIPART_END: lua_pushliteral(L, "end"); break;
-    case MULTIPART_DATA:
-      lua_pushliteral(L, "data");
-      lua_pushlstring(L, bytes + piece.at, piece.len);
-      results = 2;
-      break;
-    case MULTIPART_PART:
-      lua_pushliteral(L, "part");
-      results = 2;
-      if (push_head(L, bytes + piece.at, piece.len)) break;
-      lua_pushliteral(L, "bad");
-      lua_pushliteral(L, "a part's head is bad");
-      break;
-    default:
-      lua_pushliteral(L, "bad");
-      lua_pushstring(L, bad[-event - 1]);
-      results = 2;
+  case MULTIPART_MORE: lua_pushnil(L); break;
+  case MULTIPART_PART_END: lua_pushliteral(L, "part_end"); break;
+  case MULTIPART_END: lua_pushliteral(L, "end"); break;
+  case MULTIPART_DATA:
+    lua_pushliteral(L, "data");
+    lua_pushlstring(L, bytes + piece.at, piece.len);
+    results = 2;
+    break;
+  case MULTIPART_PART:
+    lua_pushliteral(L, "part");
+    results = 2;
+    if (push_head(L, bytes + piece.at, piece.len)) break;
+    lua_pushliteral(L, "bad");
+    lua_pushliteral(L, "a part's head is bad");
+    break;
+  default:
+    lua_pushliteral(L, "bad");
+    lua_pushstring(L, bad[-event - 1]);
+    results = 2;
   }
   if (used) buf_consume(&r->in, used);
   return results;

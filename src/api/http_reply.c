@@ -96,8 +96,9 @@ static int answer_method(lua_State *L) {
   int status = check_status(L, SLOT_STATUS);
   bool body = !lua_isnoneornil(L, SLOT_BODY);
   if (body) luaL_checkstring(L, SLOT_BODY);
-  bool keep = c->keep && !lua_toboolean(L, 4);
+  bool close = lua_toboolean(L, 4), keep = c->keep && !close;
   bool head_only = c->head_only, old = c->old;
+  if (close) c->phase = HTTP_ENDED;
   http_write_begin(c, NULL);
   c->keep = keep;
   c->head_only = head_only;

@@ -137,7 +137,7 @@ static int reason(lua_State *L) {
   return 1;
 }
 
-/* core.escape(text) -> text with control bytes, '"' and '\' as \x22, for a log            */
+/* core.escape(text) -> text with \x22 for '"', '\' and what is not printable ASCII         */
 static int escape(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
@@ -146,7 +146,7 @@ static int escape(lua_State *L) {
   size_t n = 0;
   for (size_t i = 0; i < len; i++) {
     uint8_t c = (uint8_t)text[i];
-    if (c >= 0x20 && c != 0x7f && c != '"' && c != '\\') {
+    if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
       out[n++] = text[i];
       continue;
     }

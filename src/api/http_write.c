@@ -153,7 +153,7 @@ void http_add_head(struct http_out *o, struct http_conn *c, int status, int64_t 
     http_add(o, buf_bytes(&c->lines), buf_len(&c->lines));
     buf_fini(&c->lines);
   }
-  if (!c->has_type && length > 0)
+  if (!c->has_type && length > 0 && status != 204 && status != 304)
     http_add(o, "Content-Type: text/plain; charset=utf-8\r\n", 41);
   add_framing(o, c, length);
   if (shared->stopping || c->serial >= shared->requests_max) c->keep = false;
@@ -169,7 +169,7 @@ void http_write_begin(struct http_conn *c, const struct http1_head *request) {
   c->framing = HTTP_NO_BODY;
   c->head_only = request && request->method_id == HTTP1_HEAD;
   c->old = request && request->minor == 0;
-  c->keep = request && request->keep_alive;
+  c->keep = c->wants_more = request && request->keep_alive;
   c->has_date = c->has_server = c->has_type = false;
   c->status = 0;
   c->promised = -1;

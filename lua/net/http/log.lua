@@ -60,7 +60,7 @@ local formats = { common = common, json = json }
 
 -- A line that cannot be written is dropped and counted: the server goes on.
 local function write(server, file, line)
-  if not file:write(line) then server.dropped = server.dropped + 1 end
+  if not (file:write(line) and file:flush()) then server.dropped = server.dropped + 1 end
 end
 
 ---What the server calls after each request. `option` is "common", "json", a function of
@@ -76,7 +76,6 @@ function M.new(option)
       .. tostring(option.format), 4)
   end
   local file = option.file or io.stdout
-  file:setvbuf("line") -- a line is told when it happens, and its failure seen
   return function(server, conn, req, status, begun)
     write(server, file, format(entry_of(conn, req, status, begun)))
   end

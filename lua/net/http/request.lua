@@ -40,6 +40,19 @@ local function take_line(held, from)
   return held:sub(from, last), at + 1
 end
 
+-- What is held from `from` on, with at least one more line's end or the end of the body;
+-- no piece is copied more than a few times.
+local function more_lines(self, held, from)
+  local pieces = { held:sub(from) }
+  repeat
+    local piece, err = self:read()
+    if err then error(err, 3) end
+    if not piece then return table.concat(pieces), true end
+    pieces[#pieces + 1] = piece
+  until piece:find("\n", 1, true) or #pieces > 16
+  return table.concat(pieces), false
+end
+
 ---The lines of the body without their ends. Raises what fails, at the end of a body too
 ---early for instance.
 function message:lines(max)
@@ -48,24 +61,19 @@ function message:lines(max)
   return function()
     while true do
       local line, after = take_line(held, from)
-      from = after
-      if line then return line end
-      if over then
-        line, held, from = held:sub(from), "", 1
-        return line ~= "" and line or nil
+      if not line and over then
+        if from > #held then return nil end
+        line, after = held:sub(from), #held + 1
       end
-      if #held - from >= max then
+      if (line and #line or #held - from + 1) > max then
         error(select(2, core.invalid("lines", "a line is too long", 413)), 2)
       end
-      local pieces = { held:sub(from) }
+      if line then
+        from = after
+        return line
+      end
+      held, over = more_lines(self, held, from)
       from = 1
-      repeat -- until a line ends: no piece is copied more than twice
-        local piece, err = self:read()
-        if err then error(err, 2) end
-        over = not piece
-        pieces[#pieces + 1] = piece
-      until over or piece:find("\n", 1, true) or #pieces > 16
-      held = table.concat(pieces)
     end
   end
 end

@@ -22,7 +22,7 @@ end
 -- RFC 6265 section 4.1.1: printable ASCII without white space, quotes, comma, semicolon
 -- and backslash.
 local function check_cookie(what, text)
-  if text:find('[^!#-+%-./0-9:<-%[%]-~]') then
+  if text:find("[^!#-+--:<-[%]^-~]") then
     error("cookie: its " .. what .. " holds a byte that cookies cannot; encode it", 4)
   end
 end

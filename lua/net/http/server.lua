@@ -47,8 +47,10 @@ local function settle(conn, req)
   return conn:drop()
 end
 
-local function refuse(conn, status)
+-- The answer to what no handler sees; the connection ends behind it.
+local function refuse(server, conn, status)
   conn:answer(status, page(status), true)
+  if server.log then server.log(server, conn, nil, status) end
   conn:linger()
 end
 
@@ -63,10 +65,7 @@ local function converse(server, conn)
   while true do
     local req, res, _, status = conn:next_request()
     if not req then
-      if status then
-        if log then log(server, conn, nil, status) end
-        refuse(conn, status)
-      end
+      if status then refuse(server, conn, status) end
       return
     end
     local begun = log and runtime.now()
@@ -92,7 +91,7 @@ end
 
 local function turn_away(server, conn)
   local guard <close> = conn
-  refuse(conn, 503)
+  refuse(server, conn, 503)
   server.refusals = server.refusals - 1
 end
 
