@@ -104,11 +104,14 @@ static int stop(lua_State *L) {
 
 /* --- connections ------------------------------------------------------------------------ */
 
-struct http_conn *http_conn_check(lua_State *L, int idx) {
-  struct http_conn *c = lua_touserdata(L, idx);
-  if (c && lua_type(L, idx) == LUA_TUSERDATA && c->class == &http_conn_class) return c;
-  luaL_typeerror(L, idx, conn_name);
-  return NULL;
+int http_conn_error(lua_State *L, int idx) {
+  return luaL_typeerror(L, idx, conn_name);
+}
+
+void http_new_class(lua_State *L, const void *class, const char *name) {
+  luaL_newmetatable(L, name);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, class);
 }
 
 int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
@@ -301,5 +304,9 @@ int luaopen_net_http_core(lua_State *L) {
   lua_setfield(L, -2, "reply");
   http_multipart_open(L);
   http_text_functions(L);
+  luaL_getmetatable(L, conn_name);
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "methods");
+  lua_pop(L, 1);
   return 1;
 }

@@ -40,7 +40,7 @@ bool http_message_push(lua_State *L, int conn, const struct http1_head *h, size_
   m->size = (uint32_t)size;
   memcpy(m->fields, h->fields, fields);
   memcpy((char *)m->fields + fields, buf_bytes(&c->sock->stream.in), size);
-  luaL_setmetatable(L, message_name);
+  http_set_class(L, &http_message_class);
   lua_pushvalue(L, conn);
   lua_setiuservalue(L, -2, HTTP_CONN);
   return true;
@@ -70,7 +70,7 @@ static void push_chunked(lua_State *L, const struct http_message *m) {
 /* The message is at slot 1: the headers keep it. */
 static void push_headers(lua_State *L, const struct http_message *m) {
   (void)m;
-  lua_newuserdatauv(L, 0, 1);
+  lua_newuserdatauv(L, sizeof(void *), 1);
   luaL_setmetatable(L, headers_name);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
@@ -444,7 +444,7 @@ void http_fields_open(lua_State *L) {
   set_index(L, get_header);
   lua_pop(L, 2);
 
-  luaL_newmetatable(L, message_name);
+  http_new_class(L, &http_message_class, message_name);
   set_functions(L, message_metamethods);
   lua_newtable(L);
   set_functions(L, message_methods);

@@ -19,7 +19,7 @@ void http_reply_push(lua_State *L, int conn) {
   struct http_conn *c = http_conn_check(L, conn);
   struct http_reply *r = lua_newuserdatauv(L, sizeof *r, 1);
   *r = (struct http_reply){&http_reply_class, c, c->serial};
-  luaL_setmetatable(L, reply_name);
+  http_set_class(L, &http_reply_class);
   lua_pushvalue(L, conn);
   lua_setiuservalue(L, -2, 1);
 }
@@ -338,7 +338,7 @@ void http_write_methods(lua_State *L) {
 
 void http_reply_open(lua_State *L) {
   set_functions(L, functions);
-  luaL_newmetatable(L, reply_name);
+  http_new_class(L, &http_reply_class, reply_name);
   set_functions(L, metamethods);
   lua_newtable(L);
   set_functions(L, methods);

@@ -54,24 +54,35 @@ local function refuse(server, conn, status)
   conn:linger()
 end
 
--- The life of a connection: one request after the other.
+local next_request, done = core.methods.next_request, core.methods.done
+
+-- The life of a connection: one request after the other. What is usual happens inside one
+-- protected call, which is left for what is not: an error, a body that nobody has read.
 local function converse(server, conn)
   local handler, log = server.handler, server.log
-  local trace
+  local req, begun, trace
   local function note(err)
     trace = debug.traceback(tostring(err), 2)
     return err
   end
+  local function exchanges()
+    local res, _, status
+    repeat
+      req, res, _, status = next_request(conn)
+      if not req then return status end
+      begun = log and runtime.now()
+      handler(req, res)
+    until log or not done(conn)
+  end
   while true do
-    local req, res, _, status = conn:next_request()
-    if not req then
+    local ok, status = xpcall(exchanges, note)
+    if not ok then
+      failed(conn, req, status, trace)
+    elseif not req then
       if status then refuse(server, conn, status) end
       return
     end
-    local begun = log and runtime.now()
-    local ok, err = xpcall(handler, note, req, res)
-    if not ok then failed(conn, req, err, trace) end
-    local again = conn:done() or settle(conn, req)
+    local again = done(conn) or settle(conn, req)
     if log then log(server, conn, req, nil, begun) end
     if not again then return conn:linger() end
   end
