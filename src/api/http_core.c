@@ -224,7 +224,9 @@ static int state(lua_State *L) {
 /* conn:broken() -> whether nothing more can be sent: the peer has gone                   */
 static int broken(lua_State *L) {
   struct http_conn *c = http_conn_check(L, 1);
-  lua_pushboolean(L, c->sock->h < 0 || c->broken || c->sock->stream.wr_status < 0);
+  const struct stream *st = &c->sock->stream;
+  bool gone = st->wr_status < 0 || (st->rd_status < 0 && st->rd_status != STATUS_EOF);
+  lua_pushboolean(L, c->sock->h < 0 || c->broken || gone);
   return 1;
 }
 

@@ -43,7 +43,9 @@ local function common(entry)
 end
 
 local function json(entry)
-  local encode = require("net.http.json").encode
+  local function encode(value) -- lua-cjson writes "\/", which is allowed and hard to read
+    return (require("net.http.json").encode(value):gsub("\\/", "/"))
+  end
   local parts = {}
   for _, name in ipairs(names) do
     local value = entry[name]

@@ -88,20 +88,25 @@ local function converse(server, conn)
   end
 end
 
-local function serve_connection(server, conn)
-  local guard <close> = conn
-  local done <close> = setmetatable({}, {
+-- Counted out however it ends.
+local function counted(server, conn)
+  return setmetatable({}, {
     __close = function()
+      conn:close()
       server.tasks[conn] = nil
       server.count = server.count - 1
       if server.count == 0 then server.empty:wake() end
     end,
   })
+end
+
+local function serve_connection(server, conn)
+  local _ <close> = counted(server, conn)
   converse(server, conn)
 end
 
 local function turn_away(server, conn)
-  local guard <close> = conn
+  local _ <close> = conn
   refuse(server, conn, 503)
   server.refusals = server.refusals - 1
 end
@@ -140,7 +145,7 @@ end
 
 ---Accepts and serves until the server is stopped or its listener breaks.
 function Server:run()
-  local guard <close> = self
+  local _ <close> = self
   while true do
     local sock, peer, code = self.listener:accept()
     if sock then
@@ -246,8 +251,10 @@ end
 
 local signals = { "SIGINT", "SIGTERM" }
 
--- The first signal stops the server; a second one has its own meaning again.
-local function stop_at_signals(server)
+-- The first signal stops the server; a second one has its own meaning again. A log whose
+-- reader has gone is no reason to end, as it is for a filter.
+local function take_signals(server)
+  net.on_signal("SIGPIPE", function() end)
   for _, name in ipairs(signals) do
     net.on_signal(name, function()
       for _, each in ipairs(signals) do net.on_signal(each, nil) end
@@ -256,17 +263,20 @@ local function stop_at_signals(server)
   end
 end
 
+local signals_back = setmetatable({}, {
+  __close = function()
+    net.on_signal("SIGPIPE", nil)
+    for _, each in ipairs(signals) do net.on_signal(each, nil) end
+  end,
+})
+
 ---Serves until a signal stops it, SIGINT or SIGTERM: true; or nil, err, code.
 function M.serve(where, handler, options)
   local server, err, code = M.server(where, handler, options)
   if not server then return nil, err, code end
   if options and options.signals == false then return server:run() end
-  stop_at_signals(server)
-  local _ <close> = setmetatable({}, {
-    __close = function()
-      for _, each in ipairs(signals) do net.on_signal(each, nil) end
-    end,
-  })
+  local _ <close> = signals_back
+  take_signals(server)
   return server:run()
 end
 
