@@ -149,6 +149,7 @@ struct http_message *http_message_check(lua_State *L, int idx);
 
 /* Sets the methods of the class on top, with the scheduler as upvalue.    [-0, +0, m] */
 void http_head_methods(lua_State *L);   /* of connections */
+void http_ask_methods(lua_State *L);    /* of connections */
 void http_body_methods(lua_State *L);   /* of messages */
 void http_linger_methods(lua_State *L); /* of connections */
 void http_write_methods(lua_State *L);  /* of connections */

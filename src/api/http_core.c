@@ -288,6 +288,7 @@ static void open_connection(lua_State *L) {
   lua_setfield(L, -2, "__close");
   lua_newtable(L);
   set_methods(L, conn_methods);
+  http_ask_methods(L);
   http_head_methods(L);
   http_linger_methods(L);
   http_write_methods(L);

@@ -28,8 +28,8 @@ local function entry_of(conn, req, status, begun)
 end
 
 local function host_of(peer)
-  if not peer then return "-" end
-  return peer.host or peer.path or "-"
+  local host = peer and peer.host
+  return host and host ~= "" and host or "-" -- a client of a Unix socket has none
 end
 
 -- https://httpd.apache.org/docs/2.4/logs.html#common

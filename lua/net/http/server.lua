@@ -32,8 +32,9 @@ local function failed(conn, req, err, trace)
   if not status then
     io.stderr:write("soquete: ", req.method, " ", core.escape(req.target), ": ", trace, "\n")
   end
-  if conn:state() ~= "nothing" then return conn:abandon() end
-  conn:answer(status or 500, page(status or 500))
+  local sent = conn:state()
+  if sent == "part" then conn:abandon() end
+  if sent == "nothing" then conn:answer(status or 500, page(status or 500)) end
 end
 
 -- Ends the exchange: true when another request may follow.
@@ -62,7 +63,7 @@ local function converse(server, conn)
   local handler, log = server.handler, server.log
   local req, begun, trace
   local function note(err)
-    trace = debug.traceback(tostring(err), 2)
+    trace = debug.traceback(tostring(err), 2):gsub("\n\t%[C%]: in function 'xpcall'.*", "")
     return err
   end
   local function exchanges()
@@ -219,6 +220,15 @@ local function check_options(options)
   end
 end
 
+local function check_number(options, name, otherwise)
+  local value = options[name]
+  if value == nil then return otherwise end
+  if type(value) ~= "number" or not (value >= 0) then
+    error("http: " .. name .. " must be a number, not negative", 3)
+  end
+  return value
+end
+
 local function listen(where)
   if runtime.is_socket(where) then return where end
   return net.listen(where)
@@ -229,20 +239,23 @@ function M.server(where, handler, options)
   options = options or {}
   check_options(options)
   if not is_callable(handler) then error("http: the handler must be a function", 2) end
+  local connections = check_number(options, "connections", CONNECTIONS)
+  local grace = check_number(options, "grace", GRACE)
+  local log = options.log and require("net.http.log").new(options.log)
   local shared = core.shared(options)
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
   return setmetatable({
     address = listener:getsockname(),
-    connections = options.connections or CONNECTIONS,
+    connections = connections,
     count = 0,
     dropped = 0,
     empty = runtime.condition(),
-    grace = options.grace or GRACE,
+    grace = grace,
     handler = handler,
     listener = listener,
-    log = options.log and require("net.http.log").new(options.log),
+    log = log,
     refusals = 0,
     shared = shared,
     tasks = {},
