@@ -328,7 +328,8 @@ end
 -- --- the index -----------------------------------------------------------------------
 
 local pages = {
-  "net", "socket", "address", "error", "task", "channel", "options", "globals",
+  "net", "socket", "view", "file", "address", "error", "task", "channel", "options",
+  "globals",
 }
 
 local function index(titles, names)
