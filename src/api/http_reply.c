@@ -33,7 +33,7 @@ static struct http_reply *check(lua_State *L) {
 }
 
 /* The connection, whose present request this reply answers. */
-static struct http_conn *live(lua_State *L, const char *op) {
+struct http_conn *http_reply_live(lua_State *L, const char *op) {
   struct http_reply *r = check(L);
   if (r->serial != r->conn->serial || r->conn->phase == HTTP_IDLE)
     luaL_error(L, "%s: this request is over", op);
@@ -41,7 +41,7 @@ static struct http_conn *live(lua_State *L, const char *op) {
 }
 
 static struct http_conn *unsent(lua_State *L, const char *op) {
-  struct http_conn *c = live(L, op);
+  struct http_conn *c = http_reply_live(L, op);
   if (c->sent == HTTP_PART) luaL_error(L, "%s: the head of the answer has gone", op);
   if (c->sent == HTTP_ALL) luaL_error(L, "%s: this request has been answered", op);
   return c;
@@ -154,7 +154,7 @@ static void push_long_piece(lua_State *L, const struct http_conn *c, int piece) 
 /* res:write(piece) -> true | nil, err, code. The first one sends the head, with the status
  * that res.status tells. Waits for room.                                             [y] */
 static int write_method(lua_State *L) {
-  struct http_conn *c = live(L, "write");
+  struct http_conn *c = http_reply_live(L, "write");
   size_t len;
   const char *piece = luaL_checklstring(L, 2, &len);
   if (c->sent == HTTP_ALL) luaL_error(L, "write: this request has been answered");

@@ -3,9 +3,13 @@
  * rules for links, and a script's files would depend on the machine. */
 #include "net/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,6 +25,10 @@ enum {
 };
 
 volatile sig_atomic_t file_is_sending;
+
+static int64_t nanoseconds(const struct timespec *t) {
+  return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
 
 int file_open_root(const char *path) {
   int fd;
@@ -55,8 +63,95 @@ int file_open(int root, const char *path, struct file_info *info) {
     return r;
   }
   info->size = st.st_size;
-  info->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+  info->mtime_ns = nanoseconds(&st.st_mtim);
   return fd;
+}
+
+/* O_PATH: looks up and nothing else. */
+static int look_up(int root, const char *path, uint64_t flags) {
+  struct open_how how = {
+      .flags = flags | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+  };
+  for (int tries = 0;;) {
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (fd >= 0) return fd;
+    if (errno != EINTR && (errno != EAGAIN || ++tries == RACES)) return -errno;
+  }
+}
+
+int file_open_folder(int root, const char *path) {
+  return look_up(root, path, O_PATH | O_DIRECTORY);
+}
+
+int file_identify(int fd, struct file_id *id) {
+  struct stat st;
+  if (fstat(fd, &st) < 0) return -errno;
+  *id = (struct file_id){
+      .device = st.st_dev,
+      .inode = st.st_ino,
+      .size = st.st_size,
+      .mtime_ns = nanoseconds(&st.st_mtim),
+      .ctime_ns = nanoseconds(&st.st_ctim),
+  };
+  return 0;
+}
+
+int file_look(int root, const char *path, struct file_id *id) {
+  int fd = look_up(root, path, O_PATH);
+  if (fd < 0) return fd;
+  int r = file_identify(fd, id);
+  close(fd);
+  return r;
+}
+
+bool file_same(const struct file_id *a, const struct file_id *b) {
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* What a name is; a link is what it leads to, if that is beneath the folder. */
+static bool is_shown(int dir, const struct dirent *entry, bool *folder) {
+  struct stat st;
+  *folder = entry->d_type == DT_DIR;
+  if (entry->d_type == DT_DIR || entry->d_type == DT_REG) return true;
+  if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) return false;
+  if (fstatat(dir, entry->d_name, &st, 0) < 0) return false;
+  *folder = S_ISDIR(st.st_mode);
+  return *folder || S_ISREG(st.st_mode);
+}
+
+static bool add_name(FILE *out, int dir, const struct dirent *entry) {
+  bool folder;
+  const char *name = entry->d_name;
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
+  if (!is_shown(dir, entry, &folder)) return true;
+  return fprintf(out, folder ? "%s/" : "%s", name) >= 0 && fputc(0, out) != EOF;
+}
+
+int file_list(int root, const char *path, char **names, size_t *len) {
+  struct open_how how = {
+      .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+  };
+  int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+  if (fd < 0) return -errno;
+  DIR *dir = fdopendir(fd);
+  FILE *out = dir ? open_memstream(names, len) : NULL;
+  if (!out) {
+    if (dir)
+      closedir(dir);
+    else
+      close(fd);
+    return -ENOMEM;
+  }
+  bool whole = true;
+  struct dirent *entry;
+  while (whole && (entry = readdir(dir))) whole = add_name(out, fd, entry);
+  closedir(dir);
+  if (fclose(out) == 0 && whole) return 0;
+  free(*names);
+  return -ENOMEM;
 }
 
 int64_t file_size(int fd) {

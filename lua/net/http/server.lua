@@ -56,7 +56,7 @@ end
 
 -- The life of a connection: one request after the other.
 local function converse(server, conn)
-  local handler, log = server.handler, server.log
+  local handler, log, ready = server.handler, server.log, server.ready
   local trace
   local function note(err)
     trace = debug.traceback(tostring(err), 2)
@@ -69,7 +69,7 @@ local function converse(server, conn)
       return
     end
     local begun = log and runtime.now()
-    local ok, err = xpcall(handler, note, req, res)
+    local ok, err = xpcall(handler, note, req, res, ready)
     if not ok then failed(conn, req, err, trace) end
     local again = conn:done() or settle(conn, req)
     if log then log(server, conn, req, nil, begun) end
@@ -217,6 +217,9 @@ function M.server(where, handler, options)
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
+  -- Files that a handler of ours serves may be kept as ready answers, which no script sees.
+  local ready = type(handler) == "table" and not options.log or nil
+  if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
     connections = options.connections or CONNECTIONS,
@@ -227,6 +230,7 @@ function M.server(where, handler, options)
     handler = handler,
     listener = listener,
     log = options.log and require("net.http.log").new(options.log),
+    ready = ready,
     refusals = 0,
     shared = shared,
     tasks = {},
