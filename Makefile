@@ -87,6 +87,7 @@ support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/suppor
 unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
+support_lib  := $(out)/tests/libsupport.a
 mains        := $(sort $(wildcard tests/support/main_*.c))
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
@@ -111,9 +112,9 @@ build: $(program)
 	$(Q)ln -sfn $(MODE)/soquete build/soquete
 
 $(program): $(out)/src/cli/main.o $(archive)
-$(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
-$(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
-$(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
+$(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
+$(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
+$(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(units): extra_libs := -lcmocka
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
@@ -127,6 +128,10 @@ $(program) $(luatest) $(faulty) $(units) $(benches):
 $(archive): $(objects) $(wildcard src/*)
 	@echo "  pack  $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# An archive, so that what needs cmocka is linked where that is.
+$(support_lib): $(support_objs)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(test_objs): includes := -Itests
 $(out)/%.o: %.c $(out)/flags

@@ -18,6 +18,9 @@
 #include "net/hot.h"
 #include "proto/http1.h"
 
+extern const char http_shared_class, http_conn_class, http_message_class,
+    http_reply_class;
+
 struct http_shared {
   const void *class;   /* identity: &http_shared_class */
   struct sched *sched; /* borrowed */
@@ -124,18 +127,32 @@ struct http_reply {
   uint64_t serial;
 };
 
-extern const char http_shared_class, http_conn_class, http_message_class,
-    http_reply_class;
-
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
 
-/* The object at `idx`, or a type error.                                   [-0, +0, v] */
-struct http_conn *http_conn_check(lua_State *L, int idx);
+/* Classes are kept in the registry under the address of their identity: setting one costs
+ * a third of what luaL_setmetatable does, and each request makes two objects. */
+void http_new_class(lua_State *L, const void *class, const char *name); /* [-0, +1, m] */
+static inline void http_set_class(lua_State *L, const void *class) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+  lua_setmetatable(L, -2);
+}
+
+/* The connection at `idx`, or a type error. Every userdata that scripts can reach holds a
+ * pointer at least, so its class can be looked at.                        [-0, +0, v] */
+int http_conn_error(lua_State *L, int idx);
+static inline struct http_conn *http_conn_check(lua_State *L, int idx) {
+  struct http_conn *c = lua_touserdata(L, idx);
+  if (!c || c->class != &http_conn_class) http_conn_error(L, idx);
+  return c;
+}
+
+/* The message at `idx`, or a type error.                                  [-0, +0, v] */
 struct http_message *http_message_check(lua_State *L, int idx);
 
 /* Sets the methods of the class on top, with the scheduler as upvalue.    [-0, +0, m] */
 void http_head_methods(lua_State *L);   /* of connections */
+void http_ask_methods(lua_State *L);    /* of connections */
 void http_body_methods(lua_State *L);   /* of messages */
 void http_linger_methods(lua_State *L); /* of connections */
 void http_write_methods(lua_State *L);  /* of connections */

@@ -176,7 +176,7 @@ static int await(lua_State *L, struct http_conn *c, const char *op, uint32_t wha
 static struct http_conn *begin(lua_State *L, const char *op) {
   struct http_message *m = http_message_check(L, SLOT_MESSAGE);
   struct http_conn *c = m->conn;
-  if (m->serial != c->serial || c->phase == HTTP_IDLE)
+  if (m->serial != c->serial || c->phase == HTTP_IDLE || c->phase == HTTP_HEAD)
     luaL_error(L, "%s: this message is over; read its body while it is handled", op);
   socket_claim(L, c->sock, op);
   if (c->sock->h >= 0) interrupt_check(L, c->sock->sched, op, c->sock);

@@ -122,11 +122,14 @@ static int stop(lua_State *L) {
 
 /* --- connections ------------------------------------------------------------------------ */
 
-struct http_conn *http_conn_check(lua_State *L, int idx) {
-  struct http_conn *c = lua_touserdata(L, idx);
-  if (c && lua_type(L, idx) == LUA_TUSERDATA && c->class == &http_conn_class) return c;
-  luaL_typeerror(L, idx, conn_name);
-  return NULL;
+int http_conn_error(lua_State *L, int idx) {
+  return luaL_typeerror(L, idx, conn_name);
+}
+
+void http_new_class(lua_State *L, const void *class, const char *name) {
+  luaL_newmetatable(L, name);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, class);
 }
 
 int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
@@ -240,7 +243,9 @@ static int state(lua_State *L) {
 /* conn:broken() -> whether nothing more can be sent: the peer has gone                   */
 static int broken(lua_State *L) {
   struct http_conn *c = http_conn_check(L, 1);
-  lua_pushboolean(L, c->sock->h < 0 || c->broken || c->sock->stream.wr_status < 0);
+  const struct stream *st = &c->sock->stream;
+  bool gone = st->wr_status < 0 || (st->rd_status < 0 && st->rd_status != STATUS_EOF);
+  lua_pushboolean(L, c->sock->h < 0 || c->broken || gone);
   return 1;
 }
 
@@ -305,6 +310,7 @@ static void open_connection(lua_State *L) {
   lua_setfield(L, -2, "__close");
   lua_newtable(L);
   set_methods(L, conn_methods);
+  http_ask_methods(L);
   http_head_methods(L);
   http_linger_methods(L);
   http_write_methods(L);
@@ -324,5 +330,9 @@ int luaopen_net_http_core(lua_State *L) {
   http_multipart_open(L);
   http_files_functions(L);
   http_text_functions(L);
+  luaL_getmetatable(L, conn_name);
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "methods");
+  lua_pop(L, 1);
   return 1;
 }

@@ -40,7 +40,7 @@ bool http_message_push(lua_State *L, int conn, const struct http1_head *h, size_
   m->size = (uint32_t)size;
   memcpy(m->fields, h->fields, fields);
   memcpy((char *)m->fields + fields, buf_bytes(&c->sock->stream.in), size);
-  luaL_setmetatable(L, message_name);
+  http_set_class(L, &http_message_class);
   lua_pushvalue(L, conn);
   lua_setiuservalue(L, -2, HTTP_CONN);
   return true;
@@ -70,7 +70,7 @@ static void push_chunked(lua_State *L, const struct http_message *m) {
 /* The message is at slot 1: the headers keep it. */
 static void push_headers(lua_State *L, const struct http_message *m) {
   (void)m;
-  lua_newuserdatauv(L, 0, 1);
+  lua_newuserdatauv(L, sizeof(void *), 1);
   luaL_setmetatable(L, headers_name);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
@@ -104,17 +104,24 @@ static void push_method(lua_State *L, const struct http_message *m) {
     lua_pushnil(L);
 }
 
+/* What stands for a path that is empty (RFC 9112 section 3.2); NULL: CONNECT has none. */
+static const char *empty_path(const struct http_message *m) {
+  if (!is_request(m) || m->head.form == HTTP1_AUTHORITY) return NULL;
+  return m->head.form == HTTP1_ASTERISK ? "*" : "/";
+}
+
 /* Decoded once; nil where it has a '%' without two hexadecimal digits. */
 static void push_path(lua_State *L, const struct http_message *m) {
   struct slice path = m->head.path;
+  if (path.len == 0) {
+    lua_pushstring(L, empty_path(m));
+    return;
+  }
   luaL_Buffer b;
-  char *out = luaL_buffinitsize(L, &b, path.len + 1);
-  ssize_t n = path.len ? uri_decode(m->bytes + path.at, path.len, URI_PERCENT, out) : 1;
-  if (path.len == 0) *out = m->head.form == HTTP1_ASTERISK ? '*' : '/';
+  char *out = luaL_buffinitsize(L, &b, path.len);
+  ssize_t n = uri_decode(m->bytes + path.at, path.len, URI_PERCENT, out);
   luaL_pushresultsize(&b, n < 0 ? 0 : (size_t)n);
-  if (n >= 0) return;
-  lua_pop(L, 1);
-  lua_pushnil(L);
+  if (n < 0) lua_pushnil(L);
 }
 
 /* As it came, without the query. */
@@ -122,7 +129,7 @@ static void push_raw_path(lua_State *L, const struct http_message *m) {
   if (m->head.path.len)
     push_slice(L, m, m->head.path);
   else
-    lua_pushstring(L, m->head.form == HTTP1_ASTERISK ? "*" : "/");
+    lua_pushstring(L, empty_path(m));
 }
 
 static void push_peer(lua_State *L, const struct http_message *m) {
@@ -444,7 +451,7 @@ void http_fields_open(lua_State *L) {
   set_index(L, get_header);
   lua_pop(L, 2);
 
-  luaL_newmetatable(L, message_name);
+  http_new_class(L, &http_message_class, message_name);
   set_functions(L, message_metamethods);
   lua_newtable(L);
   set_functions(L, message_methods);

@@ -126,16 +126,17 @@ static int take_head(lua_State *L, struct http_conn *c, int *results) {
     c->deadline_ns = later(c, c->shared->head_ns);
   }
   ssize_t r = parse(c, &h);
+  while (r > 0 && is_interim(c, h)) {
+    forget_partial(c);
+    stream_take(&c->sock->stream, (size_t)r);
+    if (buf_len(&c->sock->stream.in) == 0) return 0;
+    r = parse(c, &h);
+  }
   if (r < 0) {
     *results = head_bad(L, c, r);
     return TAKE_DONE;
   }
   if (r == 0) return c->partial ? 0 : keep_partial(c);
-  if (is_interim(c, h)) {
-    forget_partial(c);
-    stream_take(&c->sock->stream, (size_t)r);
-    return 0;
-  }
   if (c->shared->hot && http_hot_take(c, h, (size_t)r)) {
     forget_partial(c);
     return TAKE_READY;

@@ -19,7 +19,7 @@ void http_reply_push(lua_State *L, int conn) {
   struct http_conn *c = http_conn_check(L, conn);
   struct http_reply *r = lua_newuserdatauv(L, sizeof *r, 1);
   *r = (struct http_reply){&http_reply_class, c, c->serial};
-  luaL_setmetatable(L, reply_name);
+  http_set_class(L, &http_reply_class);
   lua_pushvalue(L, conn);
   lua_setiuservalue(L, -2, 1);
 }
@@ -35,7 +35,8 @@ static struct http_reply *check(lua_State *L) {
 /* The connection, whose present request this reply answers. */
 struct http_conn *http_reply_live(lua_State *L, const char *op) {
   struct http_reply *r = check(L);
-  if (r->serial != r->conn->serial || r->conn->phase == HTTP_IDLE)
+  enum http_phase phase = r->conn->phase;
+  if (r->serial != r->conn->serial || phase == HTTP_IDLE || phase == HTTP_HEAD)
     luaL_error(L, "%s: this request is over", op);
   return r->conn;
 }
@@ -133,53 +134,18 @@ static int add_header_method(lua_State *L) {
 
 /* --- answers in pieces ------------------------------------------------------------------ */
 
-/* Counts a piece against what was promised. */
-static void count(lua_State *L, struct http_conn *c, size_t len) {
-  if (c->framing == HTTP_NO_BODY && len > 0 && !c->head_only)
-    luaL_error(L, "write: an answer with status %d has no body", c->status);
-  if (c->framing == HTTP_LENGTH && len > (uint64_t)c->promised - c->written)
-    luaL_error(L, "write: more bytes than the Content-Length of %I",
-               (LUAI_UACINT)c->promised);
-  if (c->framing != HTTP_NO_BODY) c->written += len;
-}
-
-/* Pushes what goes behind the scratch when the piece does not fit into it. */
-static void push_long_piece(lua_State *L, const struct http_conn *c, int piece) {
-  lua_pushvalue(L, piece);
-  if (c->framing != HTTP_CHUNKED) return;
-  lua_pushliteral(L, "\r\n");
-  lua_concat(L, 2);
-}
-
 /* res:write(piece) -> true | nil, err, code. The first one sends the head, with the status
  * that res.status tells. Waits for room.                                             [y] */
 static int write_method(lua_State *L) {
   struct http_conn *c = http_reply_live(L, "write");
-  size_t len;
-  const char *piece = luaL_checklstring(L, 2, &len);
+  luaL_checkstring(L, 2);
   if (c->sent == HTTP_ALL) luaL_error(L, "write: this request has been answered");
-  lua_settop(L, 2);
   struct http_out o = http_out(c);
   if (c->sent == HTTP_NOTHING) {
     weigh_body(c);
     http_add_head(&o, c, c->status ? c->status : 200, -1);
   }
-  count(L, c, len);
-  if (c->framing == HTTP_NO_BODY) len = 0;
-  bool chunk = c->framing == HTTP_CHUNKED && len > 0;
-  if (chunk) {
-    http_add_number(&o, len, 16);
-    http_add(&o, "\r\n", 2);
-  }
-  if (len + 2 > o.room - o.len) {
-    push_long_piece(L, c, 2);
-    return http_put(L, c, o.len, lua_gettop(L));
-  }
-  http_add(&o, piece, len);
-  if (chunk) http_add(&o, "\r\n", 2);
-  if (o.len > 0) return http_put(L, c, o.len, 0);
-  lua_pushboolean(L, 1);
-  return 1;
+  return http_put_piece(L, c, &o, 2);
 }
 
 /* conn:finish() -> true | nil, err, code. Ends an answer that was sent in pieces. One that
@@ -338,7 +304,7 @@ void http_write_methods(lua_State *L) {
 
 void http_reply_open(lua_State *L) {
   set_functions(L, functions);
-  luaL_newmetatable(L, reply_name);
+  http_new_class(L, &http_reply_class, reply_name);
   set_functions(L, metamethods);
   lua_newtable(L);
   set_functions(L, methods);

@@ -404,3 +404,42 @@ int http_put(lua_State *L, struct http_conn *c, size_t n, int tail) {
   if (sent == n && !tail) return put_done(L, c, n);
   return put_rest(L, c, sent, n, tail);
 }
+
+/* Counts a piece against what was promised. */
+static void count(lua_State *L, struct http_conn *c, size_t len) {
+  if (c->framing == HTTP_NO_BODY && len > 0 && !c->head_only)
+    luaL_error(L, "write: this message has no body");
+  if (c->framing == HTTP_LENGTH && len > (uint64_t)c->promised - c->written)
+    luaL_error(L, "write: more bytes than the Content-Length of %I",
+               (LUAI_UACINT)c->promised);
+  if (c->framing != HTTP_NO_BODY) c->written += len;
+}
+
+/* Pushes what goes behind the scratch when the piece does not fit into it. */
+static void push_long_piece(lua_State *L, const struct http_conn *c, int piece) {
+  lua_pushvalue(L, piece);
+  if (c->framing != HTTP_CHUNKED) return;
+  lua_pushliteral(L, "\r\n");
+  lua_concat(L, 2);
+}
+
+int http_put_piece(lua_State *L, struct http_conn *c, struct http_out *o, int piece) {
+  size_t len;
+  const char *text = lua_tolstring(L, piece, &len);
+  count(L, c, len);
+  if (c->framing == HTTP_NO_BODY) len = 0;
+  bool chunk = c->framing == HTTP_CHUNKED && len > 0;
+  if (chunk) {
+    http_add_number(o, len, 16);
+    http_add(o, "\r\n", 2);
+  }
+  if (len + 2 > o->room - o->len) {
+    push_long_piece(L, c, piece);
+    return http_put(L, c, o->len, lua_gettop(L));
+  }
+  http_add(o, text, len);
+  if (chunk) http_add(o, "\r\n", 2);
+  if (o->len > 0) return http_put(L, c, o->len, 0);
+  lua_pushboolean(L, 1);
+  return 1;
+}

@@ -25,6 +25,10 @@ void http_add_number(struct http_out *o, uint64_t n, unsigned base);
  * The field lines that the connection has collected go with it. */
 void http_add_head(struct http_out *o, struct http_conn *c, int status, int64_t length);
 
+/* Sends what `o` holds, and the piece of the body at index `piece` in the message's framing:
+ * ends the binding as http_put does.                                 [-0, +1 or 3, v] [y] */
+int http_put_piece(lua_State *L, struct http_conn *c, struct http_out *o, int piece);
+
 /* The reason phrase, "" for a status that has none. */
 const char *http_reason(int status);
 

@@ -52,7 +52,7 @@ int char_hex(char c) {
 
 bool char_same(const char *text, size_t len, const char *word) {
   for (size_t i = 0; i < len; i++)
-    if (char_lower(text[i]) != word[i]) return false; /* also where the word ends */
+    if (word[i] == '\0' || char_lower(text[i]) != word[i]) return false;
   return word[len] == '\0';
 }
 

@@ -1,5 +1,8 @@
 #include "proto/http1_field.h"
 
+#include <stdint.h>
+#include <string.h>
+
 #include "proto/char.h"
 
 static const char *const names[HTTP1_FIELD_IDS] = {
@@ -46,10 +49,21 @@ static const unsigned char first[LONGEST + 1] = {
     [30] = HTTP1_FIELD_ACCESS_CONTROL_REQUEST_HEADERS,
 };
 
+static int same_word(const char *text, const char *name) {
+  uint64_t a, b;
+  memcpy(&a, text, 8);
+  memcpy(&b, name, 8);
+  return (a | 0x2020202020202020) == b;
+}
+
 /* Names have letters and '-' only, and no other token byte becomes one of these by the
  * bit that makes a capital letter small. */
 static int is_name(const char *text, const char *name, size_t len) {
-  for (size_t i = 0; i < len; i++)
+  size_t i = 0;
+  for (; len - i > 8; i += 8)
+    if (!same_word(text + i, name + i)) return 0;
+  if (len >= 8) return same_word(text + len - 8, name + len - 8);
+  for (; i < len; i++)
     if ((text[i] | 0x20) != name[i]) return 0;
   return 1;
 }

@@ -11,19 +11,21 @@ static struct slice trim(const char *text, size_t from, size_t to) {
   return (struct slice){(uint32_t)from, (uint32_t)(to - from)};
 }
 
-/* Behind the quoted string whose opening quote is at `at`; `len` when it never closes. */
+/* Behind the quoted string whose opening quote is at `at`; 0 when it never closes. */
 static size_t skip_quoted(const char *text, size_t len, size_t at) {
   for (at++; at < len; at++) {
     if (text[at] == '"') return at + 1;
     if (text[at] == '\\') at++;
   }
-  return len;
+  return 0;
 }
 
 /* The first `mark` from `at` on that no quotes enclose, or `len`. */
 static size_t find_unquoted(const char *text, size_t len, size_t at, char mark) {
-  while (at < len && text[at] != mark)
+  while (at < len && text[at] != mark) {
     at = text[at] == '"' ? skip_quoted(text, len, at) : at + 1;
+    if (at == 0) return len;
+  }
   return at;
 }
 
@@ -58,7 +60,7 @@ static size_t read_value(const char *text, size_t len, size_t at, struct http_pa
     return run ? at + run : 0;
   }
   size_t end = skip_quoted(text, len, at);
-  if (end < at + 2 || text[end - 1] != '"') return 0;
+  if (end == 0) return 0;
   p->value = (struct slice){(uint32_t)at + 1, (uint32_t)(end - at - 2)};
   return end;
 }
@@ -72,7 +74,6 @@ int http_value_param(const char *text, size_t len, size_t *at, struct http_param
     i = skip_blanks(text, len, i + 1);
     if (i < len && text[i] != ';') break;
   }
-  if (i >= len) return 0;
   size_t run = char_run(text + i, len - i, CHAR_TOKEN);
   param->name = (struct slice){(uint32_t)i, (uint32_t)run};
   i += run;

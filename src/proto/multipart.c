@@ -22,6 +22,8 @@ void multipart_init(struct multipart *m, const char *boundary, size_t len,
   m->mark_len = (uint8_t)(len + 4);
 }
 
+enum { PADDING_MAX = 64 }; /* blanks behind a boundary; nobody sends any */
+
 /* A step gives an enum multipart_result, or this: the state has changed, go on. */
 enum { AGAIN = 100 };
 
@@ -45,13 +47,11 @@ static int begin(struct multipart *m, const char *bytes, size_t len, size_t *use
 static int after_mark(struct multipart *m, const char *bytes, size_t len, size_t *used) {
   size_t i = 0;
   while (i < len && char_is_blank(bytes[i])) i++;
+  if (i > PADDING_MAX) return MULTIPART_BAD_BOUNDARY;
   bool last = i == 0 && len > 0 && bytes[0] == '-';
   if (i < len && bytes[i] != '\r' && !last) return MULTIPART_BAD_BOUNDARY;
   if (len - i >= 2 && bytes[i + 1] != (last ? '-' : '\n')) return MULTIPART_BAD_BOUNDARY;
-  if (len - i < 2) {
-    if (i > 64) return MULTIPART_BAD_BOUNDARY; /* nobody pads so much */
-    return MULTIPART_MORE;
-  }
+  if (len - i < 2) return MULTIPART_MORE;
   *used += i + 2;
   return move_on(m, last ? END : HEAD);
 }
@@ -110,7 +110,6 @@ static int step(struct multipart *m, const char *bytes, size_t len, size_t *used
   case BODY: return body(m, bytes, len, used, piece);
   case END: break;
   }
-  *used += len;
   return MULTIPART_END;
 }
 

@@ -44,9 +44,11 @@ enum multipart_result {
 void multipart_init(struct multipart *m, const char *boundary, size_t len,
                     uint32_t head_max);
 
+enum { MULTIPART_ROOM = 80 };
+
 /* The next event. `*used` bytes are done with. The caller gives the bytes behind them
- * again; its buffer needs room for head_max bytes or the boundary and 8, whichever is
- * more. A body that ends before MULTIPART_END was cut short: the caller's to notice. */
+ * again; its buffer needs room for head_max bytes or MULTIPART_ROOM, whichever is more. A
+ * body that ends before MULTIPART_END was cut short: the caller's to notice. */
 int multipart_next(struct multipart *m, const char *bytes, size_t len, size_t *used,
                    struct slice *piece);
 

@@ -102,7 +102,7 @@ T.test("a_body_that_ends_early_is_an_error", FAKE, function()
 end)
 
 T.test("memory_grows_with_what_comes_and_not_with_what_is_promised", FAKE, function()
-  local kilobytes, code
+  local kilobytes, code, _
   local site <close> = web.serve(function(req, res)
     local before = collectgarbage("count")
     _, _, code = req:body(1 << 40)

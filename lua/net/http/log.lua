@@ -28,8 +28,8 @@ local function entry_of(conn, req, status, begun)
 end
 
 local function host_of(peer)
-  if not peer then return "-" end
-  return peer.host or peer.path or "-"
+  local host = peer and peer.host
+  return host and host ~= "" and host or "-" -- a client of a Unix socket has none
 end
 
 -- https://httpd.apache.org/docs/2.4/logs.html#common
@@ -43,7 +43,9 @@ local function common(entry)
 end
 
 local function json(entry)
-  local encode = require("net.http.json").encode
+  local function encode(value) -- lua-cjson writes "\/", which is allowed and hard to read
+    return (require("net.http.json").encode(value):gsub("\\/", "/"))
+  end
   local parts = {}
   for _, name in ipairs(names) do
     local value = entry[name]

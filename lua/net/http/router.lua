@@ -274,9 +274,8 @@ local Router = {}
 Router.__name = "net.http.router"
 
 function Router:__call(req, res, ready)
-  local path = req.raw_path
   local rest = req.rest
-  if rest then path = "/" .. rest end
+  local path = rest and "/" .. rest or req.raw_path or "" -- CONNECT has no path
   local fixed = self.fixed[path]
   local route = fixed and find_method(fixed, req.method)
   if route then return call(route, req, res, ready) end

@@ -32,8 +32,9 @@ local function failed(conn, req, err, trace)
   if not status then
     io.stderr:write("soquete: ", req.method, " ", core.escape(req.target), ": ", trace, "\n")
   end
-  if conn:state() ~= "nothing" then return conn:abandon() end
-  conn:answer(status or 500, page(status or 500))
+  local sent = conn:state()
+  if sent == "part" then conn:abandon() end
+  if sent == "nothing" then conn:answer(status or 500, page(status or 500)) end
 end
 
 -- Ends the exchange: true when another request may follow.
@@ -54,43 +55,59 @@ local function refuse(server, conn, status)
   conn:linger()
 end
 
--- The life of a connection: one request after the other.
+local next_request, done = core.methods.next_request, core.methods.done
+
+-- The life of a connection: one request after the other. What is usual happens inside one
+-- protected call, which is left for what is not: an error, a body that nobody has read.
 local function converse(server, conn)
   local handler, log, ready = server.handler, server.log, server.ready
-  local trace
+  local req, begun, trace
   local function note(err)
-    trace = debug.traceback(tostring(err), 2)
+    trace = debug.traceback(tostring(err), 2):gsub("\n\t%[C%]: in function 'xpcall'.*", "")
     return err
   end
+  local function exchanges()
+    local res, _, status
+    repeat
+      req, res, _, status = next_request(conn)
+      if not req then return status end
+      begun = log and runtime.now()
+      handler(req, res, ready)
+    until log or not done(conn)
+  end
   while true do
-    local req, res, _, status = conn:next_request()
-    if not req then
+    local ok, status = xpcall(exchanges, note)
+    if not ok then
+      failed(conn, req, status, trace)
+    elseif not req then
       if status then refuse(server, conn, status) end
       return
     end
-    local begun = log and runtime.now()
-    local ok, err = xpcall(handler, note, req, res, ready)
-    if not ok then failed(conn, req, err, trace) end
-    local again = conn:done() or settle(conn, req)
+    local again = done(conn) or settle(conn, req)
     if log then log(server, conn, req, nil, begun) end
     if not again then return conn:linger() end
   end
 end
 
-local function serve_connection(server, conn)
-  local guard <close> = conn
-  local done <close> = setmetatable({}, {
+-- Counted out however it ends.
+local function counted(server, conn)
+  return setmetatable({}, {
     __close = function()
+      conn:close()
       server.tasks[conn] = nil
       server.count = server.count - 1
       if server.count == 0 then server.empty:wake() end
     end,
   })
+end
+
+local function serve_connection(server, conn)
+  local _ <close> = counted(server, conn)
   converse(server, conn)
 end
 
 local function turn_away(server, conn)
-  local guard <close> = conn
+  local _ <close> = conn
   refuse(server, conn, 503)
   server.refusals = server.refusals - 1
 end
@@ -129,7 +146,7 @@ end
 
 ---Accepts and serves until the server is stopped or its listener breaks.
 function Server:run()
-  local guard <close> = self
+  local _ <close> = self
   while true do
     local sock, peer, code = self.listener:accept()
     if sock then
@@ -203,6 +220,15 @@ local function check_options(options)
   end
 end
 
+local function check_number(options, name, otherwise)
+  local value = options[name]
+  if value == nil then return otherwise end
+  if type(value) ~= "number" or not (value >= 0) then
+    error("http: " .. name .. " must be a number, not negative", 3)
+  end
+  return value
+end
+
 local function listen(where)
   if runtime.is_socket(where) then return where end
   return net.listen(where)
@@ -213,6 +239,9 @@ function M.server(where, handler, options)
   options = options or {}
   check_options(options)
   if not is_callable(handler) then error("http: the handler must be a function", 2) end
+  local connections = check_number(options, "connections", CONNECTIONS)
+  local grace = check_number(options, "grace", GRACE)
+  local log = options.log and require("net.http.log").new(options.log)
   local shared = core.shared(options)
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
@@ -222,14 +251,14 @@ function M.server(where, handler, options)
   if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
-    connections = options.connections or CONNECTIONS,
+    connections = connections,
     count = 0,
     dropped = 0,
     empty = runtime.condition(),
-    grace = options.grace or GRACE,
+    grace = grace,
     handler = handler,
     listener = listener,
-    log = options.log and require("net.http.log").new(options.log),
+    log = log,
     ready = ready,
     refusals = 0,
     shared = shared,
@@ -239,8 +268,10 @@ end
 
 local signals = { "SIGINT", "SIGTERM" }
 
--- The first signal stops the server; a second one has its own meaning again.
-local function stop_at_signals(server)
+-- The first signal stops the server; a second one has its own meaning again. A log whose
+-- reader has gone is no reason to end, as it is for a filter.
+local function take_signals(server)
+  net.on_signal("SIGPIPE", function() end)
   for _, name in ipairs(signals) do
     net.on_signal(name, function()
       for _, each in ipairs(signals) do net.on_signal(each, nil) end
@@ -249,17 +280,20 @@ local function stop_at_signals(server)
   end
 end
 
+local signals_back = setmetatable({}, {
+  __close = function()
+    net.on_signal("SIGPIPE", nil)
+    for _, each in ipairs(signals) do net.on_signal(each, nil) end
+  end,
+})
+
 ---Serves until a signal stops it, SIGINT or SIGTERM: true; or nil, err, code.
 function M.serve(where, handler, options)
   local server, err, code = M.server(where, handler, options)
   if not server then return nil, err, code end
   if options and options.signals == false then return server:run() end
-  stop_at_signals(server)
-  local _ <close> = setmetatable({}, {
-    __close = function()
-      for _, each in ipairs(signals) do net.on_signal(each, nil) end
-    end,
-  })
+  local _ <close> = signals_back
+  take_signals(server)
   return server:run()
 end
 
