@@ -3,8 +3,8 @@
 --
 --   03-web-server-concurrent.lua [PORT [HOST]]    8001 and every IPv4 address unless told
 --
--- Port 0 lets the system choose; HOST is one address of this machine. Only the last line
--- but one differs from 03-web-server.lua: a silent client holds up nobody.
+-- Port 0 lets the system choose; HOST is one address of this machine. Only `net.spawn`
+-- differs from 03-web-server.lua. Try: as there; the silent client holds up nobody.
 
 local net = require "net"
 local SILENCE, SLOWEST = 10, 10000 -- seconds that a client may take; bytes a second

@@ -246,6 +246,21 @@ class Repairs(Web):
         self.assertUnharmed(server)
         self.assertTrue(server.is_running())
 
+    def test_goes_on_when_nobody_reads_its_output_and_a_client_vanishes(self):
+        self.put("large", b"x" * 20_000_000)
+        ours, theirs = os.pipe()
+        server = self.soquete(ITERATIVE, 0, "127.0.0.1", cwd=self.site(), stdout=theirs)
+        os.close(theirs)
+        with open(ours) as output:
+            server.port = int(output.readline().rpartition(":")[2])
+        for _ in range(5):
+            with peers.tcp(server.port) as s:
+                s.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+                s.shutdown(socket.SHUT_WR)  # tcp(7): then a reset reads EPIPE, and signals
+                s.recv(1000)
+                peers.reset(s)
+            self.assertUnharmed(server)
+
     def test_a_file_that_shrinks_ends_the_reply_early(self):
         path = self.put("large", b"x" * 40_000_000)
         server = self.start_server()
