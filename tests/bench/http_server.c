@@ -49,8 +49,10 @@ static void accept_all(int epoll, int listener) {
   while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                              .data.fd = fd};
-    if (fd >= CONNECTIONS) bench_die("too many connections", EMFILE);
-    connections[fd] = (struct connection){0};
+    if (fd < CONNECTIONS)
+      connections[fd] = (struct connection){0};
+    else
+      bench_die("too many connections", EMFILE);
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0) bench_die("epoll_ctl", errno);
   }
   if (errno != EAGAIN && errno != ECONNABORTED) bench_die("accept", errno);
