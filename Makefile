@@ -6,7 +6,7 @@
 #   make unit        C tests                 make lua      tests of the Lua API
 #   make e2e         the program against other programs
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
-#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
+#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls,web SECONDS=0.8
 #   make bench-deps  install those other runtimes
 #   make docs        write docs/api from the stubs in docs/stubs
 #   make docs-check  run the code blocks of the pages, compare stubs and program
@@ -31,11 +31,11 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 curl
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
-         nodejs golang-go
+         nodejs golang-go nginx-light lighttpd h2o
 
 # --- Flags ---------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
 support_lib  := $(out)/tests/libsupport.a
 mains        := $(sort $(wildcard tests/support/main_*.c))
-benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
+benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
                 $(bench_objs)
@@ -117,6 +117,7 @@ $(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(units): extra_libs := -lcmocka
 $(benches): %: %.o $(out)/tests/bench/bench.o
+$(out)/tests/bench/load: $(out)/tests/bench/figures.o $(out)/tests/bench/answer.o
 $(benches): libs := -l:liburing.a
 
 $(program) $(luatest) $(faulty) $(units) $(benches):

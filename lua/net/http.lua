@@ -7,6 +7,7 @@ local http = {}
 -- name -> the module that holds it, under the same name.
 local parts = {
   cookie = "response",
+  files = "files",
   router = "router",
   serve = "server",
   server = "server",

@@ -88,11 +88,29 @@ static int counts(lua_State *L) {
   return 3;
 }
 
+/* shared:keep_ready(): small files are kept as ready answers, where the kernel tells of
+ * their changes.                                                                         */
+static int keep_ready(lua_State *L) {
+  struct http_shared *s = shared_check(L, 1);
+  int status;
+  if (!s->hot && !s->stopping) s->hot = hot_new(&s->sched->loop, &status);
+  return 0;
+}
+
+static int collect_shared(lua_State *L) {
+  struct http_shared *s = shared_check(L, 1);
+  hot_free(s->hot);
+  s->hot = NULL;
+  return 0;
+}
+
 /* shared:stop(): connections that wait for a request end; the others close after their
  * answer.                                                                                */
 static int stop(lua_State *L) {
   struct http_shared *s = shared_check(L, 1);
   s->stopping = true;
+  hot_free(s->hot);
+  s->hot = NULL;
   for (struct list *i = s->conns.next; i != &s->conns; i = i->next) {
     struct http_conn *c = list_entry(i, struct http_conn, link);
     if (c->phase != HTTP_IDLE || c->sock->h < 0) continue;
@@ -159,6 +177,7 @@ static int new_connection(lua_State *L) {
 }
 
 static void let_go(struct http_conn *c) {
+  http_hot_let_go(c);
   free(c->partial);
   c->partial = NULL;
   buf_fini(&c->whole);
@@ -252,9 +271,10 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg shared_methods[] = {
-    {"counts", counts},
-    {"stop",   stop  },
-    {NULL,     NULL  },
+    {"counts",     counts    },
+    {"keep_ready", keep_ready},
+    {"stop",       stop      },
+    {NULL,         NULL      },
 };
 
 static const luaL_Reg conn_methods[] = {
@@ -274,6 +294,8 @@ static void set_methods(lua_State *L, const luaL_Reg *methods) {
 
 static void open_shared(lua_State *L) {
   luaL_newmetatable(L, shared_name);
+  lua_pushcfunction(L, collect_shared);
+  lua_setfield(L, -2, "__gc");
   lua_newtable(L);
   set_methods(L, shared_methods);
   lua_setfield(L, -2, "__index");
@@ -306,6 +328,7 @@ int luaopen_net_http_core(lua_State *L) {
   http_reply_open(L);
   lua_setfield(L, -2, "reply");
   http_multipart_open(L);
+  http_files_functions(L);
   http_text_functions(L);
   luaL_getmetatable(L, conn_name);
   lua_getfield(L, -1, "__index");

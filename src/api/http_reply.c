@@ -33,7 +33,7 @@ static struct http_reply *check(lua_State *L) {
 }
 
 /* The connection, whose present request this reply answers. */
-static struct http_conn *live(lua_State *L, const char *op) {
+struct http_conn *http_reply_live(lua_State *L, const char *op) {
   struct http_reply *r = check(L);
   enum http_phase phase = r->conn->phase;
   if (r->serial != r->conn->serial || phase == HTTP_IDLE || phase == HTTP_HEAD)
@@ -42,7 +42,7 @@ static struct http_conn *live(lua_State *L, const char *op) {
 }
 
 static struct http_conn *unsent(lua_State *L, const char *op) {
-  struct http_conn *c = live(L, op);
+  struct http_conn *c = http_reply_live(L, op);
   if (c->sent == HTTP_PART) luaL_error(L, "%s: the head of the answer has gone", op);
   if (c->sent == HTTP_ALL) luaL_error(L, "%s: this request has been answered", op);
   return c;
@@ -137,7 +137,7 @@ static int add_header_method(lua_State *L) {
 /* res:write(piece) -> true | nil, err, code. The first one sends the head, with the status
  * that res.status tells. Waits for room.                                             [y] */
 static int write_method(lua_State *L) {
-  struct http_conn *c = live(L, "write");
+  struct http_conn *c = http_reply_live(L, "write");
   luaL_checkstring(L, 2);
   if (c->sent == HTTP_ALL) luaL_error(L, "write: this request has been answered");
   struct http_out o = http_out(c);

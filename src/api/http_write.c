@@ -357,7 +357,7 @@ static int put_k(lua_State *L, int status, lua_KContext deadline) {
 }
 
 /* A peer has the patience of a body, and a second more for every `rate` bytes. */
-static int64_t put_deadline(const struct http_conn *c, size_t n) {
+int64_t http_patience(const struct http_conn *c, size_t n) {
   int64_t ns = c->shared->body_ns, more = INT64_MAX / 4;
   if (ns == NET_NEVER) return NET_NEVER;
   if (n / c->shared->rate < (uint64_t)more / 1000000000)
@@ -389,7 +389,7 @@ static int put_rest(lua_State *L, struct http_conn *c, size_t from, size_t n, in
   lua_insert(L, SLOT_CONN);
   lua_insert(L, SLOT_BYTES);
   lua_settop(L, SLOT_BYTES);
-  return put_k(L, LUA_OK, put_deadline(c, lua_rawlen(L, SLOT_BYTES)));
+  return put_k(L, LUA_OK, http_patience(c, lua_rawlen(L, SLOT_BYTES)));
 }
 
 int http_put(lua_State *L, struct http_conn *c, size_t n, int tail) {

@@ -240,7 +240,15 @@ local function redirect_to_folder(req, res, segments)
   return res:redirect(target .. (query ~= "" and "?" .. query or ""), 308)
 end
 
-local function slow(router, req, res, path)
+-- `ready`, whether files may keep their answer ready for the target, is for handlers of
+-- ours alone: a function may answer differently each time.
+local function call(route, req, res, ready)
+  local handler = route.handler
+  if type(handler) == "table" then return handler(req, res, ready) end
+  return handler(req, res)
+end
+
+local function slow(router, req, res, path, ready)
   local raw = segments_of(path)
   local segments = decode_all(segments_of(path))
   if not segments then return answer(res, 400) end
@@ -248,7 +256,7 @@ local function slow(router, req, res, path)
   local route = walk(router.root, segments, 1, req.method, allowed)
   if route then
     give_names(req, route, segments, raw)
-    return route.handler(req, res)
+    return call(route, req, res, ready)
   end
   if not next(allowed) and is_folder(router, segments, req.method) then
     return redirect_to_folder(req, res, segments)
@@ -265,16 +273,16 @@ end
 local Router = {}
 Router.__name = "net.http.router"
 
-function Router:__call(req, res)
+function Router:__call(req, res, ready)
   local rest = req.rest
   local path = rest and "/" .. rest or req.raw_path or "" -- CONNECT has no path
   local fixed = self.fixed[path]
   local route = fixed and find_method(fixed, req.method)
-  if route then return route.handler(req, res) end
+  if route then return call(route, req, res, ready) end
   if path:sub(1, 1) ~= "/" then -- OPTIONS *, CONNECT
     return no_route(self, req, res, all_methods(self))
   end
-  return slow(self, req, res, path)
+  return slow(self, req, res, path, ready)
 end
 
 -- --- building --------------------------------------------------------------------------

@@ -60,7 +60,7 @@ local next_request, done = core.methods.next_request, core.methods.done
 -- The life of a connection: one request after the other. What is usual happens inside one
 -- protected call, which is left for what is not: an error, a body that nobody has read.
 local function converse(server, conn)
-  local handler, log = server.handler, server.log
+  local handler, log, ready = server.handler, server.log, server.ready
   local req, begun, trace
   local function note(err)
     trace = debug.traceback(tostring(err), 2):gsub("\n\t%[C%]: in function 'xpcall'.*", "")
@@ -72,7 +72,7 @@ local function converse(server, conn)
       req, res, _, status = next_request(conn)
       if not req then return status end
       begun = log and runtime.now()
-      handler(req, res)
+      handler(req, res, ready)
     until log or not done(conn)
   end
   while true do
@@ -246,6 +246,9 @@ function M.server(where, handler, options)
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
+  -- Files that a handler of ours serves may be kept as ready answers, which no script sees.
+  local ready = type(handler) == "table" and not options.log or nil
+  if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
     connections = connections,
@@ -256,6 +259,7 @@ function M.server(where, handler, options)
     handler = handler,
     listener = listener,
     log = log,
+    ready = ready,
     refusals = 0,
     shared = shared,
     tasks = {},

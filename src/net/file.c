@@ -1,0 +1,181 @@
+/* Files beneath a folder, by openat2(2). A kernel before Linux 5.6, or a sandbox that does
+ * not know the call, refuses: a walk of our own, folder by folder, would follow other
+ * rules for links, and a script's files would depend on the machine. */
+#include "net/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/status.h"
+
+_Static_assert(sizeof(off_t) == 8, "files may be larger than 2 GiB");
+
+enum {
+  RACES = 16,                /* openat2(2): EAGAIN when a folder was renamed meanwhile */
+  SENDFILE_MAX = 0x7ffff000, /* sendfile(2) moves no more in one call */
+};
+
+volatile sig_atomic_t file_is_sending;
+
+static int64_t nanoseconds(const struct timespec *t) {
+  return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+int file_open_root(const char *path) {
+  int fd;
+  do fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  while (fd < 0 && errno == EINTR);
+  return fd < 0 ? -errno : fd;
+}
+
+static int open_beneath(int root, const char *path) {
+  /* O_NONBLOCK: a FIFO without a writer must not keep us; O_NOCTTY: nor a terminal. */
+  struct open_how how = {
+      .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+  };
+  for (int tries = 0;;) {
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (fd >= 0) return fd;
+    if (errno == ENXIO || errno == ENODEV) return STATUS_IRREGULAR; /* open(2) */
+    if (errno != EINTR && (errno != EAGAIN || ++tries == RACES)) return -errno;
+  }
+}
+
+int file_open(int root, const char *path, struct file_info *info) {
+  struct stat st;
+  int fd = open_beneath(root, path);
+  if (fd < 0) return fd;
+  int r = fstat(fd, &st) < 0 ? -errno : 0;
+  if (r == 0 && S_ISDIR(st.st_mode)) r = -EISDIR;
+  if (r == 0 && !S_ISREG(st.st_mode)) r = STATUS_IRREGULAR;
+  if (r < 0) {
+    close(fd);
+    return r;
+  }
+  info->size = st.st_size;
+  info->mtime_ns = nanoseconds(&st.st_mtim);
+  return fd;
+}
+
+/* O_PATH: looks up and nothing else. */
+static int look_up(int root, const char *path, uint64_t flags) {
+  struct open_how how = {
+      .flags = flags | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+  };
+  for (int tries = 0;;) {
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (fd >= 0) return fd;
+    if (errno != EINTR && (errno != EAGAIN || ++tries == RACES)) return -errno;
+  }
+}
+
+int file_open_folder(int root, const char *path) {
+  return look_up(root, path, O_PATH | O_DIRECTORY);
+}
+
+int file_identify(int fd, struct file_id *id) {
+  struct stat st;
+  if (fstat(fd, &st) < 0) return -errno;
+  *id = (struct file_id){
+      .device = st.st_dev,
+      .inode = st.st_ino,
+      .size = st.st_size,
+      .mtime_ns = nanoseconds(&st.st_mtim),
+      .ctime_ns = nanoseconds(&st.st_ctim),
+  };
+  return 0;
+}
+
+int file_look(int root, const char *path, struct file_id *id) {
+  int fd = look_up(root, path, O_PATH);
+  if (fd < 0) return fd;
+  int r = file_identify(fd, id);
+  close(fd);
+  return r;
+}
+
+bool file_same(const struct file_id *a, const struct file_id *b) {
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* What a name is; a link is what it leads to, if that is beneath the folder. */
+static bool is_shown(int dir, const struct dirent *entry, bool *folder) {
+  struct stat st;
+  *folder = entry->d_type == DT_DIR;
+  if (entry->d_type == DT_DIR || entry->d_type == DT_REG) return true;
+  if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) return false;
+  if (fstatat(dir, entry->d_name, &st, 0) < 0) return false;
+  *folder = S_ISDIR(st.st_mode);
+  return *folder || S_ISREG(st.st_mode);
+}
+
+static bool add_name(FILE *out, int dir, const struct dirent *entry) {
+  bool folder;
+  const char *name = entry->d_name;
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
+  if (!is_shown(dir, entry, &folder)) return true;
+  return fprintf(out, folder ? "%s/" : "%s", name) >= 0 && fputc(0, out) != EOF;
+}
+
+int file_list(int root, const char *path, char **names, size_t *len) {
+  struct open_how how = {
+      .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+  };
+  int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+  if (fd < 0) return -errno;
+  DIR *dir = fdopendir(fd);
+  FILE *out = dir ? open_memstream(names, len) : NULL;
+  if (!out) {
+    if (dir)
+      closedir(dir);
+    else
+      close(fd);
+    return -ENOMEM;
+  }
+  bool whole = true;
+  struct dirent *entry;
+  while (whole && (entry = readdir(dir))) whole = add_name(out, fd, entry);
+  closedir(dir);
+  if (fclose(out) == 0 && whole) return 0;
+  free(*names);
+  return -ENOMEM;
+}
+
+int64_t file_size(int fd) {
+  struct stat st;
+  return fstat(fd, &st) < 0 ? -errno : st.st_size;
+}
+
+ssize_t file_read(int fd, void *bytes, size_t n, int64_t offset) {
+  ssize_t r;
+  do r = pread(fd, bytes, n, offset);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
+  ssize_t r;
+  if (n > SENDFILE_MAX) n = SENDFILE_MAX;
+  file_is_sending = 1;
+  do r = sendfile(to, fd, &offset, n);
+  while (r < 0 && errno == EINTR);
+  file_is_sending = 0;
+  return r < 0 ? -errno : r;
+}
+
+void file_close(int fd) {
+  close(fd);
+}
