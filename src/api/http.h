@@ -170,6 +170,15 @@ void http_multipart_open(lua_State *L);
 
 /* Adds the pure functions to the table on top.                            [-0, +0, m] */
 void http_text_functions(lua_State *L);
+void http_url_functions(lua_State *L);
+
+/* Adds what holds a connection that waits to be used again to the table on top.
+ *                                                                         [-0, +0, m] */
+void http_idle_open(lua_State *L);
+
+/* True while the next message can begin: nothing of the one before is left, in neither
+ * direction. */
+bool http_conn_done(const struct http_conn *c);
 
 /* Pushes the message whose head is the first `size` bytes of the stream's buffer, of the
  * connection at `conn`. False with rubbish pushed when a finalizer has closed the socket.

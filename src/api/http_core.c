@@ -8,6 +8,7 @@
 
 #include "api/args.h"
 #include "base/status.h"
+#include "base/version.h"
 
 const char http_shared_class, http_conn_class;
 
@@ -249,11 +250,12 @@ static int broken(lua_State *L) {
   return 1;
 }
 
-/* core.invalid(op, text, status) -> nil, err, "invalid". `status` is what a server answers. */
+/* core.invalid(op, text [, status]) -> nil, err, "invalid". `status` is what a server
+ * answers.                                                                               */
 static int invalid(lua_State *L) {
   luaL_checkstring(L, 1);
   luaL_checkstring(L, 2);
-  luaL_checkinteger(L, 3);
+  if (!lua_isnoneornil(L, 3)) luaL_checkinteger(L, 3);
   lua_settop(L, 3);
   error_return(L, &(struct failure){lua_tostring(L, 1), STATUS_INVALID, NULL, NULL});
   lua_pushvalue(L, 2);
@@ -263,8 +265,26 @@ static int invalid(lua_State *L) {
   return 3;
 }
 
+/* core.failure(op, what, whom [, text]) -> nil, err, code. `what`: "closed", "oversized",
+ * or an errno that io told.                                                              */
+static int failure(lua_State *L) {
+  static const char *const names[] = {"closed", "oversized", NULL};
+  static const int statuses[] = {STATUS_CLOSED, STATUS_OVERSIZED};
+  const char *op = luaL_checkstring(L, 1), *whom = luaL_checkstring(L, 3);
+  int status = lua_type(L, 2) == LUA_TNUMBER
+                   ? -(int)luaL_checkinteger(L, 2)
+                   : statuses[luaL_checkoption(L, 2, NULL, names)];
+  lua_settop(L, 4);
+  error_return(L, &(struct failure){op, status, whom, NULL});
+  if (lua_isnil(L, 4)) return 3;
+  lua_pushvalue(L, 4);
+  lua_setfield(L, -3, "text");
+  return 3;
+}
+
 static const luaL_Reg functions[] = {
     {"connection", new_connection},
+    {"failure",    failure       },
     {"invalid",    invalid       },
     {"shared",     new_shared    },
     {NULL,         NULL          },
@@ -328,8 +348,12 @@ int luaopen_net_http_core(lua_State *L) {
   http_reply_open(L);
   lua_setfield(L, -2, "reply");
   http_multipart_open(L);
+  http_idle_open(L);
   http_files_functions(L);
   http_text_functions(L);
+  http_url_functions(L);
+  lua_pushliteral(L, SOQUETE_VERSION);
+  lua_setfield(L, -2, "version");
   luaL_getmetatable(L, conn_name);
   lua_getfield(L, -1, "__index");
   lua_setfield(L, -3, "methods");

@@ -184,10 +184,13 @@ static int drop_method(lua_State *L) {
   return http_drop_body(L, c);
 }
 
+bool http_conn_done(const struct http_conn *c) {
+  return c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE;
+}
+
 /* conn:done() -> whether the next request can be read at once                            */
 static int done_method(lua_State *L) {
-  struct http_conn *c = http_conn_check(L, 1);
-  lua_pushboolean(L, c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE);
+  lua_pushboolean(L, http_conn_done(http_conn_check(L, 1)));
   return 1;
 }
 

@@ -288,8 +288,11 @@ struct name {
   size_t len;
 };
 
+/* Host goes first (RFC 9110 section 7.2). */
 static int compare(const void *a, const void *b) {
-  return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+  const struct name *x = a, *y = b;
+  int host = char_same(y->text, y->len, "host") - char_same(x->text, x->len, "host");
+  return host ? host : strcmp(x->text, y->text);
 }
 
 void http_add_lines(lua_State *L, struct http_conn *c, int table) {

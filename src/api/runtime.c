@@ -126,6 +126,7 @@ int runtime_run(struct runtime *rt, int nargs) {
   s->first = task_spawn(rt->L, s, nargs);
   lua_pop(rt->L, 1);
   turns(s);
+  core_ended(rt->L);
   lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed, failures nobody holds */
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);

@@ -204,7 +204,7 @@ int socket_flags(lua_State *L, int idx, const char *op, int valid) {
 
 /* --- the end -------------------------------------------------------------------------- */
 
-static int close_handle(struct socket *s) {
+int socket_drop(struct socket *s) {
   net_h h = s->h;
   s->h = -1;
   loop_hangup(&s->sched->loop, h);
@@ -231,7 +231,7 @@ static int close_method(lua_State *L) {
     error_where(L);
     lua_setiuservalue(L, 1, SOCKET_PAST);
     s->failed = NULL;
-    int r = close_handle(s);
+    int r = socket_drop(s);
     if (r < 0) return close_failed(L, s, r);
   }
   lua_pushboolean(L, 1);
@@ -245,7 +245,7 @@ static int collect(lua_State *L) {
     to_string(L);
     lua_warning(L, lua_tostring(L, -1), 1);
     lua_warning(L, " was collected: nobody had closed it", 0);
-    close_handle(s);
+    socket_drop(s);
   }
   stream_fini(&s->stream);
   return 0;

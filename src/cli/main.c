@@ -12,12 +12,11 @@
 #include "api/report.h"
 #include "api/runtime.h"
 #include "base/status.h"
+#include "base/version.h"
 #include "cli/args.h"
 #include "cli/explain.h"
 #include "cli/signals.h"
 #include "net/trace.h"
-
-#define SOQUETE_VERSION "0.1.0"
 
 enum { EXIT_USAGE = 2 };
 

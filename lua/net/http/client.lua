@@ -1,0 +1,320 @@
+-- Requests: what a script asks for, checked and made into bytes; redirects.
+
+local runtime = require "net.core"
+local core = require "net.http.core"
+local answers = require "net.http.answer"
+local exchange = require "net.http.exchange"
+
+local M = {}
+
+local REDIRECTS = 10
+local MAX = 64 * 1024 * 1024 -- bytes of a body that is read as a whole
+local SILENCE = 30           -- seconds in which a server may say, or take, nothing
+
+-- --- the script's options --------------------------------------------------------------
+
+local is_number = { number = true }
+
+local known = { -- name -> the types that it may have
+  body = { string = true, number = true, table = true, ["function"] = true },
+  headers = { table = true },
+  json = {}, -- any
+  max = is_number,
+  method = { string = true },
+  on_progress = { ["function"] = true },
+  query = { table = true, string = true },
+  redirects = { number = true, boolean = true },
+  silence = { number = true, boolean = true },
+  timeout = { number = true, boolean = true },
+  to = { string = true, userdata = true, table = true },
+  url = { string = true },
+}
+
+local LEVEL = 4 -- the script's line, seen from a check
+
+local function check(options)
+  if type(options) ~= "table" then
+    error("http: the options are a table, not " .. type(options), LEVEL)
+  end
+  for name, value in pairs(options) do
+    local types = known[name]
+    if not types then error("http: there is no option '" .. tostring(name) .. "'", LEVEL) end
+    if next(types) and not types[type(value)] then
+      error(("http: %s cannot be a %s"):format(name, type(value)), LEVEL)
+    end
+    if type(value) == "number" and not (value >= 0) then
+      error(("http: %s cannot be negative"):format(name), LEVEL)
+    end
+  end
+  if not options.url then error("http: a URL is needed", LEVEL) end
+  if options.body ~= nil and options.json ~= nil then
+    error("http: either body or json", LEVEL)
+  end
+end
+
+-- The names of a table in a fixed order.
+local function sorted_names(values)
+  local names = {}
+  for name in pairs(values) do
+    if type(name) ~= "string" then error("http: names of fields are strings", LEVEL + 1) end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+-- name=value&…; a list gives the name several times.
+local function encoded(values)
+  if type(values) == "string" then return values end
+  local pieces = {}
+  for _, name in ipairs(sorted_names(values)) do
+    local list = values[name]
+    for _, value in ipairs(type(list) == "table" and list or { list }) do
+      pieces[#pieces + 1] = core.encode(name) .. "=" .. core.encode(tostring(value))
+    end
+  end
+  return table.concat(pieces, "&")
+end
+
+-- Name -> value with the names in lower case, and how they were written.
+local function lower_names(headers)
+  local lower, written = {}, {}
+  for _, name in ipairs(sorted_names(headers)) do
+    lower[name:lower()], written[name:lower()] = headers[name], name
+  end
+  return lower, written
+end
+
+-- The names as they go out: the script's own as they are.
+local function written_names(headers, written)
+  local names = {}
+  for name, value in pairs(headers) do
+    names[written[name] or name:gsub("%f[%a]%a", string.upper)] = value
+  end
+  return names
+end
+
+-- The body as a string or a function, and its type.
+local function body_of(options)
+  if options.json ~= nil then
+    local text, why = require("net.http.json").encode(options.json)
+    if not text then error("http: json: " .. tostring(why), LEVEL) end
+    return text, "application/json"
+  end
+  local body = options.body
+  if type(body) == "table" then
+    return encoded(body):gsub("%%20", "+"), "application/x-www-form-urlencoded"
+  end
+  if type(body) == "number" then return tostring(body) end
+  return body
+end
+
+-- --- requests --------------------------------------------------------------------------
+
+-- What stands for the server in the field Host; without the port that is meant anyway.
+local function host_field(url)
+  local host = url.host:find(":", 1, true) and "[" .. url.host .. "]" or url.host
+  return url.port == 80 and host or host .. ":" .. url.port
+end
+
+local function invalid(text, url)
+  local _, err, code = core.invalid("request", text)
+  err.url = url
+  return nil, err, code
+end
+
+-- The URL in its parts, or nil, err, code.
+local function parse(text)
+  local url, why = core.url(text)
+  if not url then return invalid(("the URL '%s': %s"):format(core.escape(text), why), text) end
+  if url.https then
+    return invalid(text .. ": https needs TLS, which soquete does not have yet", text)
+  end
+  url.key = url.host:lower() .. " " .. url.port
+  return url
+end
+
+local function with_query(url, query)
+  if not query then return url end
+  local before, fragment = url:match("^([^#]*)(.*)$")
+  local text = encoded(query)
+  if text == "" then return url end
+  return before .. (before:find("?", 1, true) and "&" or "?") .. text .. fragment
+end
+
+-- What is sent when `state` is asked of the URL.
+local function request_of(state, url)
+  local headers = {
+    ["accept"] = "*/*",
+    ["content-type"] = state.type,
+    ["host"] = host_field(url),
+    ["user-agent"] = "soquete/" .. core.version,
+  }
+  for name, value in pairs(state.headers) do headers[name] = value end
+  if type(state.body) == "string" then headers["content-length"] = #state.body end
+  return {
+    body = state.body,
+    headers = written_names(headers, state.written),
+    host = url.host,
+    key = url.key,
+    method = state.method,
+    port = url.port,
+    target = url.target,
+  }
+end
+
+-- --- redirects (RFC 9110 section 15.4; the Fetch standard, "HTTP-redirect fetch") -------
+
+local redirecting = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
+local function becomes_get(status, method)
+  if status == 303 then return method ~= "GET" and method ~= "HEAD" end
+  return status <= 302 and method == "POST"
+end
+
+local of_body = {
+  "content-encoding", "content-language", "content-length", "content-location", "content-type",
+}
+
+-- What was meant for one server is not told another.
+local of_origin = { "authorization", "cookie", "host", "proxy-authorization" }
+
+local function remove(headers, names)
+  for _, name in ipairs(names) do headers[name] = nil end
+end
+
+-- Browsers encode what a Location should not hold.
+local function location_of(text, head)
+  local location = head.headers:all("location")[1]
+  if not location then return nil end
+  return core.resolve(text, (location:gsub("[^!-~]", function(byte)
+    return ("%%%02X"):format(byte:byte())
+  end)))
+end
+
+-- Changes `state` for the next request. True, or nil, err, code.
+local function follow(state, status, from, to, target)
+  if becomes_get(status, state.method) then
+    state.method, state.body, state.type = "GET", nil, nil
+    remove(state.headers, of_body)
+  elseif type(state.body) == "function" then
+    return invalid(("%d redirects to %s, but a body from a function cannot be sent again")
+      :format(status, target), target)
+  end
+  if from.key ~= to.key then remove(state.headers, of_origin) end
+  return true
+end
+
+local function count_redirect(state, limit, target)
+  state.followed = state.followed + 1
+  if state.followed > limit then
+    return invalid(("more than %d redirects, the last one to %s"):format(limit, target), target)
+  end
+  local place = state.method .. " " .. target
+  if state.seen[place] then return invalid("the redirects go round: " .. target, target) end
+  state.seen[place] = true
+  return true
+end
+
+-- --- the whole call --------------------------------------------------------------------
+
+local function run(state, call, text, limit)
+  local url, err, code = parse(text)
+  if not url then return nil, err, code end
+  state.seen[state.method .. " " .. text] = true
+  while true do
+    call.key = url.key
+    local head, conn, what = exchange.run(call, request_of(state, url))
+    if not head then
+      if not conn.url then conn.url = text end
+      return nil, conn, what
+    end
+    local target = redirecting[head.status] and limit > 0 and location_of(text, head)
+    if not target then return answers.new(call, head, conn, (text:gsub("#.*", ""))) end
+    answers.drop(call, conn)
+    local to, ok
+    to, err, code = parse(target)
+    if not to then return nil, err, code end
+    ok, err, code = follow(state, head.status, url, to, target)
+    if ok then ok, err, code = count_redirect(state, limit, target) end
+    if not ok then return nil, err, code end
+    text, url = target, to
+  end
+end
+
+local function redirect_limit(given)
+  if given == nil or given == true then return REDIRECTS end
+  return given or 0
+end
+
+-- A time that may be false for none.
+local function seconds(given, otherwise)
+  if given == nil or given == true then return otherwise end
+  return given or nil
+end
+
+local function start(options)
+  check(options)
+  local body, kind = body_of(options)
+  local headers, written = lower_names(options.headers or {})
+  local state = {
+    body = body,
+    followed = 0,
+    headers = headers,
+    method = options.method or (body and "POST" or "GET"),
+    seen = {},
+    type = kind,
+    written = written,
+  }
+  if state.method == "CONNECT" then error("http: CONNECT is not for requests", LEVEL - 1) end
+  local timeout = seconds(options.timeout)
+  local call = {
+    ends = timeout and runtime.now() + timeout,
+    max = options.max or MAX,
+    on_progress = options.on_progress,
+    silence = seconds(options.silence, not timeout and SILENCE or nil),
+  }
+  local answer, err, code =
+    run(state, call, with_query(options.url, options.query), redirect_limit(options.redirects))
+  if not answer or not options.to or not answer.ok then return answer, err, code end
+  local _ <close> = answer
+  local ok
+  ok, err, code = require("net.http.save").to(answer, options.to)
+  if ok then return answer end
+  return nil, err, code
+end
+
+local function with(options, more)
+  if options ~= nil and type(options) ~= "table" then
+    error("http: the options are a table, not " .. type(options), 3)
+  end
+  local all = {}
+  for name, value in pairs(options or {}) do all[name] = value end
+  for name, value in pairs(more) do all[name] = value end
+  return all
+end
+
+---One request, by its options.
+function M.request(options)
+  local answer, err, code = start(options)
+  return answer, err, code
+end
+
+---GET.
+function M.get(url, options)
+  local answer, err, code = start(with(options, { url = url }))
+  return answer, err, code
+end
+
+---POST.
+function M.post(url, body, options)
+  local answer, err, code = start(with(options, { url = url, body = body, method = "POST" }))
+  return answer, err, code
+end
+
+---Closes the connections that wait for the next request.
+function M.close_idle()
+  require("net.http.pool").close()
+end
+
+return M
