@@ -2,8 +2,8 @@
 
 local M = {}
 
--- Ends the program as bad usage does everywhere: status 2, the reason on standard error.
-local function refuse(command, reason)
+---Ends the program as bad usage does everywhere: status 2, the reason on standard error.
+function M.refuse(command, reason)
   io.stderr:write("soquete ", command.name, ": ", reason, "\nusage: soquete ", command.usage, "\n")
   os.exit(2)
 end
@@ -18,14 +18,14 @@ local convert = {
 
 local function take(command, found, name, value)
   local kind = command.options[name]
-  if not kind then refuse(command, "there is no option " .. name) end
+  if not kind then M.refuse(command, "there is no option " .. name) end
   if kind == "flag" then
     found[name:gsub("^%-+", "")] = true
     return false
   end
-  if value == nil then refuse(command, name .. " needs a value") end
+  if value == nil then M.refuse(command, name .. " needs a value") end
   local got, why = convert[kind](value)
-  if got == nil then refuse(command, ("%s %s: %s"):format(name, value, why)) end
+  if got == nil then M.refuse(command, ("%s %s: %s"):format(name, value, why)) end
   found[name:gsub("^%-+", "")] = got
   return true
 end
@@ -42,13 +42,13 @@ function M.parse(command, ...)
       print("usage: soquete " .. command.usage)
       os.exit(0)
     elseif name then
-      if not take(command, found, name, value) then refuse(command, name .. " takes no value") end
+      if not take(command, found, name, value) then M.refuse(command, name .. " takes no value") end
     elseif word:sub(1, 1) == "-" and #word > 1 then
       if take(command, found, word, words[i + 1]) then i = i + 1 end
     elseif #found < command.most then
       found[#found + 1] = word
     else
-      refuse(command, "one word too many: " .. word)
+      M.refuse(command, "one word too many: " .. word)
     end
     i = i + 1
   end

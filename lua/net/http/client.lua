@@ -42,7 +42,7 @@ local function check(options)
     if next(types) and not types[type(value)] then
       error(("http: %s cannot be a %s"):format(name, type(value)), LEVEL)
     end
-    if type(value) == "number" and not (value >= 0) then
+    if type(value) == "number" and (value ~= value or value < 0) then
       error(("http: %s cannot be negative"):format(name), LEVEL)
     end
   end

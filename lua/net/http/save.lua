@@ -48,11 +48,10 @@ local function save_beside(answer, path)
   local ok
   ok, err, code = copy(answer, file, path)
   if not ok then return nil, err, code end
-  local number
-  ok, err, number = file:close()
+  local done, _, number = file:close()
   partial.file = nil
-  if ok then ok, err, number = os.rename(part, path) end
-  if not ok then return core.failure("write", number, path) end
+  if done then done, _, number = os.rename(part, path) end
+  if not done then return core.failure("write", number, path) end
   partial.path = nil
   return true
 end
