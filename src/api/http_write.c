@@ -399,6 +399,7 @@ int http_put(lua_State *L, struct http_conn *c, size_t n, int tail) {
   struct socket *s = c->sock;
   size_t sent = 0;
   if (s->h < 0) return put_failed(L, c, STATUS_CLOSED);
+  interrupt_check(L, s->sched, "send", s);
   if (gate_open(&s->wr, s->sched) && n > 0) {
     ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, s->sched->scratch, n);
     if (r < 0 && r != -EAGAIN) return put_failed(L, c, (int)r);

@@ -81,7 +81,9 @@ function Answer:body(max)
 end
 
 ---The lines of the body without their ends. Raises what fails.
-Answer.lines = message.lines
+function Answer:lines(max)
+  return message.lines(self, max)
+end
 
 ---The body as a value of JSON.
 function Answer:json(max)
