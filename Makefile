@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 curl
 LINT  := clang-format-14 lua-check cppcheck
-PEERS := default-jdk-headless
+PEERS := default-jdk-headless nginx-light
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go nginx-light lighttpd h2o
 

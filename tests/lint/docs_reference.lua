@@ -87,6 +87,7 @@ local function add_http_names(names)
   grep("server:", "lua/net/http/server.lua", "Server")
   grep("part:", "lua/net/http/multipart.lua", "Part")
   grep("events:", "lua/net/http/response.lua", "Events")
+  grep("answer:", "lua/net/http/answer.lua", "Answer")
 end
 
 local function live_names()
