@@ -188,6 +188,9 @@ local folders = {} -- root -> what res:file needs of it
 ---`res:file`: the file at `path` beneath `root` as the answer, or the status that tells why
 ---there is none.
 function M.respond(res, root, path)
+  if type(root) ~= "string" or type(path) ~= "string" then
+    error("file: a folder's path and a path beneath it are needed", 3)
+  end
   local options = folders[root]
   if not options then
     local folder, err, code = runtime.folder(root)
