@@ -85,8 +85,6 @@ static int make_cache(void **state) {
   *state = &f;
   if (f.root < 0 || !f.hot || mkdirat(f.root, "sub", 0700) < 0) return -1;
   write_file(&f, "a", "hello");
-  struct file_id id;
-  if (file_look(f.root, "a", &id) == -ENOSYS) skip(); /* no openat2(2) here */
   return 0;
 }
 
@@ -256,6 +254,11 @@ static void the_bytes_have_a_limit(void **state) {
   assert_non_null(find(f, key));
 }
 
+static void openat2_is_missing_here(void **state) {
+  (void)state;
+  skip();
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_cache, remove_cache)
   const struct CMUnitTest tests[] = {
@@ -276,5 +279,9 @@ int main(void) {
       TEST(the_least_recently_used_goes),
       TEST(the_bytes_have_a_limit),
   };
+  const struct CMUnitTest none[] = {cmocka_unit_test(openat2_is_missing_here)};
+  struct file_id id; /* valgrind and some sandboxes do not know the system call */
+  if (file_look(AT_FDCWD, ".", &id) == -ENOSYS)
+    return cmocka_run_group_tests(none, NULL, NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

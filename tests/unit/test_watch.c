@@ -54,7 +54,6 @@ static int make_folder(void **state) {
   *state = &w;
   if (watch_open(&w, note) < 0) return -1;
   int r = watch_file(&w, root, "a/b/file");
-  if (r == -ENOSYS) skip(); /* no openat2(2) here */
   assert_int_equal(r, 1);
   return 0;
 }
@@ -179,6 +178,11 @@ static void folders_have_a_limit(void **state) {
   assert_int_equal(r, -ENOSPC);
 }
 
+static void openat2_is_missing_here(void **state) {
+  (void)state;
+  skip();
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
@@ -194,5 +198,9 @@ int main(void) {
       TEST(a_closed_watch_adds_nothing),
       TEST(folders_have_a_limit),
   };
+  const struct CMUnitTest none[] = {cmocka_unit_test(openat2_is_missing_here)};
+  struct file_id id; /* valgrind and some sandboxes do not know the system call */
+  if (file_look(AT_FDCWD, ".", &id) == -ENOSYS)
+    return cmocka_run_group_tests(none, NULL, NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
