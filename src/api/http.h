@@ -35,6 +35,7 @@ struct http_shared {
   struct list conns; /* of http_conn.link, oldest first */
   size_t open;       /* connections that are not closed */
   uint64_t requests; /* whole heads that have come */
+  uint64_t ready;    /* those that a ready answer was enough for */
   uint64_t refused;  /* heads that broke a rule or came too late */
   struct hot *hot;   /* owned; ready answers, or NULL */
   time_t date_at;    /* the second that `date` tells */
@@ -120,12 +121,14 @@ struct http_message {
 /* User values of a message. */
 enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
 
-/* res: user value 1 keeps the connection. */
 struct http_reply {
-  const void *class; /* identity: &http_reply_class */
-  struct http_conn *conn;
+  const void *class;      /* identity: &http_reply_class */
+  struct http_conn *conn; /* user value HTTP_REPLY_CONN keeps it */
   uint64_t serial;
 };
+
+/* User values of a reply. */
+enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_REQUEST, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
@@ -194,7 +197,7 @@ int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
 void http_body_begin(struct http_conn *c, const struct http1_head *h);
 void http_write_begin(struct http_conn *c, const struct http1_head *request);
 
-/* Pushes the reply to the request with the connection's serial.           [-0, +1, m] */
+/* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
 void http_reply_push(lua_State *L, int conn);
 
 /* The connection whose present request the reply in slot 1 answers; raises when that is

@@ -80,13 +80,14 @@ static int new_shared(lua_State *L) {
   return 1;
 }
 
-/* shared:counts() -> open connections, requests, refused heads                           */
+/* shared:counts() -> open connections, requests, refused heads, ready answers            */
 static int counts(lua_State *L) {
   struct http_shared *s = shared_check(L, 1);
   lua_pushinteger(L, (lua_Integer)s->open);
   lua_pushinteger(L, (lua_Integer)s->requests);
   lua_pushinteger(L, (lua_Integer)s->refused);
-  return 3;
+  lua_pushinteger(L, (lua_Integer)s->ready);
+  return 4;
 }
 
 /* shared:keep_ready(): small files are kept as ready answers, where the kernel tells of

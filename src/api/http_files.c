@@ -30,11 +30,14 @@ static bool asks_more(const struct http1_head *h) {
   return false;
 }
 
-/* A GET of HTTP/1.1 without a body on a connection that stays. */
+/* A GET of HTTP/1.1 without a body, on a connection that stays and that nobody else is
+ * sending on. */
 static bool is_plain(const struct http_conn *c, const struct http1_head *h) {
+  const struct http_shared *shared = c->shared;
   return !c->client && h->method_id == HTTP1_GET && h->form == HTTP1_ORIGIN &&
          h->minor == 1 && h->keep_alive && h->body == HTTP1_BODY_NONE &&
-         c->serial + 1 < c->shared->requests_max && !asks_more(h);
+         c->serial + 1 < shared->requests_max && !shared->stopping &&
+         gate_open(&c->sock->wr, c->sock->sched) && !asks_more(h);
 }
 
 bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size) {
@@ -43,14 +46,13 @@ bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size)
   const char *target = buf_bytes(&st->in) + h->target.at;
   struct hot_entry *entry = hot_find(c->shared->hot, target, h->target.len);
   if (!entry) return false;
-  hot_date(entry, time(NULL));
   hot_hold(entry);
   c->hot = entry;
   c->put = 0;
   c->serial++;
   c->shared->requests++;
+  c->shared->ready++;
   c->phase = HTTP_IDLE;
-  c->deadline_ns = http_patience(c, entry->len);
   stream_take(st, size);
   return true;
 }
@@ -90,12 +92,13 @@ static size_t date_in(const struct http_conn *c, const char *head, size_t len) {
 
 /* Keeps the answer for the target at `target`, when that can be. */
 static void keep(lua_State *L, struct http_conn *c, const struct file_object *f,
-                 const struct http_out *o, int target) {
+                 const struct http_out *o, int64_t count, int target) {
   const struct file_object *root = file_class_folder(L, target + 1);
   struct hot_source source = {
       .root = root->fd,
       .path = lua_tostring(L, target + 2),
       .fd = f->fd,
+      .body_len = (size_t)count,
       .head = o->bytes,
       .head_len = o->len,
       .date = date_in(c, o->bytes, o->len),
@@ -129,7 +132,7 @@ static int send_file(lua_State *L) {
   http_add_head(&o, c, status, count);
   if (lua_type(L, 6) == LUA_TSTRING && c->shared->hot && c->keep &&
       c->framing == HTTP_LENGTH)
-    keep(L, c, f, &o, 6);
+    keep(L, c, f, &o, count, 6);
   int64_t first = c->framing == HTTP_NO_BODY ? 0 : count;
   if (first > HOT_FILE_BYTES) first = HOT_FILE_BYTES;
   ssize_t r = add_file(&o, f, offset, (size_t)first);

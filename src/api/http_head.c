@@ -139,6 +139,7 @@ static int take_head(lua_State *L, struct http_conn *c, int *results) {
   if (r == 0) return c->partial ? 0 : keep_partial(c);
   if (c->shared->hot && http_hot_take(c, h, (size_t)r)) {
     forget_partial(c);
+    c->deadline_ns = NET_NEVER; /* until it has to wait for room */
     return TAKE_READY;
   }
   *results = head_done(L, c, h, (size_t)r);
@@ -148,10 +149,11 @@ static int take_head(lua_State *L, struct http_conn *c, int *results) {
 /* Sends the ready answer, waits for room, or steps aside after a fair share. 0: go on. */
 static int send_ready(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
-  struct task_wait w = {"send", s, s->h, NET_WR, c->deadline_ns, 0};
   size_t len = c->hot->len;
   int r = http_hot_send(c);
+  if (r == -EAGAIN && c->deadline_ns == NET_NEVER) c->deadline_ns = http_patience(c, len);
   if (r == -EAGAIN && task_late(s->sched, c->deadline_ns)) r = STATUS_TIMEOUT;
+  struct task_wait w = {"send", s, s->h, NET_WR, c->deadline_ns, 0};
   if (r == -EAGAIN) {
     gate_enter(&s->wr, s->sched);
     return task_await(L, s->sched, &w, next_k);

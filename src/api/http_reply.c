@@ -17,11 +17,13 @@ enum { SLOT_REPLY = 1, SLOT_STATUS, SLOT_BODY, SLOT_HEADERS };
 
 void http_reply_push(lua_State *L, int conn) {
   struct http_conn *c = http_conn_check(L, conn);
-  struct http_reply *r = lua_newuserdatauv(L, sizeof *r, 1);
+  struct http_reply *r = lua_newuserdatauv(L, sizeof *r, HTTP_REPLY_VALUES);
   *r = (struct http_reply){&http_reply_class, c, c->serial};
   http_set_class(L, &http_reply_class);
   lua_pushvalue(L, conn);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, HTTP_REPLY_CONN);
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, HTTP_REPLY_REQUEST);
 }
 
 static struct http_reply *check(lua_State *L) {
@@ -223,6 +225,13 @@ static int socket_of(lua_State *L) {
   return 1;
 }
 
+/* core.request_of(res) -> the request that it answers                                    */
+static int request_of(lua_State *L) {
+  check(L);
+  lua_getiuservalue(L, 1, HTTP_REPLY_REQUEST);
+  return 1;
+}
+
 /* --- fields ----------------------------------------------------------------------------- */
 
 /* __index: `status`, `sent`, or a method. Upvalue 2: the methods.                        */
@@ -285,9 +294,10 @@ static const luaL_Reg conn_methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"socket_of", socket_of      },
-    {"switch",    switch_protocol},
-    {NULL,        NULL           },
+    {"request_of", request_of     },
+    {"socket_of",  socket_of      },
+    {"switch",     switch_protocol},
+    {NULL,         NULL           },
 };
 
 static const luaL_Reg metamethods[] = {

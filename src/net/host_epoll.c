@@ -231,6 +231,7 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
   slot->flags |= WANTED;
   if ((slot->flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
+  e->net.intake++;
   ssize_t r = host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~WANTED;
   if (r > 0 && (size_t)r < n) slot->flags |= DRAINED;

@@ -7,10 +7,10 @@
 
 #include "proto/http_date.h"
 
-static const int64_t LOOK_NS =
-    1000000000; /* entries are compared with their file so often */
+/* Entries are compared with their file so often. */
+static const int64_t LOOK_NS = 1000000000;
 
-/* FNV-1a. Only targets of files that exist are kept, so nobody can fill a bucket. */
+/* FNV-1a. A file is kept under one spelling of its name, so no client can fill a bucket. */
 static uint64_t hash_of(const char *key, size_t len) {
   uint64_t hash = 14695981039346656037u;
   for (size_t i = 0; i < len; i++) hash = (hash ^ (uint8_t)key[i]) * 1099511628211u;
@@ -71,8 +71,9 @@ struct hot *hot_new(struct loop *loop, int *status) {
   *status = -ENOMEM;
   if (!hot) return NULL;
   hot->loop = loop;
+  hot->turn_ns = -1;
   list_init(&hot->used);
-  *status = watch_open(&hot->watch, loop, changed);
+  *status = watch_open(&hot->watch, changed);
   if (*status == 0) return hot;
   free(hot);
   return NULL;
@@ -102,13 +103,34 @@ static struct hot_entry *look(struct hot *hot, const char *key, size_t len,
   return NULL;
 }
 
+/* What has changed before the last bytes came from peers. */
+static void take_changes(struct hot *hot) {
+  uint64_t intake = hot->loop->net->intake;
+  if (hot->intake != intake) watch_take(&hot->watch);
+  hot->intake = intake;
+}
+
+static void set_date(struct hot *hot, struct hot_entry *entry) {
+  char date[HTTP_DATE_LEN + 1];
+  if (hot->turn_ns != hot->loop->turn_ns) {
+    hot->turn_ns = hot->loop->turn_ns;
+    hot->now = time(NULL);
+  }
+  if (!entry->date || entry->date_at == hot->now || entry->holds > 1) return;
+  http_date_format(hot->now, date);
+  memcpy(entry->bytes + entry->date, date, HTTP_DATE_LEN);
+  entry->date_at = hot->now;
+}
+
 struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len) {
+  take_changes(hot);
   struct hot_entry *entry = look(hot, key, len, hash_of(key, len));
   if (!entry) return NULL;
   if (!is_fresh(hot, entry)) {
     drop(hot, entry);
     return NULL;
   }
+  set_date(hot, entry);
   list_remove(&entry->link);
   list_append(&hot->used, &entry->link);
   return entry;
@@ -117,8 +139,8 @@ struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len) {
 /* --- making ----------------------------------------------------------------------------- */
 
 /* One block: the struct, the answer, the key, the path. */
-static struct hot_entry *allocate(const struct hot_source *s, size_t body_len) {
-  size_t len = s->head_len + body_len, path_len = strlen(s->path) + 1;
+static struct hot_entry *allocate(const struct hot_source *s) {
+  size_t len = s->head_len + s->body_len, path_len = strlen(s->path) + 1;
   struct hot_entry *e = malloc(sizeof *e + len + s->key_len + path_len);
   if (!e) return NULL;
   *e = (struct hot_entry){
@@ -139,40 +161,38 @@ static struct hot_entry *allocate(const struct hot_source *s, size_t body_len) {
   return e;
 }
 
-static int read_body(const struct hot_source *s, char *out, size_t n) {
-  for (size_t got = 0; got < n;) {
-    ssize_t r = file_read(s->fd, out + got, n - got, (int64_t)got);
+static int read_body(const struct hot_source *s, char *out) {
+  for (size_t got = 0; got < s->body_len;) {
+    ssize_t r = file_read(s->fd, out + got, s->body_len - got, (int64_t)got);
     if (r <= 0) return r < 0 ? (int)r : -ESTALE;
     got += (size_t)r;
   }
   return 0;
 }
 
-/* The open file has to be what stands at the path, with no link on the way, before and
- * after it is read. */
+/* The open file has to be what stands at the path, with no link on the way. */
 static int check_same(const struct hot_source *s, struct file_id *id) {
   struct file_id there;
   int r = file_identify(s->fd, id);
   if (r == 0) r = file_look(s->root, s->path, &there);
   if (r == 0 && !file_same(id, &there)) r = -ESTALE;
+  if (r == 0 && (uint64_t)id->size != s->body_len) r = -ESTALE;
   return r;
 }
 
-static int fill(const struct hot_source *s, struct hot_entry **out) {
-  struct file_id before, after;
-  int r = check_same(s, &before);
+static int make(const struct hot_source *s, struct hot_entry **out) {
+  struct file_id id;
+  if (s->body_len > HOT_FILE_BYTES) return -EFBIG;
+  int r = check_same(s, &id);
   if (r < 0) return r;
-  if (before.size > HOT_FILE_BYTES) return -EFBIG;
-  struct hot_entry *e = allocate(s, (size_t)before.size);
+  struct hot_entry *e = allocate(s);
   if (!e) return -ENOMEM;
-  r = read_body(s, e->bytes + s->head_len, (size_t)before.size);
-  if (r == 0) r = check_same(s, &after);
-  if (r == 0 && !file_same(&before, &after)) r = -ESTALE;
+  r = read_body(s, e->bytes + s->head_len);
   if (r < 0) {
     free(e);
     return r;
   }
-  e->id = before;
+  e->id = id;
   *out = e;
   return 0;
 }
@@ -192,19 +212,12 @@ static void insert(struct hot *hot, struct hot_entry *entry) {
 
 int hot_put(struct hot *hot, const struct hot_source *source) {
   struct hot_entry *entry = NULL;
-  int r =
-      watch_file(&hot->watch, source->root, source->path); /* before it is looked at */
-  if (r == 0) r = fill(source, &entry);
+  int r = watch_file(&hot->watch, source->root, source->path);
+  if (r > 0) r = -EAGAIN; /* what has changed since the caller looked was not told */
+  if (r == 0) r = make(source, &entry);
   if (r < 0) return r;
   entry->looked_ns = hot->loop->turn_ns;
   insert(hot, entry);
+  hot->intake--; /* what has changed meanwhile has to be told before it is found */
   return 0;
-}
-
-void hot_date(struct hot_entry *entry, time_t now) {
-  char date[HTTP_DATE_LEN + 1];
-  if (!entry->date || entry->date_at == now || entry->holds > 1) return;
-  http_date_format(now, date);
-  memcpy(entry->bytes + entry->date, date, HTTP_DATE_LEN);
-  entry->date_at = now;
 }

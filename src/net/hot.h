@@ -1,9 +1,11 @@
 /* A cache of small files as ready answers: a text (the target of a request) leads to bytes
  * that only have to be sent. The least recently used goes when there is no more room.
  *
- * An answer is right as long as its file is what it was: folders are watched (watch.h), and
- * an entry that was not looked at for a second is compared with the file again, for what a
- * watch is not told. Files behind links are not kept. */
+ * An answer is right as long as its file is what it was. Folders are watched (watch.h), and
+ * the watch is asked between the arrival of a request and its answer: once a turn for all
+ * the requests that a poll has brought. An entry that was not looked at for a second is
+ * compared with the file again, for what a watch is not told. Files behind links are not
+ * kept. */
 #ifndef NET_HOT_H
 #define NET_HOT_H
 
@@ -11,6 +13,7 @@
 
 #include "base/list.h"
 #include "net/file.h"
+#include "net/loop.h"
 #include "net/watch.h"
 
 struct hot_entry {
@@ -24,8 +27,8 @@ struct hot_entry {
   size_t key_len;
   char *bytes; /* the answer */
   size_t len;
-  size_t date; /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
-  time_t date_at;
+  size_t date;    /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
+  time_t date_at; /* the second that it tells */
   struct file_id id;
   int64_t looked_ns;
 };
@@ -36,6 +39,9 @@ enum { HOT_BYTES = 32 * 1024 * 1024 }; /* of all entries */
 struct hot {
   struct watch watch;
   struct loop *loop; /* borrowed */
+  uint64_t intake;   /* the net's when the watch was asked */
+  int64_t turn_ns;   /* the turn in which the clock was read ... */
+  time_t now;        /* ... and the second that it told */
   struct list used;  /* of hot_entry.link, the least recently used first */
   size_t count, bytes;
   struct hot_entry *buckets[HOT_BUCKETS];
@@ -47,29 +53,29 @@ struct hot *hot_new(struct loop *loop, int *status);
 /* Drops all and closes the watch. NULL is allowed. Entries that are held live on. */
 void hot_free(struct hot *hot);
 
-/* The answer for a key, if there is one and its file has not changed. It is the cache's:
- * who keeps it beyond the call holds it. */
+/* The answer for a key, if there is one and its file has not changed; with the present
+ * date, unless somebody is sending it. It is the cache's: who keeps it beyond the call
+ * holds it. */
 struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len);
 
 /* What an answer is made of. */
 struct hot_source {
-  const char *key; /* borrowed, as all below */
+  const char *key; /* borrowed, as all below; always the same one for the same answer */
   size_t key_len;
   int root;         /* stays open as long as the cache */
   const char *path; /* beneath the root, without links */
-  int fd;           /* the open file, from which the body is read */
+  int fd;           /* the open file, from which the body is read ... */
+  size_t body_len;  /* ... and its size when the head was made */
   const char *head;
   size_t head_len;
   size_t date; /* as hot_entry.date */
 };
 
-/* Makes an answer of a head and a file. 0; or the reason why there is none: -EFBIG, -ELOOP
- * (a link in the path), -ESTALE (it is no longer the file at the path, or it changes while
- * it is read), -ENOMEM, or what watch_file gives. */
+/* Makes an answer of a head and a file. 0; or the reason why there is none: -EAGAIN: one of
+ * the folders was not watched yet, the next answer can be kept; -EFBIG; -ELOOP (a link in
+ * the path); -ESTALE (it is no longer the file at the path); -ENOMEM; or what watch_file
+ * gives. */
 int hot_put(struct hot *hot, const struct hot_source *source);
-
-/* Sets the date of an answer, unless somebody is sending it. */
-void hot_date(struct hot_entry *entry, time_t now);
 
 void hot_hold(struct hot_entry *entry);
 void hot_release(struct hot_entry *entry);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@ struct watch_dir {
 enum {
   CHANGES = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
             IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF,
+  /* The name, or the folder, may now be another one. */
+  PLACES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
+           IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED,
 };
 
 /* --- what is watched -------------------------------------------------------------------- */
@@ -48,7 +52,7 @@ static int reserve(struct watch *w) {
 static int add_watch(const struct watch *w, int dir) {
   char name[32];
   snprintf(name, sizeof name, "/proc/self/fd/%d", dir);
-  int wd = inotify_add_watch(w->h, name, CHANGES | IN_ONLYDIR);
+  int wd = inotify_add_watch(w->fd, name, CHANGES | IN_ONLYDIR);
   return wd < 0 ? -errno : wd;
 }
 
@@ -66,91 +70,94 @@ static int watch_dir(struct watch *w, int root, const char *path, size_t len) {
     return r;
   }
   w->dirs[w->count++] = (struct watch_dir){r, root, copy};
-  return 0;
+  return 1;
 }
 
 int watch_file(struct watch *w, int root, const char *path) {
-  if (w->h < 0) return -EBADF;
-  int r = watch_dir(w, root, path, 0);
-  for (const char *slash = strchr(path, '/'); r == 0 && slash;
-       slash = strchr(slash + 1, '/'))
+  if (w->fd < 0) return -EBADF;
+  int r = watch_dir(w, root, path, 0), added = r;
+  for (const char *slash = strchr(path, '/'); r >= 0 && slash;
+       slash = strchr(slash + 1, '/')) {
     r = watch_dir(w, root, path, (size_t)(slash - path));
-  return r;
+    added |= r;
+  }
+  return r < 0 ? r : added;
+}
+
+/* Watches the folder at place `i` no longer. */
+static void forget(struct watch *w, size_t i) {
+  int wd = w->dirs[i].wd;
+  bool shared = false;
+  free(w->dirs[i].path);
+  w->dirs[i] = w->dirs[--w->count];
+  for (size_t k = 0; k < w->count; k++) shared |= w->dirs[k].wd == wd;
+  if (!shared) inotify_rm_watch(w->fd, wd);
+}
+
+static bool is_below(const char *path, const char *folder) {
+  size_t len = strlen(folder);
+  if (len == 0) return true;
+  return strncmp(path, folder, len) == 0 && (path[len] == 0 || path[len] == '/');
+}
+
+/* What stands at that path may be another folder now, and so may all below it. */
+static void forget_below(struct watch *w, int root, const char *path) {
+  for (size_t i = w->count; i-- > 0;)
+    if (root < 0 || (w->dirs[i].root == root && is_below(w->dirs[i].path, path)))
+      forget(w, i);
 }
 
 /* --- what has changed ------------------------------------------------------------------- */
 
-static void tell(struct watch *w, const struct watch_dir *d, const char *name) {
-  char path[PATH_MAX];
-  const char *between = *d->path && *name ? "/" : "";
-  int n = snprintf(path, sizeof path, "%s%s%s", d->path, between, name);
-  if (n < (int)sizeof path)
-    w->changed(w, d->root, path);
-  else
-    w->changed(w, -1, "");
+static void tell_all(struct watch *w) {
+  w->changed(w, -1, "");
+  forget_below(w, -1, "");
 }
 
-/* The kernel watches a folder no longer, because it is gone. */
-static void forget(struct watch *w, int wd) {
-  size_t kept = 0;
-  for (size_t i = 0; i < w->count; i++) {
-    if (w->dirs[i].wd != wd)
-      w->dirs[kept++] = w->dirs[i];
-    else
-      free(w->dirs[i].path);
-  }
-  w->count = kept;
+static void tell(struct watch *w, int root, const char *path, uint32_t mask) {
+  w->changed(w, root, path);
+  if (mask & PLACES) forget_below(w, root, path);
 }
 
+/* Two paths may have the folder's number. Telling can end the watch of a folder, and the
+ * last one then takes its place: so from the last to the first. */
 static void take(struct watch *w, const struct inotify_event *ev) {
-  if (ev->mask & IN_Q_OVERFLOW) w->changed(w, -1, "");
-  for (size_t i = 0; i < w->count; i++)
-    if (w->dirs[i].wd == ev->wd) tell(w, &w->dirs[i], ev->len ? ev->name : "");
-  if (ev->mask & IN_MOVE_SELF) inotify_rm_watch(w->h, ev->wd); /* it is elsewhere now */
-  if (ev->mask & (IN_IGNORED | IN_MOVE_SELF)) forget(w, ev->wd);
+  char path[PATH_MAX];
+  const char *name = ev->len ? ev->name : "";
+  if (ev->mask & IN_Q_OVERFLOW) tell_all(w);
+  for (size_t i = w->count; i-- > 0;) {
+    if (i >= w->count || w->dirs[i].wd != ev->wd) continue;
+    struct watch_dir d = w->dirs[i];
+    int n = snprintf(path, sizeof path, "%s%s%s", d.path, *d.path && *name ? "/" : "", name);
+    if (n < (int)sizeof path)
+      tell(w, d.root, path, ev->mask);
+    else
+      tell_all(w);
+  }
 }
 
-/* Reads what has come, until nothing more is there; then waits for more. */
-static void fire(struct waiter *waiter) {
-  struct watch *w = list_entry(waiter, struct watch, waiter);
+void watch_take(struct watch *w) {
   _Alignas(struct inotify_event) char bytes[4096];
   ssize_t r;
-  while ((r = net_recv(w->loop->net, w->h, bytes, sizeof bytes)) > 0) {
+  while ((r = read(w->fd, bytes, sizeof bytes)) > 0) {
     const struct inotify_event *ev;
     for (char *at = bytes; at < bytes + r; at += sizeof *ev + ev->len) {
       ev = (const struct inotify_event *)at;
       take(w, ev);
     }
   }
-  if (r == -EAGAIN) r = loop_wait(w->loop, &w->waiter, w->h, NET_RD, NET_NEVER);
-  if (r == 0) return;
-  w->changed(w, -1, ""); /* nothing is told any more */
-  watch_close(w);
 }
 
-int watch_open(struct watch *w, struct loop *loop,
+int watch_open(struct watch *w,
                void (*changed)(struct watch *, int root, const char *path)) {
-  *w = (struct watch){.loop = loop, .h = -1, .changed = changed};
-  waiter_init(&w->waiter, fire);
-  int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  if (fd < 0) return -errno;
-  net_h h = net_adopt(loop->net, fd, true);
-  if (h < 0) {
-    close(fd);
-    return h;
-  }
-  w->h = h;
-  fire(&w->waiter);
-  return w->h < 0 ? -ENOMEM : 0;
+  *w = (struct watch){.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .changed = changed};
+  return w->fd < 0 ? -errno : 0;
 }
 
 void watch_close(struct watch *w) {
-  if (w->h < 0) return;
-  loop_cancel(w->loop, &w->waiter);
-  net_close(w->loop->net, w->h);
-  w->h = -1;
+  if (w->fd < 0) return;
   for (size_t i = 0; i < w->count; i++) free(w->dirs[i].path);
   free(w->dirs);
-  w->dirs = NULL;
-  w->count = w->cap = 0;
+  close(w->fd);
+  *w = (struct watch){.fd = -1, .changed = w->changed};
 }

@@ -7,7 +7,8 @@ local progress = require "net.cli.progress"
 local command = {
   name = "get",
   usage = "get URL [-o FILE]",
-  options = { ["-o"] = "text" },
+  options = { ["--output"] = "text" },
+  short = { ["-o"] = "--output" },
   most = 1,
 }
 
@@ -57,6 +58,10 @@ return function(...)
   local url = words[1] or options.refuse(command, "a URL is needed")
   if not url:find("^%a[%w+.-]*://") then url = "http://" .. url end
   local done
-  if words.o and words.o ~= "-" then done = save_body(url, words.o) else done = print_body(url) end
+  if words.output and words.output ~= "-" then
+    done = save_body(url, words.output)
+  else
+    done = print_body(url)
+  end
   if not done then os.exit(1) end
 end

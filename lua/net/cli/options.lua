@@ -17,22 +17,23 @@ local convert = {
 }
 
 local function take(command, found, name, value)
+  name = command.short and command.short[name] or name
   local kind = command.options[name]
   if not kind then M.refuse(command, "there is no option " .. name) end
   if kind == "flag" then
-    found[name:gsub("^%-+", "")] = true
+    found[name:sub(3)] = true
     return false
   end
   if value == nil then M.refuse(command, name .. " needs a value") end
   local got, why = convert[kind](value)
   if got == nil then M.refuse(command, ("%s %s: %s"):format(name, value, why)) end
-  found[name:gsub("^%-+", "")] = got
+  found[name:sub(3)] = got
   return true
 end
 
 ---The words as a table: options by name, the others in order. `command` has a `name`, a
----line of `usage`, `options` (name with its dashes -> "flag", "text" or "port") and `most`,
----how many words may stand by themselves.
+---line of `usage`, `options` (name with its dashes -> "flag", "text" or "port"), their
+---`short` names, and `most`, how many words may stand by themselves.
 function M.parse(command, ...)
   local words, found, i = { ... }, {}, 1
   while i <= #words do

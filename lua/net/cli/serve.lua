@@ -1,4 +1,7 @@
 -- soquete serve [DIR] [--port N] [--bind HOST] [--listing]
+--
+-- What `python3 -m http.server` is used for. Its words are understood too: a port by itself,
+-- -p, -b, -d and --directory. Other machines are served only when --bind says so.
 
 local net = require "net"
 local http = require "net.http"
@@ -7,14 +10,19 @@ local options = require "net.cli.options"
 local command = {
   name = "serve",
   usage = "serve [DIR] [--port N] [--bind HOST] [--listing]",
-  options = { ["--port"] = "port", ["--bind"] = "text", ["--listing"] = "flag" },
+  options = {
+    ["--bind"] = "text", ["--directory"] = "text", ["--listing"] = "flag", ["--port"] = "port",
+  },
+  short = { ["-b"] = "--bind", ["-d"] = "--directory", ["-l"] = "--listing", ["-p"] = "--port" },
   most = 1,
 }
 
 local PORT = 8000
 
-local function fail(text)
-  io.stderr:write("soquete serve: ", tostring(text), "\n")
+local function fail(err)
+  io.stderr:write("soquete serve: ", tostring(err), "\n")
+  local hint = type(err) == "table" and err.hint
+  if hint then io.stderr:write("hint: ", hint, "\n") end
   os.exit(1)
 end
 
@@ -26,19 +34,26 @@ local function url_of(address)
   return ("http://%s:%d/"):format(host, address.port)
 end
 
-local function share_hint(words)
-  return words.bind and "" or "; for this machine only, --bind 0.0.0.0 is for all"
+-- The folder, and the port that stands in its place when it is a number.
+local function where(words)
+  local word = words[1]
+  local root = words.directory or word or "."
+  local runtime = require "net.core"
+  local folder, err = runtime.folder(root)
+  if folder then return root, words.port end
+  local port = not words.directory and math.tointeger(tonumber(word))
+  if port and port >= 0 and port <= 65535 then return ".", words.port or port end
+  fail(err)
 end
 
 return function(...)
   local words = options.parse(command, ...)
-  local root = words[1] or "."
-  local ok, files = pcall(http.files, root, { listing = words.listing })
-  if not ok then fail(files) end
-  local listener, err = net.listen(words.bind or "127.0.0.1", words.port or PORT)
-  if not listener then fail(err.hint and err .. "\n" .. err.hint or err) end
-  print(("serving %s at %s (Ctrl-C stops%s)"):format(root, url_of(listener:getsockname()),
-    share_hint(words)))
+  local root, port = where(words)
+  local files = http.files(root, { listing = words.listing })
+  local listener, err = net.listen(words.bind or "127.0.0.1", port or PORT)
+  if not listener then fail(err) end
+  print(("serving %s at %s"):format(root, url_of(listener:getsockname())))
+  print(words.bind and "Ctrl-C stops" or "Ctrl-C stops; --bind 0.0.0.0 serves other machines too")
   local done, why = http.serve(listener, files, { log = "common" })
   if not done then fail(why) end
   print("stopped")

@@ -240,12 +240,16 @@ local function redirect_to_folder(req, res, segments)
   return res:redirect(target .. (query ~= "" and "?" .. query or ""), 308)
 end
 
--- `ready`, whether files may keep their answer ready for the target, is for handlers of
--- ours alone: a function may answer differently each time.
+-- `ready`, whether an answer may be kept ready for its target, is for handlers of ours
+-- alone: any other may answer differently each time.
+local function is_ready(handler)
+  local meta = getmetatable(handler)
+  return type(meta) == "table" and meta.ready == true
+end
+
 local function call(route, req, res, ready)
-  local handler = route.handler
-  if type(handler) == "table" then return handler(req, res, ready) end
-  return handler(req, res)
+  if ready and is_ready(route.handler) then return route.handler(req, res, true) end
+  return route.handler(req, res)
 end
 
 local function slow(router, req, res, path, ready)
@@ -270,7 +274,7 @@ local function all_methods(router)
   return allowed
 end
 
-local Router = {}
+local Router = { ready = true }
 Router.__name = "net.http.router"
 
 function Router:__call(req, res, ready)

@@ -187,13 +187,14 @@ end
 
 Server.__close = Server.close
 
----How many connections are open, how many requests have come, and how many were refused
----before a handler saw them.
+---How many connections are open, how many requests have come, how many of them were given
+---a ready answer, and how many were refused before a handler saw them.
 function Server:counts()
-  local open, requests, refused = self.shared:counts()
+  local open, requests, refused, ready = self.shared:counts()
   return {
     connections = open,
     dropped = self.dropped, -- lines that the log could not take
+    ready = ready, -- of the requests: those that a ready answer was enough for
     refused = refused,
     requests = requests,
   }
@@ -246,8 +247,9 @@ function M.server(where, handler, options)
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
-  -- Files that a handler of ours serves may be kept as ready answers, which no script sees.
-  local ready = type(handler) == "table" and not options.log or nil
+  -- A log has to see each request; ready answers are given without one.
+  local meta = not options.log and getmetatable(handler)
+  local ready = type(meta) == "table" and meta.ready or nil
   if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
