@@ -5,8 +5,8 @@ local core = require "net.core"
 local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
-  "at_end", "condition", "drain", "flush", "folder", "is_address", "is_socket", "join_set", "method",
-  "resolve", "running", "stdin", "strict",
+  "at_end", "condition", "drain", "flush", "folder", "is_address", "is_socket", "join_set",
+  "method", "resolve", "running", "stdin", "strict", "terminal",
 } do
   net[internal] = nil
 end
