@@ -1,9 +1,11 @@
--- Requests: what a script asks for, checked and made into bytes; redirects.
+-- Requests: what a script asks for, checked, and made into what is sent.
 
 local runtime = require "net.core"
 local core = require "net.http.core"
 local answers = require "net.http.answer"
 local exchange = require "net.http.exchange"
+local redirect = require "net.http.redirect"
+local targets = require "net.http.target"
 
 local M = {}
 
@@ -111,29 +113,6 @@ end
 
 -- --- requests --------------------------------------------------------------------------
 
--- What stands for the server in the field Host; without the port that is meant anyway.
-local function host_field(url)
-  local host = url.host:find(":", 1, true) and "[" .. url.host .. "]" or url.host
-  return url.port == 80 and host or host .. ":" .. url.port
-end
-
-local function invalid(text, url)
-  local _, err, code = core.invalid("request", text)
-  err.url = url
-  return nil, err, code
-end
-
--- The URL in its parts, or nil, err, code.
-local function parse(text)
-  local url, why = core.url(text)
-  if not url then return invalid(("the URL '%s': %s"):format(core.escape(text), why), text) end
-  if url.https then
-    return invalid(text .. ": https needs TLS, which soquete does not have yet", text)
-  end
-  url.key = url.host:lower() .. " " .. url.port
-  return url
-end
-
 local function with_query(url, query)
   if not query then return url end
   local before, fragment = url:match("^([^#]*)(.*)$")
@@ -147,7 +126,7 @@ local function request_of(state, url)
   local headers = {
     ["accept"] = "*/*",
     ["content-type"] = state.type,
-    ["host"] = host_field(url),
+    ["host"] = url.field,
     ["user-agent"] = "soquete/" .. core.version,
   }
   for name, value in pairs(state.headers) do headers[name] = value end
@@ -163,82 +142,26 @@ local function request_of(state, url)
   }
 end
 
--- --- redirects (RFC 9110 section 15.4; the Fetch standard, "HTTP-redirect fetch") -------
-
-local redirecting = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
-
-local function becomes_get(status, method)
-  if status == 303 then return method ~= "GET" and method ~= "HEAD" end
-  return status <= 302 and method == "POST"
-end
-
-local of_body = {
-  "content-encoding", "content-language", "content-length", "content-location", "content-type",
-}
-
--- What was meant for one server is not told another.
-local of_origin = { "authorization", "cookie", "host", "proxy-authorization" }
-
-local function remove(headers, names)
-  for _, name in ipairs(names) do headers[name] = nil end
-end
-
--- Browsers encode what a Location should not hold.
-local function location_of(text, head)
-  local location = head.headers:all("location")[1]
-  if not location then return nil end
-  return core.resolve(text, (location:gsub("[^!-~]", function(byte)
-    return ("%%%02X"):format(byte:byte())
-  end)))
-end
-
--- Changes `state` for the next request. True, or nil, err, code.
-local function follow(state, status, from, to, target)
-  if becomes_get(status, state.method) then
-    state.method, state.body, state.type = "GET", nil, nil
-    remove(state.headers, of_body)
-  elseif type(state.body) == "function" then
-    return invalid(("%d redirects to %s, but a body from a function cannot be sent again")
-      :format(status, target), target)
-  end
-  if from.key ~= to.key then remove(state.headers, of_origin) end
-  return true
-end
-
-local function count_redirect(state, limit, target)
-  state.followed = state.followed + 1
-  if state.followed > limit then
-    return invalid(("more than %d redirects, the last one to %s"):format(limit, target), target)
-  end
-  local place = state.method .. " " .. target
-  if state.seen[place] then return invalid("the redirects go round: " .. target, target) end
-  state.seen[place] = true
-  return true
-end
-
 -- --- the whole call --------------------------------------------------------------------
 
-local function run(state, call, text, limit)
-  local url, err, code = parse(text)
+-- The answer behind all redirects, or nil, err, code.
+local function run(state, call, text)
+  local url, err, code = targets.parse(text)
   if not url then return nil, err, code end
-  state.seen[state.method .. " " .. text] = true
   while true do
     call.key = url.key
-    local head, conn, what = exchange.run(call, request_of(state, url))
+    local head, conn
+    head, conn, code = exchange.run(call, request_of(state, url))
     if not head then
-      if not conn.url then conn.url = text end
-      return nil, conn, what
+      err = conn
+      err.url = err.url or url.text
+      return nil, err, code
     end
-    local target = redirecting[head.status] and limit > 0 and location_of(text, head)
-    if not target then return answers.new(call, head, conn, (text:gsub("#.*", ""))) end
+    local target = redirect.target(state, head, url)
+    if not target then return answers.new(call, head, conn, url.text) end
     answers.drop(call, conn)
-    local to, ok
-    to, err, code = parse(target)
-    if not to then return nil, err, code end
-    ok, err, code = follow(state, head.status, url, to, target)
-    if ok then ok, err, code = count_redirect(state, limit, target) end
-    if not ok then return nil, err, code end
-    text, url = target, to
+    url, err, code = redirect.follow(state, head.status, url, target)
+    if not url then return nil, err, code end
   end
 end
 
@@ -261,6 +184,7 @@ local function start(options)
     body = body,
     followed = 0,
     headers = headers,
+    limit = redirect_limit(options.redirects),
     method = options.method or (body and "POST" or "GET"),
     seen = {},
     type = kind,
@@ -274,8 +198,7 @@ local function start(options)
     on_progress = options.on_progress,
     silence = seconds(options.silence, not timeout and SILENCE or nil),
   }
-  local answer, err, code =
-    run(state, call, with_query(options.url, options.query), redirect_limit(options.redirects))
+  local answer, err, code = run(state, call, with_query(options.url, options.query))
   if not answer or not options.to or not answer.ok then return answer, err, code end
   local _ <close> = answer
   local ok
