@@ -31,7 +31,8 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
+         curl wget apache2-utils wrk strace
 LINT  := clang-format-14 lua-check cppcheck
 PEERS := default-jdk-headless
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \

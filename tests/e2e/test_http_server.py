@@ -140,6 +140,27 @@ class Server(Case):
         self.assertEnds(result, 0, "hello wget")
         self.assertEnds(self.run_program("wget", "-q", "-O", "-", f"{url}/none"), 8)
 
+    # --- clients that count ---
+
+    def test_answers_ab(self):
+        """It speaks HTTP/1.0, and asks for the connection to be kept."""
+        self.need("ab")
+        url = self.start_site()
+        result = self.run_program("ab", "-q", "-k", "-n", 2000, "-c", 20, f"{url}/")
+        self.assertEnds(result, 0, "Failed requests:        0")
+        self.assertRegex(result.out, "Complete requests: +2000\n")
+        self.assertRegex(result.out, "Keep-Alive requests: +2000\n")
+        result = self.run_program("ab", "-q", "-n", 500, "-c", 20, f"{url}/stream")
+        self.assertEnds(result, 0, "Failed requests:        0")
+
+    def test_answers_wrk(self):
+        self.need("wrk")
+        url = self.start_site()
+        result = self.run_program("wrk", "-t", 1, "-c", 20, "-d", 1, "--latency", f"{url}/")
+        self.assertEnds(result, 0, "requests in")
+        self.assertNotIn("Socket errors", result.out)
+        self.assertNotIn("Non-2xx", result.out)
+
     # --- python3 ---
 
     def test_answers_pythons_client(self):
