@@ -107,6 +107,8 @@ static int next_k(lua_State *L, int status, lua_KContext context);
 
 static int await(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
+  if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
+    return head_failed(L, c, STATUS_CLOSED, 0);
   if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
@@ -145,10 +147,7 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
   struct socket *s = c->sock;
   for (;;) {
     if (s->h < 0) return head_failed(L, c, STATUS_CLOSED, 0);
-    size_t held = buf_len(&s->stream.in);
-    if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE && held == 0)
-      return head_failed(L, c, STATUS_CLOSED, 0);
-    if (held > 0) {
+    if (buf_len(&s->stream.in) > 0) {
       int results, r = take_head(L, c, &results);
       if (r > 0) return results;
       if (r < 0) return head_failed(L, c, r, 0);

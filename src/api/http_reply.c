@@ -38,6 +38,8 @@ static struct http_conn *live(lua_State *L, const char *op) {
   enum http_phase phase = r->conn->phase;
   if (r->serial != r->conn->serial || phase == HTTP_IDLE || phase == HTTP_HEAD)
     luaL_error(L, "%s: this request is over", op);
+  struct socket *s = r->conn->sock;
+  if (s->h >= 0) interrupt_check(L, s->sched, op, s);
   return r->conn;
 }
 

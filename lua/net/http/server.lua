@@ -89,27 +89,26 @@ local function converse(server, conn)
   end
 end
 
--- Counted out however it ends.
-local function counted(server, conn)
+-- However a task ends, its connection is closed and it is counted out.
+local function counted(server, conn, name)
   return setmetatable({}, {
     __close = function()
       conn:close()
       server.tasks[conn] = nil
-      server.count = server.count - 1
+      server[name] = server[name] - 1
       if server.count == 0 then server.empty:wake() end
     end,
   })
 end
 
 local function serve_connection(server, conn)
-  local _ <close> = counted(server, conn)
+  local _ <close> = counted(server, conn, "count")
   converse(server, conn)
 end
 
 local function turn_away(server, conn)
-  local _ <close> = conn
+  local _ <close> = counted(server, conn, "refusals")
   refuse(server, conn, 503)
-  server.refusals = server.refusals - 1
 end
 
 -- --- the server ------------------------------------------------------------------------
