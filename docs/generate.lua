@@ -328,8 +328,8 @@ end
 -- --- the index -----------------------------------------------------------------------
 
 local pages = {
-  "net", "socket", "address", "error", "task", "channel", "options", "http", "http_request",
-  "http_response", "globals",
+  "net", "socket", "view", "file", "address", "error", "task", "channel", "options", "http",
+  "http_request", "http_response", "globals",
 }
 
 local function index(titles, names)

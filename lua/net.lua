@@ -5,8 +5,8 @@ local core = require "net.core"
 local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
-  "condition", "drain", "flush", "is_address", "is_socket", "join_set", "resolve", "running",
-  "stdin", "strict",
+  "condition", "drain", "flush", "folder", "is_address", "is_socket", "join_set", "method",
+  "resolve", "running", "stdin", "strict",
 } do
   net[internal] = nil
 end

@@ -44,11 +44,11 @@ function io.lines(path, ...) end
 ---```lua
 ---print(io.input() == io.stdin)  --> true
 ---```
----@param file? string|file* a path or a file
----@return file* input
+---@param file? string|file*|net.view a path, a file, or a view of a socket
+---@return file*|net.view input
 function io.input(file) end
 
----Tells whether a value is a file: `io.stdin` counts as one.
+---Tells whether a value is a file: `io.stdin` and the views of sockets count as one.
 ---
 ---```lua
 ---print(io.type(io.stdin), io.type(1))  --> file	nil
@@ -57,60 +57,7 @@ function io.input(file) end
 ---@return string? kind `"file"`, `"closed file"`, or nil
 function io.type(value) end
 
----As `io.read`.
----
----```lua
----print(io.stdin:read("a") == "")  --> true
----```
----@param ... string|integer formats
----@return string|number|nil ... one value a format
-function io.stdin:read(...) end
-
----As `io.lines()`.
----
----```lua
----for line in io.stdin:lines("L") do io.write(line) end
----```
----@param ... string|integer formats
----@return fun():string? next
-function io.stdin:lines(...) end
-
----Ends reading. The descriptor itself stays open, because others share it.
----
----```lua
----io.stdin:close()
----print(select(3, io.read()))  --> closed
----```
----@return boolean ok
-function io.stdin:close() end
-
----Does nothing: there is nothing to buffer.
----
----```lua
----print(io.stdin:setvbuf("no"))  --> true
----```
----@return boolean ok
-function io.stdin:setvbuf() end
-
----Fails: standard input has no position.
----
----```lua
----print(io.stdin:seek("set"))  --> nil	standard input cannot seek	29
----```
----@return nil
----@return string message
----@return integer errno
-function io.stdin:seek() end
-
----Fails: standard input is for reading.
----
----```lua
----print(io.stdin:write("x"))  --> nil	standard input cannot be written	9
----```
----@return nil
----@return string message
----@return integer errno
-function io.stdin:write() end
+-- `io.stdin` is [a view](view.md): it has the methods of Lua's files. It cannot be written.
 
 -- ## Text
 

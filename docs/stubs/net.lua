@@ -276,6 +276,40 @@ function net.getaddrinfo(name, service, want) end
 ---@return net.code? code
 function net.getnameinfo(host, port) end
 
+-- ## Files
+
+---Opens a regular file beneath a folder, for reading. Nothing leads out of the folder: not
+---`..`, not an absolute path, not a link anywhere in the path (links that stay inside are
+---followed). The kernel itself confines the path while it opens it; nothing is looked at
+---before, so nothing can be exchanged in between. A FIFO, a device or a socket is refused
+---without waiting.
+---
+---Opening and reading files blocks the whole program while the disk answers ([files](file.md)).
+---
+---Codes: `ENOENT`, `EACCES`, `ENAMETOOLONG`, `ELOOP`; `EXDEV`: the path leads out; `EISDIR`: it
+---is a folder; `irregular`: FIFO, device, socket; `EINVAL`: the path has a zero byte; `ENOSYS`:
+---this kernel (before Linux 5.6) or a sandbox has no openat2(2).
+---
+---Raises: no strings.
+---
+---Source: openat2(2), `RESOLVE_BENEATH`, `RESOLVE_NO_MAGICLINKS`.
+---
+---```lua
+---local net = require "net"
+---print(select(3, net.open("/etc", "../proc/version")))  --> EXDEV
+---print(select(3, net.open("/", "dev/null")))  --> irregular
+---local file <close>, size, mtime = assert(net.open("/etc", "passwd"))
+---print(#file:read("a") == size, mtime < os.time())  --> true	true
+---```
+---@param root string the folder
+---@param path string the file, from there
+---@return net.file? file
+---@return integer size its bytes
+---@return number mtime when it was changed last, in seconds since 1970
+---@return net.error? err
+---@return net.code? code
+function net.open(root, path) end
+
 -- ## Tasks and time
 
 ---Makes a task that runs the function. It never switches: the new task runs later in the

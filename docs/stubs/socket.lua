@@ -266,6 +266,58 @@ function socket:send_some(data) end
 ---@return net.code? code
 function socket:sendto(data, host, port) end
 
+---Sends bytes of a file, which never become a string: sendfile(2) moves them inside the
+---kernel. They follow what was sent before; other senders wait for their turn. From
+---`offset` to the end that the file had when it was opened, unless told. The file's own
+---position does not move.
+---
+---All of it or a failure, whose `err.sent` counts what had gone. A file that has become
+---shorter gives the code `truncated`; one that has grown sends no more than was promised.
+---While one call may take long, the other tasks run; but a slow disk stops them
+---([files](file.md)).
+---
+---Codes: `truncated`, `timeout`, `closed` (the socket, or the file), `EPIPE`, `ECONNRESET`,
+---`EIO`.
+---
+---Raises: no [file](file.md); a negative offset or count; a datagram socket, a stream that is
+---not connected.
+---
+---Source: sendfile(2).
+---
+---```lua
+---local net = require "net"
+---local a, b = net.socketpair()
+---local file <close> = assert(net.open("/proc/self", "comm"))
+---a:send("name: ")
+---print(a:sendfile(file, 0, 4), a:sendfile(file, 4, 4))  --> 4	4
+---a:close()
+---print(b:read("a"))  --> name: soquete
+---b:close()
+---```
+---@param file net.file what `net.open` gave
+---@param offset? integer the first byte; 0 unless told
+---@param count? integer how many; up to the end unless told
+---@return integer? bytes `count`
+---@return net.error? err
+---@return net.code? code
+function socket:sendfile(file, offset, count) end
+
+---Gives a view of the stream: [the methods of Lua's files](view.md) over the socket's own
+---buffer. Closing the view leaves the socket open.
+---
+---Raises: not called with a colon.
+---
+---```lua
+---local net = require "net"
+---local a, b = net.socketpair()
+---a:makefile():write("pi ", 3.14, "\n")
+---print(b:makefile():read(2, "n"))  --> pi	3.14
+---a:close()
+---b:close()
+---```
+---@return net.view view
+function socket:makefile() end
+
 -- ## Flags
 --
 -- `send(data, flags)`, `recv(n, flags)` and `recvfrom(n, flags)` take flags as integers:
@@ -356,7 +408,8 @@ function socket:recv(n, flags) end
 
 ---Reads as Lua reads files. `"l"` gives a line without its end (LF or CRLF), `"L"` with
 ---it, `"a"` everything up to the end of the stream (`""` when there is nothing), a number
----so many bytes or, at the end, what is left.
+---so many bytes or, at the end, what is left. `"n"` gives a number as Lua writes them, after
+---white space; where something else stands it gives nil, and has taken what it looked at.
 ---
 ---Codes: `eof`, `oversized`, `timeout`, `closed`, `ECONNRESET`.
 ---
@@ -375,9 +428,9 @@ function socket:recv(n, flags) end
 ---print(conn:read(5))    --> three
 ---print(conn:read("a"))  -->  and more
 ---```
----@param format? string|integer `"l"` (the default), `"L"`, `"a"`, or bytes
+---@param format? string|integer `"l"` (the default), `"L"`, `"n"`, `"a"`, or bytes
 ---@param limits? {max?:integer} bytes at most: of a line 1 MiB, of `"a"` 64 MiB unless told
----@return string? data
+---@return string|number? data
 ---@return net.error? err
 ---@return net.code? code
 function socket:read(format, limits) end

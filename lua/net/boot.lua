@@ -1,4 +1,5 @@
--- What every state begins with: a require and a dofile that can wait, then standard input.
+-- What every state begins with: a require and a dofile that can wait, then standard input
+-- and sockets that look like files.
 
 local core = ...
 
@@ -129,4 +130,5 @@ os.execute = preceded(core.flush, os.execute)
 io.popen = preceded(core.flush, io.popen)
 os.exit = preceded(core.drain, os.exit)
 
+core.method("makefile", require("net.makefile").makefile)
 require "net.stdin"

@@ -10,6 +10,7 @@
 #include "api/condition.h"
 #include "api/coro.h"
 #include "api/error.h"
+#include "api/file_class.h"
 #include "api/join_set.h"
 #include "api/lookup.h"
 #include "api/names.h"
@@ -30,6 +31,7 @@ void core_open(lua_State *L) {
   join_set_open(L);
   poll_open(L);
   socket_open(L);
+  file_class_open(L);
   task_class_open(L);
   report_open(L, sched_get(L));
   protect_open(L);
@@ -70,6 +72,15 @@ static int is_socket(lua_State *L) {
   return 1;
 }
 
+/* core.method(name, fn): a method of sockets that is written in Lua                      */
+static int method(lua_State *L) {
+  luaL_getmetatable(L, "net.socket");
+  lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* core.strict(table) -> table, which raises for names that it does not have              */
 static int strict(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -103,6 +114,7 @@ static const luaL_Reg functions[] = {
     {"flush",      flush     },
     {"is_address", is_address},
     {"is_socket",  is_socket },
+    {"method",     method    },
     {"strict",     strict    },
     {NULL,         NULL      },
 };
@@ -116,6 +128,7 @@ int luaopen_net_core(lua_State *L) {
   on_signal_functions(L);
   poll_functions(L);
   socket_functions(L);
+  file_class_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
     lua_pushinteger(L, constants[i].value);

@@ -295,6 +295,7 @@ void socket_open(lua_State *L) {
   socket_read_methods(L);
   socket_recvmsg_methods(L);
   socket_send_methods(L);
+  socket_sendfile_methods(L);
   socket_sendmsg_methods(L);
   names_strict(L, "a socket");
   lua_setfield(L, -2, "__index");

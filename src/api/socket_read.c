@@ -7,6 +7,7 @@
 
 #include "api/args.h"
 #include "api/socket.h"
+#include "base/numeral.h"
 #include "base/status.h"
 
 /* Slots: 1 the socket, 2 the delimiter (read_until) or the size, 3 the flags (recv). */
@@ -65,6 +66,29 @@ static int take_until(lua_State *L, struct socket *s) {
   return push_bytes(L, s, (size_t)at, len);
 }
 
+/* A number, after white space, once its end has come; nil where none stands: what was
+ * looked at is gone then too, as from Lua's files. */
+static int push_number(lua_State *L, struct socket *s, bool at_end) {
+  static const char blanks[] = " \t\n\v\f\r";
+  size_t held = buf_len(&s->stream.in), skip = 0;
+  const char *bytes = held ? buf_bytes(&s->stream.in) : "";
+  while (skip < held && bytes[skip] && strchr(blanks, bytes[skip])) skip++;
+  size_t n = numeral_length(bytes + skip, held - skip);
+  if (!at_end && skip + n == held && n < NUMERAL_MAX_BYTES) {
+    if (skip) stream_take(&s->stream, skip);
+    return 0;
+  }
+  char text[NUMERAL_MAX_BYTES + 1] = "";
+  memcpy(text, bytes + skip, n);
+  stream_take(&s->stream, skip + n);
+  if (lua_stringtonumber(L, text) == 0) lua_pushnil(L);
+  return 1;
+}
+
+static int take_number(lua_State *L, struct socket *s) {
+  return push_number(L, s, false);
+}
+
 /* Everything, which is there only at the end of the stream. */
 static int take_all(lua_State *L, struct socket *s) {
   (void)L;
@@ -90,7 +114,10 @@ static int read_end(lua_State *L, struct socket *s) {
   bool all = s->want.take == take_all;
   if (s->want.rest_at_end && (held > 0 || all)) {
     if (s->sched->current) gate_leave(s->sched->current);
-    push_bytes(L, s, held, 0);
+    if (s->want.take == take_number)
+      push_number(L, s, true);
+    else
+      push_bytes(L, s, held, 0);
     return task_step(L, s->sched, 1, held);
   }
   if (!s->want.iterates) return read_failed(L, s, STATUS_EOF);
@@ -239,19 +266,21 @@ static struct want read_format(lua_State *L, int idx) {
   if (*format == '*') format++; /* Lua 5.1 wrote them so */
   if (strcmp(format, "l") == 0 || strcmp(format, "L") == 0)
     return read_line(L, *format == 'L', idx + 1);
+  if (strcmp(format, "n") == 0)
+    return (struct want){.op = "read", .take = take_number, .rest_at_end = true};
   if (strcmp(format, "a") == 0)
     return (struct want){.op = "read",
                          .take = take_all,
                          .max = limit(L, idx + 1, ALL_MAX_BYTES),
                          .rest_at_end = true};
-  luaL_argerror(
-      L, idx,
-      lua_pushfstring(L, "'%s' is none of \"l\", \"L\", \"a\" or a number", format));
+  luaL_argerror(L, idx,
+                lua_pushfstring(
+                    L, "'%s' is none of \"l\", \"L\", \"n\", \"a\" or a number", format));
   return (struct want){0};
 }
 
 /* sock:read([format [, {max=bytes}]]) -> string | nil, err, code. "l" (a line, the
- * default), "L" (with its end), "a" (all), or a number of bytes.                     [y] */
+ * default), "L" (with its end), "n" (a number), "a" (all), or a number of bytes.     [y] */
 static int read_method(lua_State *L) {
   struct want want = read_format(L, 2);
   lua_settop(L, SLOT_SOCKET);

@@ -266,11 +266,21 @@ int task_queue(lua_State *L, struct sched *s, struct gate *gate,
   return task_wait_in(L, s, &gate->queue, w, k);
 }
 
-int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, op);
-  interrupt_check(L, s, op, NULL);
+int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
+               lua_KFunction k) {
+  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  interrupt_check(L, s, w->op, w->on);
+  luaL_checkstack(L, 1, NULL);
   loop_later(&s->loop, &s->current->waiter);
-  return park(L, s->current, op, NULL, 0, k);
+  return park(L, s->current, w->op, w->on, w->deadline_ns, k);
+}
+
+bool task_spent(lua_State *L, struct sched *s, size_t bytes) {
+  struct task *t = s->current;
+  if (!t) return false;
+  t->bytes += bytes;
+  if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return false;
+  return can_wait(L, s);
 }
 
 static int step_k(lua_State *L, int status, lua_KContext results) {
@@ -280,14 +290,10 @@ static int step_k(lua_State *L, int status, lua_KContext results) {
 }
 
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
-  struct task *t = s->current;
-  if (!t) return results;
-  t->bytes += bytes;
-  if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return results;
-  if (!can_wait(L, s)) return results;
+  if (!task_spent(L, s, bytes)) return results;
   luaL_checkstack(L, 1, NULL);
-  loop_later(&s->loop, &t->waiter);
-  return park(L, t, "yield", NULL, results, step_k);
+  loop_later(&s->loop, &s->current->waiter);
+  return park(L, s->current, "yield", NULL, results, step_k);
 }
 
 /* --- scripts' own coroutines ---------------------------------------------------------- */

@@ -119,8 +119,14 @@ int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
  * waiter. */
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
                  const struct task_wait *w, lua_KFunction k);
-/* Steps aside until the next turn, then calls `k`.                       [-0, +0, v] [y] */
-int task_yield(lua_State *L, struct sched *s, const char *op, lua_KFunction k);
+
+/* Steps aside until the next turn, then calls `k`; of `w` its operation, socket and
+ * deadline count.                                                        [-0, +0, v] [y] */
+int task_yield(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFunction k);
+
+/* Counts a part of an operation and its bytes: true when the task has had its share, and
+ * can step aside here. */
+bool task_spent(lua_State *L, struct sched *s, size_t bytes);
 
 /* True when the deadline of an operation has passed. */
 bool task_late(struct sched *s, int64_t deadline_ns);

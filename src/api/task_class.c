@@ -57,7 +57,8 @@ static int yield_k(lua_State *L, int status, lua_KContext context) {
 
 /* net.yield(): lets every other task and event have its turn                         [y] */
 static int yield(lua_State *L) {
-  return task_yield(L, sched_of(L), "yield", yield_k);
+  struct task_wait w = {"yield", NULL, -1, 0, NET_NEVER, 0};
+  return task_yield(L, sched_of(L), &w, yield_k);
 }
 
 /* net.running() -> the task that runs now                                                */

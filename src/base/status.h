@@ -13,6 +13,8 @@ enum {
   STATUS_CANCELLED,    /* the task was cancelled */
   STATUS_OVERSIZED,    /* more bytes without an end than the limit allows */
   STATUS_INVALID,      /* the bytes are not what the protocol wants */
+  STATUS_IRREGULAR,    /* a FIFO, a device or a socket where a file was asked for */
+  STATUS_TRUNCATED,    /* a file ended before the bytes that were promised of it */
 };
 
 /* The status of a resolver's answer: `eai` is an EAI_ constant (negative in glibc). */

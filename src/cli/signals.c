@@ -8,6 +8,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "net/file.h"
+
 enum { WATCHDOG_MICROSECONDS = 100 * 1000 };
 
 static struct runtime *interrupted;
@@ -28,10 +30,11 @@ static void on_interrupt(int signal) {
   runtime_interrupt(interrupted, signal);
 }
 
-/* Sockets never raise SIGPIPE (MSG_NOSIGNAL). When it is standard output's reader that has
- * gone, the process ends as every filter does. */
+/* A socket's SIGPIPE means nothing: its EPIPE tells. When it is standard output's reader that
+ * has gone, the process ends as every filter does. */
 static void on_pipe(int signal) {
   struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+  if (file_is_sending) return;
   if (poll(&out, 1, 0) == 1 && out.revents & POLLERR) signals_die(signal);
 }
 

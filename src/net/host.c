@@ -113,6 +113,13 @@ int host_poll_all(struct net_event *asked, int n) {
   return 0;
 }
 
+uint32_t host_what_of(uint32_t events) {
+  uint32_t what = 0;
+  if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_RD;
+  if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) what |= NET_WR;
+  return what;
+}
+
 int host_pair(int family, int type, int fds[2]) {
   int r = socketpair(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
   return r < 0 ? -errno : 0;

@@ -33,6 +33,9 @@ void host_refuse(int listener, int *reserve_fd);
 /* poll(2), without sleeping: what it found of each is added to `what`, 16 bits higher. */
 int host_poll_all(struct net_event *asked, int n);
 
+/* NET_RD | NET_WR of what poll(2) or epoll(7) found; their numbers are the same. */
+uint32_t host_what_of(uint32_t events);
+
 /* epoll_wait(2) until a deadline. Only a true sleep needs epoll_pwait2 with its finer clock;
  * a kernel before 5.11, or valgrind, has milliseconds. */
 int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,

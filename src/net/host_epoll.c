@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "net/file.h"
 #include "net/host.h"
 #include "net/host_ahead.h"
 #include "net/host_lookup.h"
@@ -281,6 +282,15 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return settled(self(net), h, host_sendmsg(h, msg, flags));
 }
 
+/* sendfile(2) knows no MSG_DONTWAIT: without O_NONBLOCK it could sleep. */
+static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
+                              size_t n) {
+  struct epoll_net *e = self(net);
+  if (e->slots[h].flags & (PLAIN | BLOCKS)) return -EINVAL;
+  int r = outq_flush(&e->outq, h);
+  return r < 0 ? r : settled(e, h, file_send(h, fd, offset, n));
+}
+
 static int epoll_flush(struct net *net, net_h h) {
   struct epoll_net *e = self(net);
   if (h >= 0) return outq_flush(&e->outq, h);
@@ -321,18 +331,10 @@ static int epoll_lookup(struct net *net, struct net_lookup *q) {
 
 /* --- waiting -------------------------------------------------------------------- */
 
-/* What poll(2) or epoll(7) found; their numbers are the same. */
-static uint32_t what_of(uint32_t events) {
-  uint32_t what = 0;
-  if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_RD;
-  if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) what |= NET_WR;
-  return what;
-}
-
 /* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
 static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
   if (e->slots[h].chunk) events |= EPOLLIN;
-  uint32_t what = what_of(events) & asked, rest;
+  uint32_t what = host_what_of(events) & asked, rest;
   if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
     what &= ~(uint32_t)NET_WR; /* the kernel takes the remainder first */
   if (what & NET_RD)
@@ -364,7 +366,7 @@ static int epoll_ready(struct net *net, struct net_event *asked, int n) {
  * an owner waits for. */
 static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
-  uint32_t what = what_of(events);
+  uint32_t what = host_what_of(events);
   if (slot->flags & PLAIN) { /* both have to be armed anew */
     slot->flags &= (uint16_t) ~(WANTS_IN | WANTS_OUT);
     return NET_RD | NET_WR;
@@ -383,9 +385,8 @@ static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
 static int take_in(struct epoll_net *e, int found, struct net_event *events) {
   int count = 0;
   for (int i = 0; i < found; i++) {
-    uint64_t tag = e->found[i].data.u64;
+    uint64_t tag = e->found[i].data.u64, drained;
     if (tag == UINT64_MAX) {
-      uint64_t drained;
       if (read(e->wake_fd, &drained, sizeof drained) < 0) continue;
       continue;
     }
@@ -422,7 +423,6 @@ static void epoll_wake(struct net *net) {
   uint64_t one = 1;
   int saved = errno; /* a signal handler may be the caller */
   if (write(self(net)->wake_fd, &one, sizeof one) < 0) errno = saved;
-  errno = saved;
 }
 
 static void epoll_free(struct net *net) {
@@ -456,6 +456,7 @@ static const struct net_ops epoll_ops = {
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .sendfile = epoll_sendfile,
     .ready = epoll_ready,
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "net/file.h"
+
 /* Tells the observer, if there is one, and hands the result through. */
 static int64_t observed(struct net *net, const char *op, net_h h, int64_t result,
                         const struct addr *addr, const void *data) {
@@ -128,6 +130,20 @@ ssize_t net_sendmsg(struct net *net, net_h h, const struct msghdr *msg, int flag
   if (__builtin_expect(net->observer == NULL, 1)) return r;
   struct addr copy;
   return observed(net, "sendmsg", h, r, addr_of(msg, &copy), msg->msg_iov->iov_base);
+}
+
+/* Through memory, as any send. */
+static ssize_t send_copy(struct net *net, net_h h, int fd, int64_t offset, size_t n) {
+  enum { COPY_BYTES = 64 * 1024 };
+  char bytes[COPY_BYTES];
+  ssize_t r = file_read(fd, bytes, n < COPY_BYTES ? n : COPY_BYTES, offset);
+  return r <= 0 ? r : net->ops->send(net, h, bytes, (size_t)r);
+}
+
+ssize_t net_sendfile(struct net *net, net_h h, int fd, int64_t offset, size_t n) {
+  ssize_t r = net->ops->sendfile(net, h, fd, offset, n);
+  if (r == -EINVAL) r = send_copy(net, h, fd, offset, n);
+  return observed(net, "sendfile", h, r, NULL, NULL);
 }
 
 int net_ready(struct net *net, struct net_event *asked, int n) {

@@ -74,6 +74,10 @@ struct net_ops {
   ssize_t (*send)(struct net *, net_h, const void *, size_t);
   ssize_t (*recvmsg)(struct net *, net_h, struct msghdr *, int flags);
   ssize_t (*sendmsg)(struct net *, net_h, const struct msghdr *, int flags);
+  /* Bytes `offset` to `offset + n` of an open file, after what is queued, without copying
+   * them. > 0: taken, maybe fewer; 0: the file ends at `offset`; -EINVAL: not from this
+   * file or to this handle, copy them. */
+  ssize_t (*sendfile)(struct net *, net_h, int fd, int64_t offset, size_t n);
   /* Which of `n` handles can be read or written now, for those who wait for several:
    * leaves in `what` of each what of it is ready; the rest has armed its wake as -EAGAIN
    * does. How many have something. */
@@ -137,6 +141,9 @@ ssize_t net_sendto(struct net *, net_h, const void *, size_t, const struct addr 
 /* One message with everything that recvmsg(2) and sendmsg(2) know. */
 ssize_t net_recvmsg(struct net *, net_h, struct msghdr *, int flags);
 ssize_t net_sendmsg(struct net *, net_h, const struct msghdr *, int flags);
+/* Bytes of a file: > 0, 0: the file ends at `offset`, or a status; copied through memory
+ * where the backend has no better way. Reading the file may sleep (net/file.h). */
+ssize_t net_sendfile(struct net *, net_h, int fd, int64_t offset, size_t n);
 int net_ready(struct net *, struct net_event *asked, int n);
 /* Hands queued sends of a handle, or of all (-1), to the kernel: see net_ops.flush. */
 int net_flush(struct net *, net_h);

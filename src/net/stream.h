@@ -33,6 +33,11 @@ ssize_t stream_send(struct stream *st, struct net *net, net_h h, const char *byt
 ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char *bytes,
                         size_t n);
 
+/* Sends bytes of a file once: > 0, 0: the file ends at `offset`, -EAGAIN, or a status,
+ * which stays unless it concerns the file. */
+ssize_t stream_sendfile(struct stream *st, struct net *net, net_h h, int fd,
+                        int64_t offset, size_t n);
+
 /* This side has ended its sending: every later send is told so (EPIPE). */
 void stream_end(struct stream *st);
 

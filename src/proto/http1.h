@@ -101,35 +101,38 @@ struct http1_field {
   enum http1_field_id id;
 };
 
-enum http1_method { /* case counts (RFC 9110 section 9.1) */
-                    HTTP1_METHOD_OTHER,
-                    HTTP1_GET,
-                    HTTP1_HEAD,
-                    HTTP1_POST,
-                    HTTP1_PUT,
-                    HTTP1_DELETE,
-                    HTTP1_CONNECT,
-                    HTTP1_OPTIONS,
-                    HTTP1_TRACE,
-                    HTTP1_PATCH,
-                    HTTP1_METHODS
+/* Case counts (RFC 9110 section 9.1). */
+enum http1_method {
+  HTTP1_METHOD_OTHER,
+  HTTP1_GET,
+  HTTP1_HEAD,
+  HTTP1_POST,
+  HTTP1_PUT,
+  HTTP1_DELETE,
+  HTTP1_CONNECT,
+  HTTP1_OPTIONS,
+  HTTP1_TRACE,
+  HTTP1_PATCH,
+  HTTP1_METHODS
 };
 
 /* The method's text ended by NUL; NULL for HTTP1_METHOD_OTHER. */
 const char *http1_method_name(enum http1_method method);
 
-enum http1_form {                  /* RFC 9112 section 3.2 */
-                  HTTP1_ORIGIN,    /* /path?query */
-                  HTTP1_ABSOLUTE,  /* http://host/path?query */
-                  HTTP1_AUTHORITY, /* host:port, with CONNECT only */
-                  HTTP1_ASTERISK,  /* *, with OPTIONS only */
+/* The forms of a target (RFC 9112 section 3.2). */
+enum http1_form {
+  HTTP1_ORIGIN,    /* /path?query */
+  HTTP1_ABSOLUTE,  /* http://host/path?query */
+  HTTP1_AUTHORITY, /* host:port, with CONNECT only */
+  HTTP1_ASTERISK,  /* *, with OPTIONS only */
 };
 
-enum http1_body { /* RFC 9112 section 6.3 */
-                  HTTP1_BODY_NONE,
-                  HTTP1_BODY_LENGTH, /* `content_length` bytes; may be 0 */
-                  HTTP1_BODY_CHUNKED,
-                  HTTP1_BODY_CLOSE, /* responses: until the peer ends the connection */
+/* Where the body ends (RFC 9112 section 6.3). */
+enum http1_body {
+  HTTP1_BODY_NONE,
+  HTTP1_BODY_LENGTH, /* `content_length` bytes; may be 0 */
+  HTTP1_BODY_CHUNKED,
+  HTTP1_BODY_CLOSE, /* responses: until the peer ends the connection */
 };
 
 /* All slices count from the head's first byte. Results are set when a function returns

@@ -6,15 +6,16 @@
 
 #include "proto/http1.h"
 
-enum {                       /* bits of `known` */
-       KNOWN_START = 1 << 0, /* the first line is through */
-       KNOWN_HOST = 1 << 1,
-       KNOWN_LENGTH = 1 << 2,
-       KNOWN_CODING = 1 << 3,
-       KNOWN_CLOSE = 1 << 4,   /* options of Connection: close, */
-       KNOWN_KEEP = 1 << 5,    /* keep-alive, */
-       KNOWN_SWITCH = 1 << 6,  /* upgrade */
-       KNOWN_UPGRADE = 1 << 7, /* the field Upgrade */
+/* The bits of `known`. */
+enum {
+  KNOWN_START = 1 << 0, /* the first line is through */
+  KNOWN_HOST = 1 << 1,
+  KNOWN_LENGTH = 1 << 2,
+  KNOWN_CODING = 1 << 3,
+  KNOWN_CLOSE = 1 << 4,   /* options of Connection: close, */
+  KNOWN_KEEP = 1 << 5,    /* keep-alive, */
+  KNOWN_SWITCH = 1 << 6,  /* upgrade */
+  KNOWN_UPGRADE = 1 << 7, /* the field Upgrade */
 };
 
 static inline int http1_bad(struct http1_head *h, uint32_t at, enum http1_rule rule) {

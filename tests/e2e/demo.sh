@@ -8,8 +8,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-SOQUETE=${SOQUETE:-build/soquete}
-SCRIPTS=${SCRIPTS:-scripts}
+SOQUETE=$(realpath "${SOQUETE:-build/soquete}")
+SCRIPTS=$(realpath "${SCRIPTS:-scripts}")
 PROMPT="Input lowercase sentence: "
 PATIENCE=20 # seconds for any one step; all of them together take about one
 servers=()
@@ -45,11 +45,13 @@ say() {
   while IFS= read -r line; do printf '%8s | %s\n' "$1" "$line"; done <<<"$2"
 }
 
-# serve SCRIPT: starts a server on a port of the kernel's choice; sets $port.
+# serve SCRIPT [FOLDER]: starts a server, in that folder, on a port of the kernel's choice;
+# sets $port.
 serve() {
   local line
   printf '\n    $ soquete %s 0 127.0.0.1\n' "$1"
-  exec {from_server}< <(exec "$SOQUETE" "$SCRIPTS/$1" 0 127.0.0.1 </dev/null 2>&1)
+  exec {from_server}< <(cd "${2:-.}" &&
+    exec "$SOQUETE" "$SCRIPTS/$1" 0 127.0.0.1 </dev/null 2>&1)
   servers+=("$!")
   read -r -t "$PATIENCE" -u "$from_server" line || fail "$1 did not say where it listens"
   say server "$line"
@@ -132,6 +134,41 @@ scene_tcp_concurrent() {
   read -r -t "$PATIENCE" -u "$from_first" said && fail "the first client also said: $said"
 }
 
+# fetch PATH: asks the server for it as a browser does; sets $output.
+fetch() {
+  local web
+  printf '\n    GET %s HTTP/1.0\n' "$1"
+  exec {web}<>"/dev/tcp/127.0.0.1/$port" || fail "nobody listens on port $port"
+  printf 'GET %s HTTP/1.0\r\n\r\n' "$1" >&"$web"
+  output=$(timeout "$PATIENCE" tr -d '\r' <&"$web") || fail "no answer to GET $1"
+  exec {web}>&-
+  say client "$output"
+}
+
+scene_web() {
+  headline "Web: the files of a folder, and nothing else"
+  mkdir "$work/site"
+  printf '<h1>Olá, ação!</h1>\n' >"$work/site/index.html"
+  printf 'not to be seen\n' >"$work/secret"
+  serve 03-web-server.lua "$work/site"
+  fetch /index.html
+  expect "HTTP/1.0 200 OK" "Content-Type: text/html" "Content-Length: 23" "" \
+    "<h1>Olá, ação!</h1>"
+  fetch /../secret
+  expect "HTTP/1.0 404 Not Found"
+}
+
+scene_web_concurrent() {
+  local silent
+  headline "Web with one task a client: nobody waits for a silent one"
+  serve 03-web-server-concurrent.lua "$work/site"
+  printf '\n    (a client connects, and says nothing)\n'
+  exec {silent}<>"/dev/tcp/127.0.0.1/$port" || fail "nobody listens on port $port"
+  fetch /index.html
+  expect "HTTP/1.0 200 OK" "<h1>Olá, ação!</h1>"
+  exec {silent}>&-
+}
+
 scene_hosts() {
   headline "Names and addresses"
   printf '\n    $ soquete 05-hosts.lua localhost\n'
@@ -151,6 +188,8 @@ scene_lines() {
 scene_udp
 scene_tcp
 scene_tcp_concurrent
+scene_web
+scene_web_concurrent
 scene_hosts
 scene_lines
 stop_servers

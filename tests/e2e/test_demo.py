@@ -31,20 +31,21 @@ class Demo(Case):
         result = self.demo()
         self.assertEnds(result, 0, out="Every reply was right.\n")
         self.assertLess(time.monotonic() - begin, 20)  # 5 s where nothing else runs
-        for text in ("From Server: AÇÃO", "FIRST, AÇÃO", "TRÊS, COM AÇÃO", "localhost"):
+        for text in ("<h1>Olá, ação!</h1>", "404 Not Found", "From Server: AÇÃO", "FIRST, AÇÃO", "TRÊS, COM AÇÃO", "localhost"):
             self.assertIn(text, result.out)
         for name in os.listdir(SCRIPTS):
             self.assertIn(f"soquete {name} ", result.out)
 
     def test_fails_when_a_server_answers_wrongly(self):
-        for script, right in (
-            ("01-udp-server.lua", "upper .. rest"),
-            ("02-tcp-server.lua", "conn:send(upper)"),
-            ("06-line-server.lua", 'upper .. rest .. "\\n"'),
+        for script, right, wrong in (
+            ("01-udp-server.lua", "upper .. rest", "'WRONG' .. rest"),
+            ("02-tcp-server.lua", "conn:send(upper)", "conn:send('WRONG')"),
+            ("03-web-server.lua", 'size .. "\\r\\n\\r\\n"', 'size .. "\\r\\n"'),
+            ("06-line-server.lua", 'upper .. rest .. "\\n"', "'WRONG' .. rest"),
         ):
             with self.subTest(script):
                 shutil.rmtree(os.path.join(self.folder, "scripts"), ignore_errors=True)
-                folder = self.doctored(script, right, right.replace("upper", "'WRONG'"))
+                folder = self.doctored(script, right, wrong)
                 result = self.demo(SCRIPTS=folder)
                 self.assertEnds(result, 1, err="demo: ")
                 self.assertNotIn("Every reply was right", result.out)

@@ -53,6 +53,7 @@ class Signals(Case):
             code = "print 'ready' require('net').sleep(60)"
             shell = self.start("bash", "-c", command, harness.soquete, code)
             shell.says("ready\n")
+            shell.says("pid ")
             pid = int(shell.out.text().split("pid ")[1].split()[0])
             os.kill(pid, number)
             self.assertEqual(shell.ends(), 0)

@@ -60,7 +60,6 @@ local function changed_globals()
   add("", grep("lua/net/boot.lua", "\nfunction (%w+)%("))
   add("", grep("lua/net/boot.lua", "\n([%w.]+) = preceded%("))
   add("io.", grep("lua/net/stdin.lua", "\nfunction io%.(%w+)%("))
-  add("io.stdin:", grep("lua/net/stdin.lua", 'rawset%(stdin, "(%w+)"'))
   return names
 end
 
@@ -100,6 +99,9 @@ local function live_names()
   local s <close> = assert(net.socket())
   for name in pairs(net) do names["net." .. name] = true end
   add_methods("socket:", s)
+  add_methods("view:", s:makefile())
+  local file <close> = assert(net.open("docs", "architecture.md"))
+  add_methods("file:", file)
   add_methods("task:", net.spawn(function() end))
   add_methods("channel:", net.channel())
   net.group(function(g) add_methods("group:", g) end)

@@ -34,6 +34,8 @@ local actions = {
   function(w) for _ in pick(w.random, w.streams):lines() do net.yield() end end,
   function(w) pick(w.random, w.streams):send(("x\n"):rep(w.random(60000))) end,
   function(w) pick(w.random, w.streams):send_some({ "a", "b", w.random(1000) }) end,
+  function(w) pick(w.random, w.streams):sendfile(w.file, w.random(100), w.random(200000)) end,
+  function(w) pick(w.random, w.streams):makefile():read("n", "l") end,
   function(w) pick(w.random, w.streams):shutdown(w.random(3) - 1) end,
   function(w) pick(w.random, w.streams):settimeout(w.random(50) / 1000) end,
   function(w) pick(w.random, w.datagrams):recvfrom(w.random(20) - 1) end,
@@ -120,10 +122,12 @@ local function begin(seed)
   for i = 1, 3 do w.streams[2 * i - 1], w.streams[2 * i] = pair() end
   for i = 1, 3 do w.datagrams[i] = surely(net.udp, "127.0.0.1:0") end
   for i = 1, 2 do w.listeners[i] = surely(net.listen, "127.0.0.1:0") end
+  w.file = assert(net.open("docs", "architecture.md"))
   return w
 end
 
 local function finish(w)
+  w.file:close()
   for _, kind in ipairs { "streams", "datagrams", "listeners" } do
     for _, s in ipairs(w[kind]) do s:close() end
   end

@@ -134,7 +134,7 @@ end)
 
 T.test("a_bad_format_raises", function()
   local b = having("")
-  T.raises("'x' is none of \"l\", \"L\", \"a\" or a number", b.read, b, "x")
+  T.raises("'x' is none of \"l\", \"L\", \"n\", \"a\" or a number", b.read, b, "x")
   T.raises("'line' is none of", b.read, b, "line")
   T.raises("is not between 0", b.read, b, -1)
   T.raises("string expected, got table", b.read, b, {})

@@ -27,6 +27,7 @@ const struct fault_rates fault_soft = {
     .again = 150,
     .spurious = 150,
     .no_descriptor = 100,
+    .no_sendfile = 200,
 };
 
 const struct fault_rates fault_hard = {
@@ -34,6 +35,7 @@ const struct fault_rates fault_hard = {
     .again = 100,
     .spurious = 100,
     .no_descriptor = 100,
+    .no_sendfile = 200,
     .reset = 20,
     .refused = 40,
     .no_buffers = 30,
@@ -185,6 +187,15 @@ static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return f->inner->ops->sendmsg(f->inner, h, msg, flags);
 }
 
+static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
+                              size_t n) {
+  struct fault_net *f = self(net);
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -EPIPE, -ETIMEDOUT);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  if (strikes(f, f->rates.no_sendfile)) return -EINVAL;
+  return f->inner->ops->sendfile(f->inner, h, fd, offset, cut(f, n));
+}
+
 static int fault_flush(struct net *net, net_h h) {
   return self(net)->inner->ops->flush(self(net)->inner, h);
 }
@@ -282,6 +293,7 @@ static const struct net_ops fault_ops = {
     .send = fault_send,
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
+    .sendfile = fault_sendfile,
     .ready = fault_ready,
     .flush = fault_flush,
     .shutdown = fault_shutdown,

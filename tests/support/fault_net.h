@@ -10,11 +10,12 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count;   /* recv and send move less than they could */
-  int again;         /* recv, send, accept, recvmsg, sendmsg, connect, lookup */
+  int short_count;   /* recv, send and sendfile move less than they could */
+  int again;         /* recv, send, accept, recvmsg, sendmsg, sendfile, connect */
   int spurious;      /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
-  int reset;         /* recv and send: ECONNRESET, EPIPE, ETIMEDOUT */
+  int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
+  int reset;         /* recv, send, sendfile: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
   int no_buffers;    /* sendmsg, recvmsg */
   int no_name;       /* lookup: EAI_AGAIN */

@@ -1,6 +1,6 @@
 /* Gives a head to the parser in every way that bytes can arrive: at once, each prefix,
  * byte by byte, in random pieces; always at the edge of readable memory, and at another
- * address each time. */
+ * address each time. Fails by assert. */
 #ifndef SUPPORT_HTTP1_WAYS_H
 #define SUPPORT_HTTP1_WAYS_H
 
@@ -22,8 +22,8 @@ void ways_fini(void);
 ssize_t ways_parse(struct ways *w, enum ways_kind kind, enum http1_method asked,
                    const char *text, size_t len);
 
-/* Fails the test unless every way gives the result of parsing it at once. A prefix may
- * only be partial, or bad in the same way. Returns that result. */
+/* Checks that every way gives the result of parsing it at once. A prefix may
+ * only be partial, or bad in the same way. That result. */
 ssize_t ways_check(struct ways *w, enum ways_kind kind, const char *text, size_t len);
 
 #endif

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,9 +152,16 @@ static int run_once(const char *file, int test, const char *kind, uint64_t seed)
   return status;
 }
 
+/* As in the program: the calls tell of a broken pipe, and children have the default. */
+static void on_pipe(int signal) {
+  (void)signal;
+}
+
 /* In the child: runs the test under each seed until it fails, and ends the process. */
 static void run_child(const char *file, int test, const struct plan *plan) {
+  struct sigaction pipe = {.sa_handler = on_pipe};
   int status = 0;
+  sigaction(SIGPIPE, &pipe, NULL);
   uint64_t seed = seed_get();
   alarm((unsigned)plan->seconds);
   for (int i = 0; i < plan->runs && status == 0; i++, seed++)
