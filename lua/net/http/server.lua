@@ -40,6 +40,7 @@ end
 -- Ends the exchange: true when another request may follow.
 local function settle(conn, req)
   if conn:state() == "nothing" and not conn:broken() then
+    net.yield() -- raises in a handler that has swallowed its cancel
     io.stderr:write("soquete: ", req.method, " ", core.escape(req.target),
       ": the handler has sent nothing\n")
     conn:answer(500, page(500))
@@ -63,7 +64,8 @@ local function converse(server, conn)
   local handler, log = server.handler, server.log
   local req, begun, trace
   local function note(err)
-    trace = debug.traceback(tostring(err), 2):gsub("\n\t%[C%]: in function 'xpcall'.*", "")
+    trace = debug.traceback(tostring(err), 2)
+      :gsub("\n\t%[soquete:net%.http%.server%].*", ""):gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
     return err
   end
   local function exchanges()
