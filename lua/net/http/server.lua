@@ -224,7 +224,7 @@ end
 local function check_number(options, name, otherwise)
   local value = options[name]
   if value == nil then return otherwise end
-  if type(value) ~= "number" or not (value >= 0) then
+  if type(value) ~= "number" or value ~= value or value < 0 then
     error("http: " .. name .. " must be a number, not negative", 3)
   end
   return value
