@@ -56,7 +56,7 @@ local function refuse(server, conn, status)
   conn:linger()
 end
 
-local next_request, done = core.methods.next_request, core.methods.done
+local next_request = core.methods.next_request
 
 -- The life of a connection: one request after the other. What is usual happens inside one
 -- protected call, which is left for what is not: an error, a body that nobody has read.
@@ -68,24 +68,26 @@ local function converse(server, conn)
       :gsub("\n\t%[soquete:net%.http%.server%].*", ""):gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
     return err
   end
+  -- true: the last exchange is to be settled; else the end, with what is to be answered.
   local function exchanges()
-    local res, _, status
     repeat
-      req, res, _, status = next_request(conn)
-      if not req then return status end
+      local nextone, res, _, status = next_request(conn)
+      if not nextone then return nextone == false, status end
+      req = nextone
       begun = log and runtime.now()
       handler(req, res)
-    until log or not done(conn)
+    until log
+    return true
   end
   while true do
-    local ok, status = xpcall(exchanges, note)
+    local ok, unsettled, status = xpcall(exchanges, note)
     if not ok then
-      failed(conn, req, status, trace)
-    elseif not req then
+      failed(conn, req, unsettled, trace)
+    elseif not unsettled then
       if status then refuse(server, conn, status) end
       return
     end
-    local again = done(conn) or settle(conn, req)
+    local again = conn:done() or settle(conn, req)
     if log then log(server, conn, req, nil, begun) end
     if not again then return conn:linger() end
   end
