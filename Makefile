@@ -31,9 +31,10 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 curl
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
+         curl wget apache2-utils wrk strace
 LINT  := clang-format-14 lua-check cppcheck
-PEERS := default-jdk-headless
+PEERS := default-jdk-headless chromium
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go nginx-light lighttpd h2o
 
@@ -58,9 +59,12 @@ warnings := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
             $(if $(filter 1,$(WERROR))$(filter true,$(CI)),-Werror)
 cppflags := -D_GNU_SOURCE -Isrc -I/usr/include/lua5.4
 cflags   := -std=gnu11 -g $($(MODE)_flags) -fstack-protector-strong -fPIE $(warnings)
-ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-needed \
-            -Wl,-z,relro -Wl,-z,now
-# The whole of Lua: C modules that are loaded later may call what the program does not.
+ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,--as-needed \
+            -Wl,-z,relro -Wl,-z,now -Wl,-z,pack-relative-relocs
+# The whole of Lua, and no other symbol: C modules that are loaded later may call what the
+# program does not, and keep their own functions, whatever ours are called.
+ldflags  += -Wl,--export-dynamic-symbol=lua_* -Wl,--export-dynamic-symbol=luaL_* \
+            -Wl,--export-dynamic-symbol=luaopen_*
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
 
@@ -77,9 +81,11 @@ program  := $(out)/soquete
 archive  := $(out)/libsoquete.a
 luatest  := $(out)/luatest
 faulty   := $(out)/soquete-faulty
+embed    := $(out)/gen/embed
 embedded := $(out)/gen/embedded.c
+lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a)
 
-sources := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
+sources := $(sort $(filter-out src/cli/main.c src/api/embed.c,$(wildcard src/*/*.c)))
 objects := $(sources:%.c=$(out)/%.o) $(out)/gen/embedded.o
 modules := $(sort $(shell find lua -name '*.lua'))
 
@@ -143,11 +149,17 @@ $(out)/%.o: %.c $(out)/flags
 $(out)/gen/embedded.o: $(embedded) $(out)/flags
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
+# A program of the build, the same in every mode. It compiles the modules with the Lua that
+# is linked, so a new Lua makes them anew.
+$(embed): src/api/embed.c $(lua_archive)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 $(warnings) $(cppflags) -o $@ $< -l:liblua5.4.a -lm -ldl
+
 # The dot keeps the folder lua/ apart from the goal of that name.
-$(embedded): src/api/embed.sh $(modules) $(addsuffix /.,$(shell find lua -type d))
+$(embedded): $(embed) $(modules) $(addsuffix /.,$(shell find lua -type d))
 	@echo "  embed lua/"
 	@mkdir -p $(@D)
-	$(Q)sh src/api/embed.sh $(modules) >$@
+	$(Q)$(embed) $(modules) >$@
 
 # Its time changes only when the flags do: everything is then compiled anew.
 $(out)/flags: FORCE
@@ -218,6 +230,8 @@ deps:
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/soquete/stubs docs/stubs/*.lua
+	cd lua && find . -name '*.lua' -exec install -D -m 644 {} \
+	  $(abspath $(DESTDIR)$(PREFIX))/share/soquete/lua/{} \;
 
 clean:
 	rm -rf build

@@ -21,4 +21,4 @@ for name, part in pairs(parts) do
   end
 end
 
-return runtime.strict(http)
+return runtime.strict(http, "net.http")

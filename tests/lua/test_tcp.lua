@@ -126,9 +126,10 @@ T.test("listen_takes_a_backlog", function()
 end)
 
 T.test("an_empty_host_listens_for_both_families", function()
+  local six <close> = net.listen("[::1]:0")
+  if not six then T.skip("no IPv6 here") end
   local l <close> = T.listener(":0")
   local port = l:getsockname().port
-  if l:getsockname().host ~= "::" then T.skip("no IPv6 here") end
   for _, host in ipairs { "127.0.0.1", "::1" } do
     local a <close> = T.ok(net.connect(host, port))
     local _, peer = l:accept()
