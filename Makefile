@@ -140,9 +140,9 @@ build: $(program)
 $(program): $(out)/src/cli/main.o $(archive)
 $(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
+$(out)/tests/unit/test_storm: $(storm_obj) # before the archives
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(units): extra_libs := -lcmocka
-$(out)/tests/unit/test_storm: $(storm_obj)
 $(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
 $(fuzzers): extra_libs := $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
