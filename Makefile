@@ -5,6 +5,10 @@
 #   make test        install what testing needs, build, run every suite
 #   make unit        C tests                 make lua      tests of the Lua API
 #   make e2e         the program against other programs
+#   make replay      the fuzz targets over their corpora, without a fuzzer
+#   make fuzz        libFuzzer on each target of tests/fuzz; SECONDS=60 each, ONLY=address
+#   make storm       random operations by seed: OPS=1000000 SEED=N
+#   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls,web SECONDS=0.8
 #   make bench-deps  install those other runtimes
@@ -12,12 +16,15 @@
 #   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
 #   make format      let clang-format rewrite the C files
-#   make cov         run the tests in MODE=cov, print the lines covered by file
+#   make cov         run the tests in MODE=cov, print the lines covered by file; fails
+#                    below 90 %
+#   make valgrind    unit, Lua and end-to-end tests under valgrind; SUITES="unit lua"
+#   make tsan        unit and Lua tests under the thread sanitizer
 #   make deps        install every package that building, testing and linting use
 #   make install     PREFIX=/usr/local, DESTDIR= (for packaging)
 #   make clean       remove build/
 #
-# Knobs: MODE=release|debug|asan|tsan|cov (each builds in build/$(MODE)), V=1 shows the
+# Knobs: MODE=release|debug|asan|tsan|cov|fuzz (each builds in build/$(MODE)), V=1 shows the
 # commands, WERROR=1 makes warnings errors (CI=true too), CFLAGS and LDFLAGS come last,
 # SEED=N replays a test run.
 
@@ -31,9 +38,12 @@ Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 curl
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
+         curl wget apache2-utils wrk strace
 LINT  := clang-format-14 lua-check cppcheck
-PEERS := default-jdk-headless nginx-light
+CHECK := valgrind
+PEERS := default-jdk-headless chromium nginx-light
+FUZZ  := clang-14 libclang-rt-14-dev
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go nginx-light lighttpd h2o
 
@@ -48,8 +58,12 @@ debug_flags   := -Og -g3 $(stress)
 asan_flags    := $(sanitize) -fsanitize=address,undefined $(stress)
 tsan_flags    := $(sanitize) -fsanitize=thread
 cov_flags     := -O0 --coverage
+fuzz_flags    := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 ifeq ($($(MODE)_flags),)
-$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov)
+$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov, fuzz)
+endif
+ifeq ($(MODE),fuzz)
+CC := clang-14
 endif
 
 # Callbacks have the signature of their table, so unused parameters are no sign of a slip.
@@ -58,9 +72,12 @@ warnings := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
             $(if $(filter 1,$(WERROR))$(filter true,$(CI)),-Werror)
 cppflags := -D_GNU_SOURCE -Isrc -I/usr/include/lua5.4
 cflags   := -std=gnu11 -g $($(MODE)_flags) -fstack-protector-strong -fPIE $(warnings)
-ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,-E -Wl,--as-needed \
-            -Wl,-z,relro -Wl,-z,now
-# The whole of Lua: C modules that are loaded later may call what the program does not.
+ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,--as-needed \
+            -Wl,-z,relro -Wl,-z,now -Wl,-z,pack-relative-relocs
+# The whole of Lua, and no other symbol: C modules that are loaded later may call what the
+# program does not, and keep their own functions, whatever ours are called.
+ldflags  += -Wl,--export-dynamic-symbol=lua_* -Wl,--export-dynamic-symbol=luaL_* \
+            -Wl,--export-dynamic-symbol=luaopen_*
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
 
@@ -77,9 +94,11 @@ program  := $(out)/soquete
 archive  := $(out)/libsoquete.a
 luatest  := $(out)/luatest
 faulty   := $(out)/soquete-faulty
+embed    := $(out)/gen/embed
 embedded := $(out)/gen/embedded.c
+lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a)
 
-sources := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
+sources := $(sort $(filter-out src/cli/main.c src/api/embed.c,$(wildcard src/*/*.c)))
 objects := $(sources:%.c=$(out)/%.o) $(out)/gen/embedded.o
 modules := $(sort $(shell find lua -name '*.lua'))
 
@@ -88,21 +107,28 @@ unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
 support_lib  := $(out)/tests/libsupport.a
+storm_obj    := $(out)/tests/unit/storm.o
 mains        := $(sort $(wildcard tests/support/main_*.c))
+fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzzers      := $(fuzz_sources:%.c=$(out)/%)
+# libFuzzer brings its own main.
+fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
-test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
-                $(bench_objs)
+test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
+                $(fuzz_sources)) \
+                $(bench_objs) $(storm_obj)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
 lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
-             tests/regress/*.lua tests/lint/*.lua tests/support/*.lua)
+             tests/regress/*.lua tests/fuzz/*.lua tests/lint/*.lua tests/support/*.lua)
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
-        format cov deps install clean help FORCE
+.PHONY: all build demo test programs unit lua e2e fuzzers replay fuzz storm soak bench \
+        bench-deps docs docs-check lint format cov valgrind tsan deps install clean help \
+        FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -114,13 +140,16 @@ build: $(program)
 $(program): $(out)/src/cli/main.o $(archive)
 $(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
+$(out)/tests/unit/test_storm: $(storm_obj) # before the archives
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(units): extra_libs := -lcmocka
+$(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
+$(fuzzers): extra_libs := $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(out)/tests/bench/load: $(out)/tests/bench/figures.o $(out)/tests/bench/answer.o
 $(benches): libs := -l:liburing.a
 
-$(program) $(luatest) $(faulty) $(units) $(benches):
+$(program) $(luatest) $(faulty) $(units) $(fuzzers) $(benches):
 	@echo "  link  $@"
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -143,11 +172,17 @@ $(out)/%.o: %.c $(out)/flags
 $(out)/gen/embedded.o: $(embedded) $(out)/flags
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
+# A program of the build, the same in every mode. It compiles the modules with the Lua that
+# is linked, so a new Lua makes them anew.
+$(embed): src/api/embed.c $(lua_archive)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 $(warnings) $(cppflags) -o $@ $< -l:liblua5.4.a -lm -ldl
+
 # The dot keeps the folder lua/ apart from the goal of that name.
-$(embedded): src/api/embed.sh $(modules) $(addsuffix /.,$(shell find lua -type d))
+$(embedded): $(embed) $(modules) $(addsuffix /.,$(shell find lua -type d))
 	@echo "  embed lua/"
 	@mkdir -p $(@D)
-	$(Q)sh src/api/embed.sh $(modules) >$@
+	$(Q)$(embed) $(modules) >$@
 
 # Its time changes only when the flags do: everything is then compiled anew.
 $(out)/flags: FORCE
@@ -167,18 +202,40 @@ demo:
 test:
 	@.ci/install-packages $(BUILD) $(TEST)
 	@$(MAKE) --no-print-directory build programs
-	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e docs-check
+	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e replay docs-check
 
-programs: $(program) $(luatest) $(faulty) $(units)
+programs: $(program) $(luatest) $(faulty) $(units) $(fuzzers)
 
 unit: $(units)
-	@tests/support/unit.sh $(units)
+	@RUN='$(RUN)' tests/support/unit.sh $(units)
 
 lua: $(luatest) $(program)
-	@$(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
+	@$(RUN) $(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
 
 e2e: $(program) $(faulty)
-	@$(PYTHON) tests/e2e/run.py --soquete $(program)
+	@$(PYTHON) tests/e2e/run.py --soquete $(or $(WRAPPER),$(program))
+
+fuzzers: $(fuzzers)
+
+replay: $(fuzzers)
+	@tests/fuzz/replay.sh $(fuzzers)
+
+fuzz:
+	@.ci/install-packages $(BUILD) $(FUZZ)
+	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(patsubst %.c,build/fuzz/%,\
+	  $(filter tests/fuzz/fuzz_$(or $(ONLY),%).c,$(fuzz_sources)))
+
+# OPS random operations in each storm. Shorter ones are in make test.
+storm: $(out)/tests/unit/test_storm $(luatest)
+	@OPS=$(or $(OPS),1000000) $(out)/tests/unit/test_storm
+	@OPS=$(or $(OPS),1000000) $(luatest) tests/lua/test_storm.lua
+
+soak:
+	@.ci/install-packages $(BUILD) python3 liburing-dev
+	@$(MAKE) --no-print-directory build $(out)/tests/bench/load
+	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/soak.py $(if $(ONLY),--only $(ONLY)) \
+	  --minutes $(or $(MINUTES),1)
 
 docs: build
 	@$(program) docs/generate.lua
@@ -198,10 +255,23 @@ lint:
 format:
 	$(Q)$(CLANG_FORMAT) -i $(c_files)
 
+# A test goes on as another user, who must be able to note its lines too.
 cov:
 	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory MODE=cov test
+	@umask 0; $(MAKE) --no-print-directory MODE=cov test
 	@tests/support/coverage.sh build/cov
+
+# The two below look for what a test cannot see, and so need fewer seeds.
+valgrind:
+	@.ci/install-packages $(BUILD) $(TEST) $(CHECK)
+	@$(MAKE) --no-print-directory MODE=debug build programs
+	@MAKE='$(MAKE)' tests/support/valgrind.sh build/debug $(SUITES)
+
+# End-to-end tests are left out: TSan keeps a signal back while a script computes.
+tsan:
+	@.ci/install-packages $(BUILD) $(TEST)
+	@$(MAKE) --no-print-directory MODE=tsan programs
+	@MAKE='$(MAKE) MODE=tsan' SLOW=10 tests/support/tally.sh unit lua
 
 bench-deps:
 	@.ci/install-packages $(BUILD) $(BENCH)
@@ -213,11 +283,13 @@ bench: build $(benches)
 	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
 deps:
-	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS)
+	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(CHECK) $(PEERS)
 
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/soquete/stubs docs/stubs/*.lua
+	cd lua && find . -name '*.lua' -exec install -D -m 644 {} \
+	  $(abspath $(DESTDIR)$(PREFIX))/share/soquete/lua/{} \;
 
 clean:
 	rm -rf build

@@ -159,8 +159,10 @@ local function add_line(entry, line)
   local tag, rest = line:match("^@(%a+)%s*(.*)$")
   if tag then
     assert(tags[tag], "no tag @" .. tag)(entry, rest)
-  elseif line:find("^| ") then
-    local value, text = line:match('^| "([^"]+)" # (.*)$')
+    return
+  end
+  local value, text = line:match('^| "([^"]+)" # (.*)$') -- else it is a table's row
+  if value then
     entry.values[#entry.values + 1] = { value = value, text = text }
   else
     entry.text[#entry.text + 1] = line:gsub("^ ", "", 1)

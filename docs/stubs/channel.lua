@@ -20,7 +20,7 @@ local channel = {}
 ---Hands a value over, and waits while the channel is full. A wait that is interrupted
 ---(deadline, `cancel`) takes the value back: nobody gets it.
 ---
----Codes: `closed`; the message is a string here.
+---Codes: `closed`.
 ---
 ---Raises: the value is nil.
 ---
@@ -35,14 +35,14 @@ local channel = {}
 ---```
 ---@param value any not nil
 ---@return true? ok
----@return string? message
----@return string? code `"closed"`
+---@return net.error? err
+---@return net.code? code
 function channel:put(value) end
 
 ---Takes the oldest value, and waits for one while the channel is empty. A closed channel
 ---still gives what it holds.
 ---
----Codes: `closed`, when it is closed and empty; the message is a string here.
+---Codes: `closed`, when it is closed and empty.
 ---
 ---```lua
 ---local net = require "net"
@@ -50,11 +50,12 @@ function channel:put(value) end
 ---channel:put("the last")
 ---channel:close()
 ---print(channel:get())  --> the last
----print(channel:get())  --> nil	the channel is closed	closed
+---local value, err, code = channel:get()
+---print(value, code)    --> nil	closed
 ---```
 ---@return any value nil at the end
----@return string? message
----@return string? code `"closed"`
+---@return net.error? err
+---@return net.code? code
 function channel:get() end
 
 ---Says that no more comes. Tasks that wait in `put` get nil, and their values are dropped;
@@ -67,6 +68,7 @@ function channel:get() end
 ---local task = net.spawn(channel.get, channel)
 ---net.yield()
 ---channel:close()
----print(task:join())  --> nil	the channel is closed	closed
+---local value, err, code = task:join()
+---print(value, code)  --> nil	closed
 ---```
 function channel:close() end

@@ -510,7 +510,7 @@ function net.channel(capacity) end
 ---| `id` | the number that reports and `--trace` show |
 ---| `status` | `"running"`, `"ready"` or `"waiting"` |
 ---| `spawned` | where it was spawned, `file:line` |
----| `where` | the script's line in which it waits or runs |
+---| `where` | the script's line in which it waits or runs; else that which spawned it |
 ---| `waits_in` | the operation and the peer, `"recv 192.0.2.1:80"`; nil unless it waits |
 ---| `seconds` | for how long; nil unless it waits |
 ---

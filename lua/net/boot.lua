@@ -1,134 +1,78 @@
--- What every state begins with: a require and a dofile that can wait, then standard input
--- and sockets that look like files.
+-- What every state begins with. A name whose work is done by a part of the library loads
+-- that part when a script first calls it, so that a script pays for what it uses.
 
-local core = ...
+local early = ... -- see api/core.h
 
--- The library's own module is not in package.loaded: Lua names functions in its messages by
--- what it finds there, and they are to read "net.sleep".
-local internal = { ["net.core"] = core }
-
--- As Lua's own require, but in Lua, so that a module may wait while it loads. A second task
--- that asks meanwhile waits for the first.
-
-local loading = {} -- name -> the task that loads it; false: before any task
-local awaited = {} -- task -> the name that it waits for
-
-local function load_file(name, path)
-  local chunk, err = loadfile(path)
-  if chunk then return chunk end
-  error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, err), 0)
-end
-
-local function c_function(name, path)
-  local open = "luaopen_" .. name:gsub("^.*%-", ""):gsub("%.", "_")
-  return package.loadlib(path, open)
-end
-
--- Each gives a loader and its argument, or nil and where it looked.
-local searchers = {
-  function(name)
-    local loader = package.preload[name]
-    if loader then return loader, ":preload:" end
-    return nil, "no field package.preload['" .. name .. "']"
-  end,
-  function(name)
-    if package.overrides == "" then return nil end
-    local path, looked = package.searchpath(name, package.overrides)
-    if path then return load_file(name, path), path end
-    return nil, looked
-  end,
-  function(name)
-    local loader = package.embedded(name)
-    if loader then return loader, ":embedded:" end
-    return nil, "no embedded module '" .. name .. "'"
-  end,
-  function(name)
-    local path, looked = package.searchpath(name, package.path)
-    if path then return load_file(name, path), path end
-    return nil, looked
-  end,
-  function(name)
-    local path, looked = package.searchpath(name, package.cpath)
-    if not path then return nil, looked end
-    return assert(c_function(name, path)), path
-  end,
-  function(name) -- a library of several modules: a.b in a.so
-    local root = name:match("^([^.]*)%.")
-    if not root then return nil end
-    local path, looked = package.searchpath(root, package.cpath)
-    if not path then return nil, looked end
-    local loader = c_function(name, path)
-    if loader then return loader, path end
-    return nil, "no module '" .. name .. "' in file '" .. path .. "'"
-  end,
+-- What parts need of Lua's, and what stands for standard input.
+local own = {
+  input = io.input,
+  lines = io.lines,
+  type = io.type,
+  stdin = setmetatable({}, { __tostring = function() return "file (standard input)" end }),
 }
 
-package.searchers = searchers
+-- For a tail call with what pcall gave: an error names the line of the script.
+function own.outward(ok, ...)
+  if ok then return ... end
+  local err = ...
+  error(err, 2)
+end
 
-local function find(name)
-  local looked = {}
-  for _, search in ipairs(package.searchers) do
-    local loader, where = search(name)
-    if type(loader) == "function" then return loader, where end
-    looked[#looked + 1] = where
+local core -- net.core, once a part was loaded
+local parts = {}
+
+local function part(name)
+  if not parts[name] then
+    core = core or own.open_core()
+    parts[name] = early.chunk(name)(core, own)
   end
-  error("module '" .. name .. "' not found:\n\t" .. table.concat(looked, "\n\t"), 3)
+  return parts[name]
 end
 
-local function load_module(name)
-  local loader, where = find(name)
-  loading[name] = core.running()
-  local _ <close> = setmetatable({}, { __close = function() loading[name] = nil end })
-  local value = loader(name, where)
-  if value ~= nil then package.loaded[name] = value end
-  if package.loaded[name] == nil then package.loaded[name] = true end
-  return package.loaded[name], where
+function own.open_core()
+  local opened = early.core()
+  opened.method("makefile", function(...) return part("net.makefile").makefile(...) end)
+  return opened
 end
 
--- Raises when `name` is being loaded by this task, or by one that waits for this task.
-local function check_loop(name, me)
-  local task = loading[name]
-  while task and task ~= me do task = loading[awaited[task]] end
-  if task then error("loop while loading module '" .. name .. "'", 3) end
-end
+own.part = part
 
--- Waits until another task has loaded the module. This is rare: looking again is enough.
-local function await(name, me)
-  local _ <close> = setmetatable({}, { __close = function() awaited[me] = nil end })
-  awaited[me] = name
-  while loading[name] do core.sleep(0.001) end
-end
-
-function require(name)
-  if type(name) ~= "string" then
-    error("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")", 2)
+-- Puts a function at `key` that stands for the one of that name in a part of the library.
+-- It goes on by a tail call, so that errors name the line of the script.
+local function lazy(name, place, key)
+  local function stub(...)
+    local f = part(name)[key]
+    if place[key] == stub then place[key] = f end
+    return f(...)
   end
-  local me = core.running() or false
-  if loading[name] then
-    check_loop(name, me)
-    await(name, me)
-  end
-  local value = internal[name] or package.loaded[name]
-  if value then return value end
-  return load_module(name)
+  place[key] = stub
 end
+
+lazy("net.require", _G, "require")
+for i = 1, 6 do lazy("net.require", package.searchers, i) end
 
 function dofile(path)
-  return assert(loadfile(path))()
+  local chunk, err = loadfile(path)
+  if not chunk then error(err, 2) end
+  return chunk()
 end
+
+-- Standard input.
+
+for _, key in ipairs { "input", "lines", "read", "type" } do lazy("net.stdin", io, key) end
+
+io.stdin = own.stdin
+lazy("net.stdin", getmetatable(own.stdin), "__index")
 
 -- What was sent must be on its way before the process blocks or ends.
 
 local function preceded(before, f)
   return function(...)
     before()
-    return f(...)
+    return own.outward(pcall(f, ...))
   end
 end
 
-os.execute = preceded(core.flush, os.execute)
-io.popen = preceded(core.flush, io.popen)
-os.exit = preceded(core.drain, os.exit)
-
-core.method("makefile", require("net.makefile").makefile)
-require "net.stdin"
+os.execute = preceded(early.flush, os.execute)
+io.popen = preceded(early.flush, io.popen)
+os.exit = preceded(early.drain, os.exit)

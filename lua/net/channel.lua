@@ -3,22 +3,13 @@
 
 local core = require "net.core"
 
-local Channel = {}
-Channel.__index = Channel
-Channel.__name = "net.channel"
+local methods = core.strict({}, "a channel")
+local Channel = { __index = methods, __name = "net.channel" }
 
-local closed_error = "the channel is closed"
-
-local function new(capacity)
-  capacity = capacity or 0
-  if math.type(capacity) ~= "integer" or capacity < 0 then
-    error("channel: the capacity must be a whole number from 0", 3)
+local function check(self, name)
+  if getmetatable(self) ~= Channel then
+    error("call channel:" .. name .. "(…) with a colon", 3)
   end
-  -- `held` are entries {value, accepted}, the oldest at `first`; the first `capacity` of
-  -- them are accepted, the others belong to tasks that wait in put.
-  local self = { capacity = capacity, held = {}, first = 1, last = 0, closed = false }
-  self.getters = core.condition()
-  return setmetatable(self, Channel)
 end
 
 -- Takes an entry out that was never accepted: its put was interrupted.
@@ -49,20 +40,21 @@ local function wait_for_room(self, entry)
   return entry.accepted
 end
 
----Hands a value over: true, or nil and a message when the channel is closed.
-function Channel:put(value)
+---Hands a value over: true, or nil, err, "closed".
+function methods:put(value)
+  check(self, "put")
   if value == nil then error("channel: nil cannot be put; close it to say that no more comes", 2) end
-  if self.closed then return nil, closed_error, "closed" end
+  if self.closed then return core.closed("put", self.closed) end
   local entry = { value = value, accepted = false }
   self.last = self.last + 1
   self.held[self.last] = entry
   self.getters:wake()
   if self.last - self.first < self.capacity then
     entry.accepted = true
-    return true
+    return core.step(true)
   end
   if wait_for_room(self, entry) then return true end
-  return nil, closed_error, "closed"
+  return core.closed("put", self.closed)
 end
 
 -- The oldest value; whoever waits for its room is let in.
@@ -76,8 +68,9 @@ local function take(self)
   return entry.value
 end
 
----The next value; nil and a message once the channel is closed and empty.
-function Channel:get()
+---The next value; nil, err, "closed" once the channel is closed and empty.
+function methods:get()
+  check(self, "get")
   local taken = false
   -- A getter that was woken and then interrupted hands its wake on.
   local _ <close> = setmetatable({}, {
@@ -86,17 +79,18 @@ function Channel:get()
     end,
   })
   while self.last < self.first do
-    if self.closed then return nil, closed_error, "closed" end
+    if self.closed then return core.closed("get", self.closed) end
     self.getters:wait("get")
   end
   taken = true
-  return take(self)
+  return core.step(take(self))
 end
 
 ---Ends the channel: values that are held can still be taken; who waits in put gets nil.
-function Channel:close()
+function methods:close()
+  check(self, "close")
   if self.closed then return end
-  self.closed = true
+  self.closed = core.here()
   local waiting = {}
   for i = self.first, self.last do
     if not self.held[i].accepted then waiting[#waiting + 1] = self.held[i] end
@@ -108,7 +102,7 @@ function Channel:close()
   while self.getters:wake() do end -- luacheck: ignore 542
 end
 
-Channel.__close = Channel.close
+Channel.__close = methods.close
 
 ---`for value in channel do`: until it is closed and empty.
 function Channel:__call()
@@ -120,4 +114,19 @@ function Channel:__tostring()
   return ("channel (%d of %d held%s)"):format(held, self.capacity, self.closed and ", closed" or "")
 end
 
-return new
+local M = {}
+
+---A channel that holds up to `capacity` values; 0 unless told.
+function M.channel(capacity)
+  capacity = capacity == nil and 0 or math.type(capacity) and math.tointeger(capacity)
+  if not capacity or capacity < 0 then
+    error("channel: the capacity must be a whole number from 0", 2)
+  end
+  -- `held` are entries {value, accepted}, the oldest at `first`; the first `capacity` of
+  -- them are accepted, the others belong to tasks that wait in put. `closed`: where that was.
+  local self = { capacity = capacity, held = {}, first = 1, last = 0, closed = false }
+  self.getters = core.condition()
+  return setmetatable(self, Channel)
+end
+
+return M

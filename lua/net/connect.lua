@@ -39,7 +39,7 @@ end
 local guard = {
   __close = function(self)
     self.set:cancel()
-    for task in function() return self.set:next() end do
+    for task in function() return self.set:next("connect") end do
       local s = task:join()
       if s and s ~= self.winner then s:close() end
     end
@@ -48,8 +48,8 @@ local guard = {
 
 -- The next attempt that ends; nil when it is time to start another.
 local function next_ended(set, more)
-  if not more then return set:next() end
-  return (core.deadline(DELAY, set.next, set))
+  if not more then return set:next("connect") end
+  return (core.deadline(DELAY, set.next, set, "connect"))
 end
 
 -- The error of the only attempt, or of the last one, with every attempt in its text.

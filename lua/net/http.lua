@@ -25,4 +25,4 @@ for name, part in pairs(parts) do
   end
 end
 
-return runtime.strict(http)
+return runtime.strict(http, "net.http")

@@ -2,11 +2,13 @@
 -- such a view too. Writes go through the socket's send at once; closing the view leaves the
 -- socket open.
 
-local core = require "net.core"
+local core = ...
 
-local methods = setmetatable({}, {
-  __index = function(_, name) error("a file has no '" .. tostring(name) .. "'", 2) end,
-})
+local function missing(_, name)
+  error("a file has no '" .. tostring(name) .. "'", 2)
+end
+
+local methods = setmetatable({}, { __index = missing })
 local view = { __index = methods, __name = "net.view" }
 
 function view:__tostring()
@@ -19,6 +21,19 @@ local function stream_of(self, method)
   if self.closed then error("attempt to use a closed file", 3) end
   if not self.stream then self.stream = self.open() end
   return self.stream
+end
+
+-- Raises at the line of the script that called the caller.
+local function check_formats(name, ...)
+  for i = 1, select("#", ...) do
+    local format = select(i, ...)
+    local count = math.type(format) and math.tointeger(format)
+    local letter = type(format) == "string" and format:find("^%*?[nlLa]")
+    if not letter and not (count and count >= 0) then
+      local message = "bad argument #%d to '%s' ('%s' is none of \"n\", \"l\", \"L\", \"a\" or a count)"
+      error(message:format(i, name, tostring(format)), 3)
+    end
+  end
 end
 
 -- One value; nil alone at the end, as Lua's files give it.
@@ -45,11 +60,14 @@ local function read_all(self, stream, ...)
 end
 
 function methods.read(self, ...)
-  return read_all(self, stream_of(self, "read"), ...)
+  local stream = stream_of(self, "read")
+  check_formats("read", ...)
+  return read_all(self, stream, ...)
 end
 
 function methods.lines(self, ...)
   stream_of(self, "lines")
+  check_formats("lines", ...)
   local formats = table.pack(...)
   local function checked(...)
     if (...) == nil and select(2, ...) then error((select(2, ...)), 2) end
@@ -103,6 +121,14 @@ local M = {}
 function M.new(fields)
   fields.closed = false
   return setmetatable(fields, view)
+end
+
+-- A field or method of a view, for the __index of one that was none before.
+function M.find(self, name)
+  local found = rawget(self, name)
+  if found == nil then found = rawget(methods, name) end
+  if found == nil then return missing(self, name) end
+  return found
 end
 
 function M.is_view(value)

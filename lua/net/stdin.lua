@@ -2,44 +2,44 @@
 -- descriptor 0 through the loop. The default input is Lua's own again once a script has set
 -- it with io.input(file).
 
-local core = require "net.core"
-local makefile = require "net.makefile"
+local core, own = ... -- own: see net.boot
 
-local input, lines, kind = io.input, io.lines, io.type
+local makefile = own.part("net.makefile")
 
--- Opened at the first read: a script that never reads pays nothing.
-io.stdin = makefile.new {
-  stream = false,
-  open = function() return assert(core.stdin()) end,
-  name = "standard input",
-  limit = { max = math.maxinteger }, -- as Lua has none
-  writes = false,
-  owns = true,
-}
+-- What stands at io.stdin becomes a view. Descriptor 0 is opened at the first read.
+local stdin = own.stdin
+stdin.stream = false
+stdin.open = function() return assert(core.stdin()) end
+stdin.name = "standard input"
+stdin.limit = { max = math.maxinteger } -- as Lua has none
+stdin.writes = false
+stdin.owns = true
+makefile.new(stdin)
 
-local default = io.stdin
+local M = { __index = makefile.find }
+local default = stdin
 
-function io.input(file)
+function M.input(file)
   if file == nil then return default end
-  if makefile.is_view(file) then
-    default = file
-  else
-    default = input(file)
-    if type(file) == "string" then default = input() end
-  end
+  local ok, chosen = true, file
+  if not makefile.is_view(file) then ok, chosen = pcall(own.input, file) end
+  if not ok then error(chosen, 2) end
+  default = chosen
   return default
 end
 
-function io.read(...)
+function M.read(...)
   return default:read(...)
 end
 
-function io.lines(path, ...)
-  if path ~= nil then return lines(path, ...) end
+function M.lines(path, ...)
+  if path ~= nil then return own.outward(pcall(own.lines, path, ...)) end
   return default:lines(...)
 end
 
-function io.type(value)
-  if not makefile.is_view(value) then return kind(value) end
+function M.type(value)
+  if not makefile.is_view(value) then return own.type(value) end
   return value.closed and "closed file" or "file"
 end
+
+return M

@@ -30,12 +30,11 @@ static int wait_k(lua_State *L, int status, lua_KContext context) {
   return 0;
 }
 
-/* condition:wait(): until somebody wakes it; the operation's name is for reports.    [y] */
+/* condition:wait(op): until somebody wakes it; `op` names the wait in reports        [y] */
 static int wait(lua_State *L) {
-  static const char *const names[] = {"put", "get", NULL};
   struct condition *c = check(L);
-  struct task_wait w = {
-      names[luaL_checkoption(L, 2, NULL, names)], NULL, -1, 0, NET_NEVER, 0};
+  /* the text stays on this stack as long as the task waits */
+  struct task_wait w = {luaL_checkstring(L, 2), NULL, -1, 0, NET_NEVER, 0};
   return task_wait_in(L, sched_of(L), &c->queue, &w, wait_k);
 }
 

@@ -24,22 +24,7 @@
 #include "api/socket.h"
 #include "api/task_class.h"
 #include "api/text.h"
-
-void core_open(lua_State *L) {
-  error_open(L);
-  address_open(L);
-  lookup_open(L);
-  condition_open(L);
-  join_set_open(L);
-  poll_open(L);
-  socket_open(L);
-  file_class_open(L);
-  task_class_open(L);
-  report_open(L, sched_get(L));
-  protect_open(L);
-  coro_open(L);
-  text_open(L);
-}
+#include "base/status.h"
 
 /* net.address(address) or net.address(host, port) -> address. Numeric ones only.         */
 static int address(lua_State *L) {
@@ -78,13 +63,13 @@ void core_ended(lua_State *L) {
   lua_settop(L, top);
 }
 
-/* core.flush(): hands queued sends to the kernel, before something blocks the process     */
+/* flush(): hands queued sends to the kernel, before something blocks the process     */
 static int flush(lua_State *L) {
   net_flush(sched_get(L)->loop.net, -1);
   return 0;
 }
 
-/* core.drain(): waits until everything that was sent is in the kernel, before an exit     */
+/* drain(): waits until everything that was sent is in the kernel, before an exit     */
 static int drain(lua_State *L) {
   runtime_drain(sched_get(L)->loop.net);
   return 0;
@@ -102,6 +87,21 @@ static int is_socket(lua_State *L) {
   return 1;
 }
 
+/* core.here() -> "file:line" of the script                                               */
+static int here(lua_State *L) {
+  error_where(L);
+  return 1;
+}
+
+/* core.closed(op, where) -> nil, err, "closed": for what was closed at `where`           */
+static int closed(lua_State *L) {
+  const char *op = luaL_checkstring(L, 1), *where = luaL_checkstring(L, 2);
+  int results = error_return(L, &(struct failure){op, STATUS_CLOSED, NULL, NULL});
+  lua_pushfstring(L, "closed at %s", where);
+  lua_setfield(L, -3, "text");
+  return results;
+}
+
 /* core.method(name, fn): a method of sockets that is written in Lua                      */
 static int method(lua_State *L) {
   luaL_getmetatable(L, "net.socket");
@@ -111,11 +111,12 @@ static int method(lua_State *L) {
   return 0;
 }
 
-/* core.strict(table) -> table, which raises for names that it does not have              */
+/* core.strict(table, whose) -> table, which raises for names that it does not have       */
 static int strict(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  names_strict(L, "net");
+  const char *whose = luaL_checkstring(L, 2);
+  lua_pushvalue(L, 1);
+  names_strict(L, whose);
   return 1;
 }
 
@@ -150,8 +151,8 @@ static const struct {
 static const luaL_Reg functions[] = {
     {"address",    address   },
     {"at_end",     at_end    },
-    {"drain",      drain     },
-    {"flush",      flush     },
+    {"closed",     closed    },
+    {"here",       here      },
     {"is_address", is_address},
     {"is_socket",  is_socket },
     {"method",     method    },
@@ -160,7 +161,19 @@ static const luaL_Reg functions[] = {
     {NULL,         NULL      },
 };
 
+/* The classes of what only net.core makes. */
+static void open_classes(lua_State *L) {
+  address_open(L);
+  lookup_open(L);
+  condition_open(L);
+  join_set_open(L);
+  poll_open(L);
+  socket_open(L);
+  file_class_open(L);
+}
+
 int luaopen_net_core(lua_State *L) {
+  open_classes(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   lookup_functions(L);
@@ -176,4 +189,22 @@ int luaopen_net_core(lua_State *L) {
     lua_setfield(L, -2, constants[i].name);
   }
   return 1;
+}
+
+/* What lua/net/boot.lua needs before there is a net.core. */
+static const luaL_Reg early[] = {
+    {"core",  luaopen_net_core},
+    {"drain", drain           },
+    {"flush", flush           },
+    {NULL,    NULL            },
+};
+
+void core_open(lua_State *L) {
+  error_open(L);
+  task_class_open(L);
+  report_open(L, sched_get(L));
+  protect_open(L);
+  coro_open(L);
+  text_open(L);
+  luaL_newlib(L, early);
 }

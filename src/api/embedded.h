@@ -1,6 +1,6 @@
-/* The modules of lua/ that travel inside the program, as source text. The table is made
- * at build time by embed.sh; it ends with a row whose name is NULL. Every text is followed
- * by a zero byte that `size` does not count. Read-only; lives as long as the program. */
+/* The modules of lua/ that travel inside the program, compiled (docs/decisions/0013). The
+ * table is made at build time by embed.c; it ends with a row whose name is NULL. Read-only;
+ * lives as long as the program. */
 #ifndef API_EMBEDDED_H
 #define API_EMBEDDED_H
 
@@ -8,7 +8,7 @@
 
 struct embedded {
   const char *name; /* as `require` takes it: "net", "net.http" */
-  const char *text;
+  const char *code; /* as lua_dump writes it, with lines and names */
   size_t size;
 };
 

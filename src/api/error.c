@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "api/task.h"
 #include "base/status.h"
 
 static const char *const class = "net.error";
@@ -21,7 +22,7 @@ static void push_place(lua_State *L, const char *file, int line) {
   lua_pushlstring(L, text, len);
 }
 
-void error_where(lua_State *L) {
+bool error_line(lua_State *L) {
   lua_Debug ar;
   for (int level = 0; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "l", &ar); /* C has no line; a name costs ten times as much */
@@ -29,9 +30,15 @@ void error_where(lua_State *L) {
     lua_getinfo(L, "S", &ar);
     if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
     push_place(L, ar.short_src, ar.currentline);
-    return;
+    return true;
   }
-  lua_pushliteral(L, "?");
+  return false;
+}
+
+void error_where(lua_State *L) {
+  if (error_line(L)) return;
+  struct sched *s = sched_get(L);
+  lua_pushstring(L, s && s->current ? s->current->site : "?");
 }
 
 static void set_text(lua_State *L, const char *field, const char *text) {

@@ -15,6 +15,7 @@
 #define API_ERROR_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 struct failure {
   const char *op;
@@ -35,8 +36,12 @@ int error_return(lua_State *L, const struct failure *f);
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */
 int error_is(lua_State *L, int idx);
 
-/* Pushes "file:line" of the innermost script line that is not part of the embedded
- * library, or "?".                                                        [-0, +1, m] */
+/* Pushes "file:line" of the innermost script line of L that is not part of the embedded
+ * library; false with nothing pushed when there is none.              [-0, +(0|1), m] */
+bool error_line(lua_State *L);
+
+/* The same for the thread that runs; where it runs no script line, the place where its task
+ * was spawned; "?" outside of tasks.                                      [-0, +1, m] */
 void error_where(lua_State *L);
 
 /* Pushes the hint for a failure, or nil (hint.c).                         [-0, +1, m] */

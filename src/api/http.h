@@ -20,6 +20,7 @@
 
 extern const char http_shared_class, http_conn_class, http_message_class,
     http_reply_class;
+extern const char http_message_name[], http_reply_name[]; /* of the metatables */
 
 struct http_shared {
   const void *class;   /* identity: &http_shared_class */
@@ -106,7 +107,14 @@ struct http_conn {
 };
 
 /* User values of a connection. */
-enum { HTTP_SOCKET = 1, HTTP_SHARED, HTTP_PEER, HTTP_CONN_VALUES = HTTP_PEER };
+enum {
+  HTTP_SOCKET = 1,
+  HTTP_SHARED,
+  HTTP_PEER,
+  HTTP_MESSAGE_CLASS, /* the metatables of what each request makes: at hand here, they */
+  HTTP_REPLY_CLASS,   /* cost a tenth of a look into the registry */
+  HTTP_CONN_VALUES = HTTP_REPLY_CLASS,
+};
 
 struct http_message {
   const void *class;      /* identity: &http_message_class */
@@ -132,14 +140,6 @@ enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_REQUEST, HTTP_REPLY_VALUES = HTTP_REPLY_R
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
-
-/* Classes are kept in the registry under the address of their identity: setting one costs
- * a third of what luaL_setmetatable does, and each request makes two objects. */
-void http_new_class(lua_State *L, const void *class, const char *name); /* [-0, +1, m] */
-static inline void http_set_class(lua_State *L, const void *class) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, class);
-  lua_setmetatable(L, -2);
-}
 
 /* The connection at `idx`, or a type error. Every userdata that scripts can reach holds a
  * pointer at least, so its class can be looked at.                        [-0, +0, v] */
@@ -179,14 +179,16 @@ void http_url_functions(lua_State *L);
  *                                                                         [-0, +0, m] */
 void http_idle_open(lua_State *L);
 
-/* True while the next message can begin: nothing of the one before is left, in neither
- * direction. */
-bool http_conn_done(const struct http_conn *c);
+/* The answer has gone, the body was read, and another request may follow. */
+static inline bool http_is_settled(const struct http_conn *c) {
+  return c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE;
+}
 
 /* Pushes the message whose head is the first `size` bytes of the stream's buffer, of the
  * connection at `conn`. False with rubbish pushed when a finalizer has closed the socket.
  *                                                                         [-0, +1, m] */
-bool http_message_push(lua_State *L, int conn, const struct http1_head *h, size_t size);
+bool http_message_push(lua_State *L, struct http_conn *c, int conn,
+                       const struct http1_head *h, size_t size);
 
 /* Pushes nil, an error and its code for `status`; `text` tells more, or is NULL.
  *                                                                         [-0, +3, m] */
@@ -198,7 +200,7 @@ void http_body_begin(struct http_conn *c, const struct http1_head *h);
 void http_write_begin(struct http_conn *c, const struct http1_head *request);
 
 /* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
-void http_reply_push(lua_State *L, int conn);
+void http_reply_push(lua_State *L, struct http_conn *c, int conn);
 
 /* The connection whose present request the reply in slot 1 answers; raises when that is
  * over.                                                                   [-0, +0, v] */

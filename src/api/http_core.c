@@ -128,12 +128,6 @@ int http_conn_error(lua_State *L, int idx) {
   return luaL_typeerror(L, idx, conn_name);
 }
 
-void http_new_class(lua_State *L, const void *class, const char *name) {
-  luaL_newmetatable(L, name);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, class);
-}
-
 int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
               const char *text) {
   char whom[SOCKET_TEXT];
@@ -175,6 +169,10 @@ static int new_connection(lua_State *L) {
   lua_setiuservalue(L, 4, HTTP_SHARED);
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, 4, HTTP_PEER);
+  luaL_getmetatable(L, http_message_name);
+  lua_setiuservalue(L, 4, HTTP_MESSAGE_CLASS);
+  luaL_getmetatable(L, http_reply_name);
+  lua_setiuservalue(L, 4, HTTP_REPLY_CLASS);
   return 1;
 }
 

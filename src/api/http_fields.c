@@ -13,18 +13,18 @@
 
 const char http_message_class;
 
-static const char *const message_name = "net.http.message";
+const char http_message_name[] = "net.http.message";
 static const char *const headers_name = "net.http.headers";
 
 struct http_message *http_message_check(lua_State *L, int idx) {
   struct http_message *m = lua_touserdata(L, idx);
-  if (m && lua_type(L, idx) == LUA_TUSERDATA && m->class == &http_message_class) return m;
+  if (m && m->class == &http_message_class) return m;
   luaL_typeerror(L, idx, "request or response");
   return NULL;
 }
 
-bool http_message_push(lua_State *L, int conn, const struct http1_head *h, size_t size) {
-  struct http_conn *c = http_conn_check(L, conn);
+bool http_message_push(lua_State *L, struct http_conn *c, int conn,
+                       const struct http1_head *h, size_t size) {
   size_t fields = h->field_count * sizeof(struct http1_field);
   c->sock->reading = true; /* a finalizer may run, and must not take the bytes */
   struct http_message *m =
@@ -40,7 +40,8 @@ bool http_message_push(lua_State *L, int conn, const struct http1_head *h, size_
   m->size = (uint32_t)size;
   memcpy(m->fields, h->fields, fields);
   memcpy((char *)m->fields + fields, buf_bytes(&c->sock->stream.in), size);
-  http_set_class(L, &http_message_class);
+  lua_getiuservalue(L, conn, HTTP_MESSAGE_CLASS);
+  lua_setmetatable(L, -2);
   lua_pushvalue(L, conn);
   lua_setiuservalue(L, -2, HTTP_CONN);
   return true;
@@ -451,7 +452,7 @@ void http_fields_open(lua_State *L) {
   set_index(L, get_header);
   lua_pop(L, 2);
 
-  http_new_class(L, &http_message_class, message_name);
+  luaL_newmetatable(L, http_message_name);
   set_functions(L, message_metamethods);
   lua_newtable(L);
   set_functions(L, message_methods);

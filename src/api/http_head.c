@@ -94,12 +94,12 @@ static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h,
   http_body_begin(c, h);
   if (!c->client) http_write_begin(c, h);
   if (c->client) c->keep = c->keep && h->keep_alive;
-  if (!http_message_push(L, SLOT_CONN, h, size))
+  if (!http_message_push(L, c, SLOT_CONN, h, size))
     return head_failed(L, c, STATUS_CLOSED, 0);
   forget_partial(c);
   stream_take(&s->stream, size);
   if (c->client) return task_step(L, s->sched, 1, size);
-  http_reply_push(L, SLOT_CONN);
+  http_reply_push(L, c, SLOT_CONN);
   return task_step(L, s->sched, 2, size);
 }
 
@@ -107,6 +107,8 @@ static int next_k(lua_State *L, int status, lua_KContext context);
 
 static int await(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
+  if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
+    return head_failed(L, c, STATUS_CLOSED, 0);
   if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
@@ -175,10 +177,7 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
       int results = send_ready(L, c);
       if (results) return results;
     }
-    size_t held = buf_len(&s->stream.in);
-    if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE && held == 0)
-      return head_failed(L, c, STATUS_CLOSED, 0);
-    if (held > 0) {
+    if (buf_len(&s->stream.in) > 0) {
       int results, r = take_head(L, c, &results);
       if (r == TAKE_DONE) return results;
       if (r == TAKE_READY) continue;
@@ -202,10 +201,15 @@ static void begin(lua_State *L, struct http_conn *c) {
   c->deadline_ns = later(c, c->shared->idle_ns);
 }
 
-/* conn:next_request() -> req, res | nil, err, code [, status to answer]              [y] */
+/* conn:next_request() -> req, res | nil, err, code [, status to answer] | false where the
+ * exchange before is not settled                                                     [y] */
 static int next_request(lua_State *L) {
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
   lua_settop(L, SLOT_CONN);
+  if (!http_is_settled(c)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
   if (c->phase == HTTP_ENDED) return http_fail(L, c, "request", STATUS_CLOSED, NULL);
   begin(L, c);
   return next_k(L, LUA_OK, 0);

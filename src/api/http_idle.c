@@ -56,7 +56,7 @@ static int new_idle(lua_State *L) {
   struct sched *sched = sched_of(L);
   int64_t deadline = args_deadline(L, 2, sched);
   lua_settop(L, 1);
-  if (!http_conn_done(c) || !is_quiet(c->sock)) return 0;
+  if (!http_is_settled(c) || !is_quiet(c->sock)) return 0;
   struct idle *i = lua_newuserdatauv(L, sizeof *i, 1);
   *i = (struct idle){.conn = c, .loop = &sched->loop, .deadline_ns = deadline};
   waiter_init(&i->waiter, fire);

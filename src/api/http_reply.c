@@ -11,15 +11,15 @@
 
 const char http_reply_class;
 
-static const char *const reply_name = "net.http.reply";
+const char http_reply_name[] = "net.http.reply";
 
 enum { SLOT_REPLY = 1, SLOT_STATUS, SLOT_BODY, SLOT_HEADERS };
 
-void http_reply_push(lua_State *L, int conn) {
-  struct http_conn *c = http_conn_check(L, conn);
+void http_reply_push(lua_State *L, struct http_conn *c, int conn) {
   struct http_reply *r = lua_newuserdatauv(L, sizeof *r, HTTP_REPLY_VALUES);
   *r = (struct http_reply){&http_reply_class, c, c->serial};
-  http_set_class(L, &http_reply_class);
+  lua_getiuservalue(L, conn, HTTP_REPLY_CLASS);
+  lua_setmetatable(L, -2);
   lua_pushvalue(L, conn);
   lua_setiuservalue(L, -2, HTTP_REPLY_CONN);
   lua_pushvalue(L, -2);
@@ -28,8 +28,7 @@ void http_reply_push(lua_State *L, int conn) {
 
 static struct http_reply *check(lua_State *L) {
   struct http_reply *r = lua_touserdata(L, SLOT_REPLY);
-  if (r && lua_type(L, SLOT_REPLY) == LUA_TUSERDATA && r->class == &http_reply_class)
-    return r;
+  if (r && r->class == &http_reply_class) return r;
   luaL_typeerror(L, SLOT_REPLY, "response");
   return NULL;
 }
@@ -40,6 +39,8 @@ struct http_conn *http_reply_live(lua_State *L, const char *op) {
   enum http_phase phase = r->conn->phase;
   if (r->serial != r->conn->serial || phase == HTTP_IDLE || phase == HTTP_HEAD)
     luaL_error(L, "%s: this request is over", op);
+  struct socket *s = r->conn->sock;
+  if (s->h >= 0) interrupt_check(L, s->sched, op, s);
   return r->conn;
 }
 
@@ -186,13 +187,10 @@ static int drop_method(lua_State *L) {
   return http_drop_body(L, c);
 }
 
-bool http_conn_done(const struct http_conn *c) {
-  return c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE;
-}
-
 /* conn:done() -> whether the next request can be read at once                            */
 static int done_method(lua_State *L) {
-  lua_pushboolean(L, http_conn_done(http_conn_check(L, 1)));
+  struct http_conn *c = http_conn_check(L, 1);
+  lua_pushboolean(L, http_is_settled(c));
   return 1;
 }
 
@@ -317,7 +315,7 @@ void http_write_methods(lua_State *L) {
 
 void http_reply_open(lua_State *L) {
   set_functions(L, functions);
-  http_new_class(L, &http_reply_class, reply_name);
+  luaL_newmetatable(L, http_reply_name);
   set_functions(L, metamethods);
   lua_newtable(L);
   set_functions(L, methods);

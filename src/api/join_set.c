@@ -70,17 +70,19 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   struct join_set *set = check(L);
-  struct task_wait w = {"next", NULL, -1, 0, NET_NEVER, 0};
+  struct task_wait w = {lua_tostring(L, 2), NULL, -1, 0, NET_NEVER, 0};
   if (!list_empty(&set->ended)) return take(L, set);
   if (set->count > 0) return task_wait_in(L, sched_of(L), &set->waiting, &w, next_k);
   lua_pushnil(L);
   return 1;
 }
 
-/* set:next() -> the task that ended next | nil when the set is empty                 [y] */
+/* set:next(op) -> the task that ended next | nil when the set is empty. `op` names the
+ * wait in errors and reports; the text stays on this stack as long as the task waits. [y] */
 static int next(lua_State *L) {
   check(L);
-  lua_settop(L, 1);
+  luaL_checkstring(L, 2);
+  lua_settop(L, 2);
   return next_k(L, LUA_OK, 0);
 }
 
@@ -90,11 +92,6 @@ static int cancel(lua_State *L) {
   for (struct list *i = set->alive.next; i != &set->alive; i = i->next)
     interrupt_task(list_entry(i, struct task, member));
   return 0;
-}
-
-static int length(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check(L)->count);
-  return 1;
 }
 
 static void let_go(struct list *tasks) {
@@ -122,9 +119,8 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc",  collect},
-    {"__len", length },
-    {NULL,    NULL   },
+    {"__gc", collect},
+    {NULL,   NULL   },
 };
 
 void join_set_functions(lua_State *L) {

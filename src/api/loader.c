@@ -2,6 +2,7 @@
 #include "api/loader.h"
 
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,10 +66,7 @@ static const struct embedded *find_embedded(const char *name) {
 static int push_embedded(lua_State *L, const char *name) {
   const struct embedded *m = find_embedded(name);
   if (!m) return 0;
-  const char *chunk = lua_pushfstring(L, "=[soquete:%s]", name);
-  int status = loader_text(L, m->text, m->size, chunk);
-  lua_remove(L, -2);
-  if (status != LUA_OK) lua_error(L);
+  if (luaL_loadbufferx(L, m->code, m->size, name, "b") != LUA_OK) lua_error(L);
   return 1;
 }
 
@@ -78,20 +76,30 @@ static int embedded(lua_State *L) {
   return 1;
 }
 
-void loader_boot(lua_State *L, const char *name) {
+/* chunk(name) -> function: a module of the library, or the one that comes before it        */
+static int chunk(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "searchpath");
   lua_pushstring(L, name);
   lua_getfield(L, -3, "overrides");
   lua_call(L, 2, 1);
   if (lua_isstring(L, -1)) {
-    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
+    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) return lua_error(L);
   } else if (!push_embedded(L, name)) {
-    luaL_error(L, "the library lacks %s", name);
+    return luaL_error(L, "the library lacks %s", name);
   }
-  lua_pushvalue(L, -4); /* value, package, where, chunk */
+  return 1;
+}
+
+void loader_boot(lua_State *L, const char *name) {
+  lua_pushcfunction(L, chunk);
+  lua_setfield(L, -2, "chunk");
+  lua_pushcfunction(L, chunk);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 1);
+  lua_insert(L, -2);
   lua_call(L, 1, 0);
-  lua_pop(L, 3);
 }
 
 /* C modules of ours that are opened when they are first asked for. */
@@ -103,16 +111,18 @@ static const luaL_Reg inner_modules[] = {
 
 /* --- search paths ----------------------------------------------------------------------- */
 
-/* Pushes "dir/?.lua;dir/?/init.lua;". */
+/* Pushes "dir/?.lua;dir/?/init.lua". */
 static void push_folder(lua_State *L, const char *dir, const char *sub) {
-  lua_pushfstring(L, "%s%s/?.lua;%s%s/?/init.lua;", dir, sub, dir, sub);
+  lua_pushfstring(L, "%s%s/?.lua;%s%s/?/init.lua", dir, sub, dir, sub);
 }
 
 /* package.overrides: places that come before the embedded library. */
 static void set_overrides(lua_State *L, const char *script_dir) {
   const char *path = getenv("SOQUETE_PATH");
-  lua_pushliteral(L, "");
+  bool both = path && *path && script_dir;
+  lua_pushstring(L, both ? ";" : "");
   if (path && *path) push_folder(L, path, "");
+  if (both) lua_insert(L, -2); /* path, ";" */
   if (script_dir) push_folder(L, script_dir, "/lua");
   lua_concat(L, 1 + (path && *path) + (script_dir != NULL));
   lua_setfield(L, -2, "overrides");
@@ -122,8 +132,9 @@ static void set_overrides(lua_State *L, const char *script_dir) {
 static void set_paths(lua_State *L, const char *script_dir) {
   if (!script_dir) return;
   push_folder(L, script_dir, "");
-  lua_getfield(L, -2, "path");
-  lua_concat(L, 2);
+  lua_pushliteral(L, ";");
+  lua_getfield(L, -3, "path");
+  lua_concat(L, 3);
   lua_setfield(L, -2, "path");
   lua_pushfstring(L, "%s/?.so;", script_dir);
   lua_getfield(L, -2, "cpath");

@@ -1,16 +1,18 @@
-/* Loading of scripts and modules: as text only, embedded modules included. Mutated
- * bytecode crashes the interpreter, so every loader refuses it. */
+/* Loading of scripts and modules: as text only. Mutated bytecode crashes the interpreter, so
+ * every loader refuses it. The embedded modules alone are compiled: they are made together
+ * with the program and are as safe as it is. */
 #ifndef API_LOADER_H
 #define API_LOADER_H
 
 #include <lua.h>
 
 /* Replaces load and loadfile by text-only ones and prepares package.path, package.cpath
- * and `embedded` (the searcher that lua/net/boot.lua uses). `script_dir` is the script's own
+ * and `package.embedded`, which lua/net/require.lua uses. `script_dir` is the script's own
  * folder, or NULL.                                                        [-0, +0, m] */
 void loader_open(lua_State *L, const char *script_dir);
 
-/* Runs the embedded (or overriding) module `name` with the value on top. [-1, +0, v] */
+/* Runs the embedded (or overriding) module `name` with the table on top, to which it adds
+ * `chunk`: the function that finds such a module.                         [-1, +0, v] */
 void loader_boot(lua_State *L, const char *name);
 
 /* Loads a script file, or standard input for "-"; a shebang line is skipped. LUA_OK with

@@ -18,6 +18,7 @@ struct lookup {
   struct net_lookup q;
   struct addr of;
   char host[256], service[64];
+  bool guarded; /* it is closed when its slot is left */
 };
 
 /* --- lookup objects ------------------------------------------------------------------- */
@@ -61,6 +62,7 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f) {
   f->address = l->host;
   if (r < 0) return r;
   address_push(L, &l->q.addrs[0]); /* getaddrinfo(3) sorts: the first is the best */
+  if (l->guarded) lua_closeslot(L, idx);
   lua_replace(L, idx);
   return 0;
 }
@@ -68,6 +70,9 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f) {
 int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
                  lua_KFunction k) {
   struct lookup *l = luaL_checkudata(L, idx, class);
+  /* However this function is left, its ticket is given back at once. */
+  if (!l->guarded) lua_toclose(L, idx);
+  l->guarded = true;
   struct task_wait w = {op, NULL, l->q.ticket, NET_RD, deadline_ns, 0};
   return task_await(L, sched_get(L), &w, k);
 }
@@ -247,8 +252,9 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc", collect},
-    {NULL,   NULL   },
+    {"__close", collect},
+    {"__gc",    collect},
+    {NULL,      NULL   },
 };
 
 void lookup_open(lua_State *L) {

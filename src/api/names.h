@@ -4,8 +4,8 @@
 
 #include <lua.h>
 
-/* Makes the table on top strict; `whose` ("a socket", "net") begins the message and lives
- * for ever.                                                               [-0, +0, m] */
+/* Makes the table on top strict; `whose` ("a socket", "net") begins the message.
+ *                                                                         [-0, +0, m] */
 void names_strict(lua_State *L, const char *whose);
 
 /* Pushes the key of the table at `idx` that is nearest to `name`, or nil. Among equals the

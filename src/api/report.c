@@ -115,17 +115,30 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
   return false;
 }
 
+/* Pushes the message for what push_culprit has pushed: a name, and "file:line: " or "". */
+static void push_refusal(lua_State *L, const char *here, const char *op) {
+  size_t len;
+  const char *where = lua_tolstring(L, -1, &len), *name = lua_tostring(L, -2);
+  if (len < 2) {
+    lua_pushfstring(L, "%s: %s: cannot wait inside %s", here, op, name);
+    return;
+  }
+  lua_pushlstring(L, where, len - 2);
+  lua_pushfstring(L, "%s: %s: cannot wait inside %s (%s)", here, op, name,
+                  lua_tostring(L, -1));
+}
+
 int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
-  if (!s->current) return luaL_error(L, "%s: only a task can wait", op);
   luaL_checkstack(L, 10, NULL);
-  if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 1)))
-    return luaL_error(L, "%s: cannot wait inside a C function", op);
-  const char *where = lua_tostring(L, -1);
-  size_t len = strlen(where);
-  if (len < 2) return luaL_error(L, "%s: cannot wait inside %s", op, lua_tostring(L, -2));
-  lua_pushlstring(L, where, len - 2); /* without ": " */
-  return luaL_error(L, "%s: cannot wait inside %s (%s)", op, lua_tostring(L, -3),
-                    lua_tostring(L, -1));
+  error_where(L);
+  const char *here = lua_tostring(L, -1);
+  if (!s->current)
+    lua_pushfstring(L, "%s: %s: only a task can wait", here, op);
+  else if (!push_culprit(L, L, 1) && !(s->blocked && push_culprit(L, s->blocked, 1)))
+    lua_pushfstring(L, "%s: %s: cannot wait inside a C function", here, op);
+  else
+    push_refusal(L, here, op);
+  return lua_error(L);
 }
 
 /* --- errors of tasks ------------------------------------------------------------------ */
@@ -175,16 +188,15 @@ void report_push_wait(lua_State *L, const struct task *t) {
   lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *address ? " " : "", address);
 }
 
-/* The script line in which a task waits or runs. */
+/* The script line in which a task waits or runs. One that has not begun, or runs functions
+ * of the library only, is found by the line that spawned it. */
 static void push_line(lua_State *L, const struct task *t) {
   struct sched *s = t->sched;
   lua_State *in = t->parked ? t->parked : t == s->current ? s->running : NULL;
-  if (!in || !lua_checkstack(in, 3)) {
-    lua_pushliteral(L, "?");
-    return;
-  }
-  error_where(in);
-  if (in != L) lua_xmove(in, L, 1);
+  if (!in || !lua_checkstack(in, 3) || !error_line(in))
+    lua_pushstring(L, t->site);
+  else if (in != L)
+    lua_xmove(in, L, 1);
 }
 
 static double age_of(const struct task *t) {

@@ -27,8 +27,6 @@ static int open_all(lua_State *L) {
   luaL_openlibs(L);
   loader_open(L, script_dir);
   core_open(L);
-  lua_pushcfunction(L, luaopen_net_core);
-  lua_call(L, 0, 1);
   loader_boot(L, "net.boot");
   return 0;
 }
@@ -127,7 +125,6 @@ int runtime_run(struct runtime *rt, int nargs) {
   lua_pop(rt->L, 1);
   turns(s);
   core_ended(rt->L);
-  lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed, failures nobody holds */
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);
   fflush(stdout);
@@ -176,6 +173,7 @@ void runtime_place(void *arg, char out[TRACE_PLACE]) {
 }
 
 struct leftovers runtime_leftovers(struct runtime *rt) {
+  lua_gc(rt->L, LUA_GCCOLLECT); /* sockets that nobody closed */
   return (struct leftovers){rt->sched.alive, rt->sched.loop.timers.count, rt->net->open};
 }
 

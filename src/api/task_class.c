@@ -61,6 +61,11 @@ static int yield(lua_State *L) {
   return task_yield(L, sched_of(L), &w, yield_k);
 }
 
+/* core.step(...) -> ...: the end of an operation that did not wait, see task_step        [y] */
+static int step(lua_State *L) {
+  return task_step(L, sched_of(L), lua_gettop(L), 0);
+}
+
 /* net.running() -> the task that runs now                                                */
 static int running(lua_State *L) {
   struct task *t = sched_of(L)->current;
@@ -158,6 +163,7 @@ static const luaL_Reg functions[] = {
     {"running",  running         },
     {"sleep",    sleep_for       },
     {"spawn",    spawn           },
+    {"step",     step            },
     {"tasks",    tasks           },
     {"yield",    yield           },
     {NULL,       NULL            },
@@ -185,6 +191,8 @@ void task_class_open(lua_State *L) {
   luaL_setfuncs(L, methods, 1);
   names_strict(L, "a task");
   lua_setfield(L, -2, "__index");
+  lua_pushboolean(L, false);
+  lua_setfield(L, -2, "__metatable"); /* a script must not collect a task that lives */
   lua_pop(L, 1);
 }
 

@@ -7,6 +7,7 @@ to be in step with another program, and every port is chosen by the kernel.
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -15,7 +16,8 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = os.path.join(ROOT, "scripts")
-PATIENCE = 30  # seconds for one step; generous, because sanitizers are slow
+SLOW = int(os.environ.get("SLOW", "1"))  # how many times as long a tool makes all take
+PATIENCE = 30 * SLOW  # seconds for one step; generous, because sanitizers are slow
 
 # Standard error is compared as a whole, and a sanitizer build may well compute for long. The
 # tests of the watchdog switch it on.
@@ -245,6 +247,14 @@ class Case(unittest.TestCase):
         for command in commands:
             if not shutil.which(command):
                 self.skipTest(f"{command} is not installed")
+
+    def need_ipv6(self):
+        """So is a machine without IPv6."""
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s:
+                s.bind(("::1", 0))
+        except OSError as error:
+            self.skipTest(f"there is no IPv6: {error}")
 
 
 def until(condition, patience=PATIENCE):

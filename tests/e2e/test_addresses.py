@@ -61,11 +61,13 @@ class Families(Case):
         return self.listening(self.soquete(self.file("main.lua", self.ECHO), address))
 
     def test_an_empty_host_takes_both(self):
+        self.need_ipv6()
         server = self.echo(":0")
         for host in ("127.0.0.1", "::1"):
             self.assertEqual(peers.ask_tcp(server.port, b"hi", host).decode(), f"{host} said hi")
 
     def test_an_address_of_ipv4_takes_that_alone(self):
+        self.need_ipv6()
         server = self.echo("127.0.0.1:0")
         self.assertEqual(peers.ask_tcp(server.port, b"hi"), b"127.0.0.1 said hi")
         with self.assertRaises(ConnectionRefusedError):
@@ -84,6 +86,7 @@ class Families(Case):
         self.assertEnds(result, 0, out="found\n")
 
     def test_datagrams_of_both_come_to_one_socket(self):
+        self.need_ipv6()
         code = """
         local net = require "net"
         local s <close> = assert(net.udp(":0"))

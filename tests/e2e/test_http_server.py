@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import harness
 from harness import PATIENCE, Case, until
@@ -48,8 +47,8 @@ local site = http.router {
     local events = res:events()
     for i = 1, 3 do events:send { id = i, data = "tick " .. i } end
   end,
-  ["GET /slow"] = function(req, res) net.sleep(0.5) res:send(200, "late") end,
-  ["GET /hang"] = function(req, res) net.sleep(100) end,
+  ["GET /slow"] = function(req, res) print("it begins") net.sleep(0.5) res:send(200, "late") end,
+  ["GET /hang"] = function(req, res) print("it begins") net.sleep(100) end,
   ["GET /error"] = function() error("a secret") end,
   ["GET /old"] = function(req, res) res:redirect("/?name=new") end,
   ["GET /cookie"] = function(req, res)
@@ -139,6 +138,27 @@ class Server(Case):
         result = self.run_program("wget", "-q", "-O", "-", f"{url}/?name=wget")
         self.assertEnds(result, 0, "hello wget")
         self.assertEnds(self.run_program("wget", "-q", "-O", "-", f"{url}/none"), 8)
+
+    # --- clients that count ---
+
+    def test_answers_ab(self):
+        """It speaks HTTP/1.0, and asks for the connection to be kept."""
+        self.need("ab")
+        url = self.start_site()
+        result = self.run_program("ab", "-q", "-k", "-n", 2000, "-c", 20, f"{url}/")
+        self.assertEnds(result, 0, "Failed requests:        0")
+        self.assertRegex(result.out, "Complete requests: +2000\n")
+        self.assertRegex(result.out, "Keep-Alive requests: +2000\n")
+        result = self.run_program("ab", "-q", "-n", 500, "-c", 20, f"{url}/stream")
+        self.assertEnds(result, 0, "Failed requests:        0")
+
+    def test_answers_wrk(self):
+        self.need("wrk")
+        url = self.start_site()
+        result = self.run_program("wrk", "-t", 1, "-c", 20, "-d", 1, "--latency", f"{url}/")
+        self.assertEnds(result, 0, "requests in")
+        self.assertNotIn("Socket errors", result.out)
+        self.assertNotIn("Non-2xx", result.out)
 
     # --- python3 ---
 
@@ -244,10 +264,7 @@ class Server(Case):
                 target=lambda: answers.append(self.raw(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"))
             )
             client.start()
-            connections = f"/proc/{self.site.pid}/fd"
-            before = len(os.listdir(connections))
-            self.assertTrue(until(lambda: len(os.listdir(connections)) >= before))
-            self.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            self.site.says("it begins\n")
             self.site.signal(number)
             idle.settimeout(PATIENCE)
             self.assertEqual(idle.recv(1), b"")
@@ -262,7 +279,7 @@ class Server(Case):
         with socket.create_connection(("127.0.0.1", self.site.port)) as s:
             s.settimeout(PATIENCE)
             s.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
-            self.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            self.site.says("it begins\n")
             self.site.signal(signal.SIGTERM)
             self.assertEqual(s.recv(1), b"")
         self.assertEqual(self.site.ends(), 0)
@@ -271,7 +288,7 @@ class Server(Case):
         self.start_site()
         with socket.create_connection(("127.0.0.1", self.site.port)) as s:
             s.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
-            self.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            self.site.says("it begins\n")
             self.site.signal(signal.SIGTERM)
 
             def listens():

@@ -124,6 +124,7 @@ class LineClient(Case):
         self.assertReplies(self.client("06-line-client.lua", self.server(), "a\nb"), "A", "B")
 
     def test_talks_ipv6(self):
+        self.need_ipv6()
         server = self.server(host="::1")
         self.assertReplies(self.client("06-line-client.lua", server, "six\n", host="::1"), "SIX")
 

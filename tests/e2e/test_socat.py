@@ -35,6 +35,7 @@ class Socat(Case):
             self.assertEqual(self.socat(f"TCP4:127.0.0.1:{server.port}", "ação\n"), "AÇÃO\n")
 
     def test_socat_is_served_over_ipv6(self):
+        self.need_ipv6()
         server = self.serve("02-tcp-server.lua", "::")
         self.assertEqual(self.socat(f"TCP6:[::1]:{server.port}", "six"), "SIX")
 

@@ -98,6 +98,7 @@ class BothServers:
         self.assertEqual(peers.ask_tcp(server.port, b"next"), b"NEXT")
 
     def test_serves_both_families_on_the_any_address_of_ipv6(self):
+        self.need_ipv6()
         server = self.serve(self.SCRIPT, "::")
         self.assertEqual(peers.ask_tcp(server.port, b"four", "127.0.0.1"), b"FOUR")
         self.assertEqual(peers.ask_tcp(server.port, b"six", "::1"), b"SIX")
@@ -218,6 +219,7 @@ class TcpClient(Case):
         self.assertReplies(result, "X")
 
     def test_talks_ipv6(self):
+        self.need_ipv6()
         server = self.server(host="::1")
         self.assertReplies(self.client("02-tcp-client.lua", server, "six\n", host="::1"), "SIX")
 

@@ -52,6 +52,7 @@ class UdpServer(Case):
         self.assertEqual(peers.ask_udp(server.port, b"a\xc3"), b"A\xc3")
 
     def test_serves_both_families_on_the_any_address_of_ipv6(self):
+        self.need_ipv6()
         server = self.serve("01-udp-server.lua", "::")
         self.assertEqual(peers.ask_udp(server.port, b"four", "127.0.0.1"), b"FOUR")
         self.assertEqual(peers.ask_udp(server.port, b"six", "::1"), b"SIX")
@@ -100,6 +101,7 @@ class UdpClient(Case):
         self.assertReplies(result, "BY NAME")
 
     def test_talks_ipv6(self):
+        self.need_ipv6()
         server = self.answer_once(host="::1")
         result = self.client("01-udp-client.lua", server.port, "six\n", host="::1")
         self.assertEnds(result, 0, out=f"From Server [::1]:{server.port}: SIX\n")

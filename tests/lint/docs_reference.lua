@@ -59,7 +59,8 @@ local function changed_globals()
   add("package.", { "embedded", "overrides", "searchers" })
   add("", grep("lua/net/boot.lua", "\nfunction (%w+)%("))
   add("", grep("lua/net/boot.lua", "\n([%w.]+) = preceded%("))
-  add("io.", grep("lua/net/stdin.lua", "\nfunction io%.(%w+)%("))
+  add("", grep("lua/net/require.lua", "\nfunction M%.(%l+)%("))
+  add("io.", grep("lua/net/stdin.lua", "\nfunction M%.(%l+)%("))
   return names
 end
 

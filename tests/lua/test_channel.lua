@@ -176,3 +176,65 @@ T.test("a_get_that_is_cancelled_once_the_value_has_come_loses_nothing", function
   first:cancel()
   value_of_one(c, first, second)
 end)
+
+T.test("a_misspelt_method_of_a_channel_names_the_nearest", function()
+  local channel = net.channel()
+  T.raises("test_channel.lua:%d+: a channel has no 'putt'; did you mean 'put'%?", function()
+    channel:putt(1)
+  end)
+end)
+
+T.test("what_a_closed_channel_gives_tells_where_it_was_closed", function()
+  local c = net.channel()
+  local putter = T.waiting(c.put, c, 1)
+  c:close()
+  local line = debug.getinfo(1, "l").currentline - 1
+  local place = "closed at tests/lua/test_channel.lua:" .. line .. " "
+  T.match("" .. T.fails("closed", putter:join()), "^put: " .. place)
+  T.match("" .. T.fails("closed", c:put(2)), "^put: " .. place)
+  T.eq(T.fails("closed", c:get()).op, "get")
+end)
+
+T.test("a_method_of_a_channel_is_called_with_a_colon", function()
+  for _, name in ipairs { "put", "get", "close" } do
+    T.raises("test_channel.lua:%d+: call channel:" .. name, function()
+      net.channel()[name](1)
+    end)
+  end
+end)
+
+T.test("a_task_whose_puts_and_gets_never_wait_lets_the_others_run", function()
+  local ticks, over = 0, false
+  local ticker = net.spawn(function()
+    while not over do
+      ticks = ticks + 1
+      net.yield()
+    end
+  end)
+  local c = net.channel(1)
+  for i = 1, 3200 do
+    c:put(i)
+    T.eq(c:get(), i)
+  end
+  over = true
+  ticker:join()
+  T.ok(ticks >= 99 and ticks <= 101, ticks .. " turns in 6400 operations")
+end)
+
+T.test("a_value_that_was_taken_is_not_lost_when_the_task_then_steps_aside", function()
+  local c, sum = net.channel(100), 0
+  local getter = net.spawn(function()
+    for value in c do sum = sum + value end
+  end)
+  for _ = 1, 100 do c:put(1) end
+  net.yield()
+  getter:cancel()
+  getter:join()
+  while not tostring(c):find("%(0 ") do sum = sum + c:get() end
+  T.eq(sum, 100)
+end)
+
+T.test("a_wait_where_nothing_can_yield_is_told_with_the_line_of_the_script", function()
+  T.raises("^tests/lua/test_channel.lua:%d+: get: cannot wait inside string.gsub",
+    string.gsub, "a", ".", function() net.channel():get() end)
+end)

@@ -183,3 +183,38 @@ T.test("all_raises_the_first_failure_and_cancels_the_others", { net = "fake" }, 
   T.eq(T.list(log), "a cancelled")
   T.eq(#net.tasks(), 1)
 end)
+
+T.test("an_interruption_of_a_group_a_race_and_all_names_them", function()
+  local function sleeps() net.sleep(100) end
+  local function group() net.group(function(g) g:spawn(sleeps) end) end
+  for op, wait in pairs {
+    group = group,
+    race = function() net.race(sleeps) end,
+    all = function() net.all(sleeps) end,
+  } do
+    local waiting = T.waiting(wait)
+    T.eq(net.tasks()[2].waits_in, op)
+    waiting:cancel()
+    waiting:join()
+    T.eq(T.fails("timeout", net.deadline(0.001, wait)).op, op)
+  end
+end)
+
+T.test("a_misspelt_method_of_a_group_names_the_nearest", function()
+  T.raises("test_group.lua:%d+: a group has no 'spwan'; did you mean 'spawn'%?", function()
+    net.group(function(g) g:spwan(print) end)
+  end)
+end)
+
+T.test("what_is_no_function_is_refused_at_its_place_before_anything_runs", function()
+  local ran = false
+  local function run() ran = true end
+  local place = "test_group.lua:%d+: "
+  T.raises(place .. "bad argument #2 to 'race'", function() net.race(run, 5) end)
+  T.raises(place .. "bad argument #2 to 'all'", function() net.all(run, nil, run) end)
+  T.raises(place .. "bad argument #1 to 'group'", function() net.group(nil) end)
+  T.raises(place .. "bad argument #1 to 'spawn'", net.group, function(g) g:spawn(5) end)
+  T.raises(place .. "call group:spawn", net.group, function(g) g.spawn(run) end)
+  T.turns()
+  T.eq(ran, false)
+end)

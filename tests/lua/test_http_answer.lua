@@ -238,6 +238,36 @@ T.test("an_error_behind_the_head_cuts_the_answer",
     T.match(answers, "\r\n\r\n4\r\npart\r\n$")
   end)
 
+T.test("an_error_behind_a_whole_answer_is_told_and_harms_nobody",
+  { net = "fake", stderr = "boom" }, function()
+    local answers = answer_of(function(_, res)
+      res:send(200)
+      error("boom")
+    end, ("GET / HTTP/1.1\r\nHost: x\r\n\r\n"):rep(2))
+    T.eq(web.statuses(answers), "200 200")
+  end)
+
+T.test("a_traceback_shows_the_script_and_not_the_server",
+  { net = "fake", stderr = "tests/lua/test_http_answer.lua:%d+: in " }, function()
+    answer_of(function() error("boom") end)
+    T.ok(not T.stderr():find("soquete:net"))
+  end)
+
+T.test("a_cancelled_handler_cannot_go_on_sending", FAKE, function()
+  local server, sent = nil, 0
+  server = T.ok(http.server("127.0.0.1:0", function(_, res)
+    pcall(net.sleep, 1000)
+    while pcall(res.write, res, "x") do sent = sent + 1 end
+  end))
+  local running = net.spawn(server.run, server)
+  local s <close> = T.ok(net.connect(server.address))
+  s:send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+  T.turns()
+  server:stop(0.1)
+  T.eq(running:join(), true)
+  T.eq(sent, 0)
+end)
+
 T.test("a_handler_that_sends_nothing_is_500",
   { net = "fake", stderr = "GET /: the handler has sent nothing" }, function()
     T.eq(web.status(answer_of(function() end)), 500)

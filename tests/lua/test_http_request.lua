@@ -156,6 +156,16 @@ T.test("a_path_with_a_bad_escape_is_nil", FAKE, function()
   end)
 end)
 
+T.test("connect_and_asterisk_have_no_path_of_a_file", FAKE, function()
+  seen("CONNECT example:443 HTTP/1.1\r\nHost: example:443\r\n\r\n", function(req)
+    T.eq(req.path, nil)
+    T.eq(req.raw_path, nil)
+    T.eq(req.target, "example:443")
+  end)
+  seen("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", function(req) T.eq(req.path, "*") end)
+  seen("GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", function(req) T.eq(req.path, "/") end)
+end)
+
 T.test("headers_are_found_whatever_their_case", FAKE, function()
   local fields = "Accept: a\r\nX-Own:  b c \r\naccept: d\r\nCookie: k=1; l=\"2\"\r\nCookie: m=3\r\n"
   seen(with("/", fields), function(req)

@@ -75,6 +75,7 @@ T.test("a_missing_module_is_told_with_every_place_and_the_line", function()
   T.match(err, "no field package.preload%['not.there'%]")
   T.match(err, "no file '.*/not/there.lua'")
   T.match(err, "no file '.*/not/there.so'")
+  T.ok(not err:find("no file ''", 1, true), err)
 end)
 
 T.test("an_error_in_a_module_is_told_and_the_next_require_tries_again", function()
@@ -101,6 +102,22 @@ T.test("a_cancelled_require_lets_others_load", function()
   T.fails("cancelled", first:join())
   T.eq((second:join()), "loaded")
 end)
+
+T.test("a_task_that_requires_what_another_loads_sleeps_until_it_is_there", { net = "fake" },
+  function()
+    package.preload.slow = function()
+      net.sleep(1000)
+      return "loaded"
+    end
+    local first = T.waiting(require, "slow")
+    local second = T.waiting(require, "slow")
+    local third = T.waiting(require, "slow")
+    T.eq(net.tasks()[3].waits_in, "require")
+    second:cancel()
+    T.fails("cancelled", second:join())
+    T.eq((first:join()), "loaded")
+    T.eq((third:join()), "loaded")
+  end)
 
 T.test("modules_that_require_each_other_are_told", function()
   local dir <close> = folder_with {

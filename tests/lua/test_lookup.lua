@@ -69,6 +69,31 @@ T.test("lookups_do_not_stop_the_others", { net = "fake" }, function()
   T.eq(ticks, 4)
 end)
 
+T.test("an_interrupted_lookup_gives_its_ticket_back_at_once", { net = "fake" }, function()
+  collectgarbage("stop")
+  local s <close> = net.socket()
+  local before = T.open_handles()
+  local function look_up() return net.gethostbyname("slow.test") end
+  for _, wait in ipairs { look_up, function() return s:connect("slow.test", 1) end } do
+    local task = T.waiting(wait)
+    T.eq(T.open_handles(), before + 1)
+    task:cancel()
+    T.fails("cancelled", task:join())
+    T.eq(T.open_handles(), before)
+    T.fails("timeout", net.deadline(1, wait))
+    T.eq(T.open_handles(), before)
+  end
+  s:settimeout(1)
+  T.fails("timeout", s:connect("slow.test", 1))
+  T.eq(T.open_handles(), before)
+  local co = coroutine.create(look_up)
+  local task = T.waiting(coroutine.resume, co)
+  T.eq(T.open_handles(), before + 1)
+  coroutine.close(co)
+  T.eq(T.open_handles(), before)
+  task:join()
+end)
+
 T.test("many_lookups_at_once", { net = "fake" }, function()
   local tasks = {}
   local before = net.now()
@@ -110,7 +135,6 @@ T.test("a_lookup_that_threads_do_may_be_cancelled", function()
     local name, _, code = tasks[i]:join()
     T.ok(name == "127.0.0.1" or i % 2 == 1 and code == "cancelled", code)
   end
-  collectgarbage() -- what a cancelled look-up holds goes with its object
   local patience = net.now() + 10 -- threads may still read files for those who have gone
   while T.open_files() > before + 1 and net.now() < patience do net.sleep(0.01) end
   T.ok(T.open_files() <= before + 1, "no ticket is left")
@@ -122,4 +146,12 @@ T.test("a_lookup_that_threads_do_has_a_deadline", function()
     T.ok(name == "127.0.0.1" or code == "timeout", code)
   end
   T.eq(net.gethostbyname("localhost"), "127.0.0.1")
+end)
+
+-- RFC 6761 section 6.3; such a name is in nobody's /etc/hosts.
+T.test("names_below_localhost_are_the_loopback_address", function()
+  T.eq(net.gethostbyname("printer.localhost."), "127.0.0.1")
+  local v4 = { family = net.AF_INET }
+  T.eq(T.list(T.ok(net.getaddrinfo("Printer.LocalHost", 80, v4))), "127.0.0.1:80")
+  T.match(select(3, net.gethostbyname("notlocalhost")), "^EAI_")
 end)

@@ -75,7 +75,7 @@ end
 local Tasks = {
   __close = function(self)
     self.set:cancel()
-    repeat local task = self.set:next() until not task
+    repeat local task = self.set:next("request") until not task
   end,
 }
 
@@ -90,9 +90,9 @@ local function send_and_listen(call, conn, request, pieces)
   local self <close> = setmetatable({ set = runtime.join_set() }, Tasks)
   local sending = self.set:spawn(send_pieces, call, conn, request, pieces)
   self.set:spawn(socket.peek, socket, 1)
-  if self.set:next() == sending then return sending:join() end
+  if self.set:next("request") == sending then return sending:join() end
   local answer, err, code = next_response(call, conn, request)
-  if answer and answer.status < 300 and self.set:next() then
+  if answer and answer.status < 300 and self.set:next("request") then
     sending:join()
   else
     conn:abandon()

@@ -40,6 +40,7 @@ end
 -- Ends the exchange: true when another request may follow.
 local function settle(conn, req)
   if conn:state() == "nothing" and not conn:broken() then
+    net.yield() -- raises in a handler that has swallowed its cancel
     io.stderr:write("soquete: ", req.method, " ", core.escape(req.target),
       ": the handler has sent nothing\n")
     conn:answer(500, page(500))
@@ -55,7 +56,7 @@ local function refuse(server, conn, status)
   conn:linger()
 end
 
-local next_request, done = core.methods.next_request, core.methods.done
+local next_request = core.methods.next_request
 
 -- The life of a connection: one request after the other. What is usual happens inside one
 -- protected call, which is left for what is not: an error, a body that nobody has read.
@@ -63,53 +64,55 @@ local function converse(server, conn)
   local handler, log, ready = server.handler, server.log, server.ready
   local req, begun, trace
   local function note(err)
-    trace = debug.traceback(tostring(err), 2):gsub("\n\t%[C%]: in function 'xpcall'.*", "")
+    trace = debug.traceback(tostring(err), 2)
+      :gsub("\n\t%[soquete:net%.http%.server%].*", ""):gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
     return err
   end
+  -- true: the last exchange is to be settled; else the end, with what is to be answered.
   local function exchanges()
-    local res, _, status
     repeat
-      req, res, _, status = next_request(conn)
-      if not req then return status end
+      local nextone, res, _, status = next_request(conn)
+      if not nextone then return nextone == false, status end
+      req = nextone
       begun = log and runtime.now()
       handler(req, res, ready)
-    until log or not done(conn)
+    until log
+    return true
   end
   while true do
-    local ok, status = xpcall(exchanges, note)
+    local ok, unsettled, status = xpcall(exchanges, note)
     if not ok then
-      failed(conn, req, status, trace)
-    elseif not req then
+      failed(conn, req, unsettled, trace)
+    elseif not unsettled then
       if status then refuse(server, conn, status) end
       return
     end
-    local again = done(conn) or settle(conn, req)
+    local again = conn:done() or settle(conn, req)
     if log then log(server, conn, req, nil, begun) end
     if not again then return conn:linger() end
   end
 end
 
--- Counted out however it ends.
-local function counted(server, conn)
+-- However a task ends, its connection is closed and it is counted out.
+local function counted(server, conn, name)
   return setmetatable({}, {
     __close = function()
       conn:close()
       server.tasks[conn] = nil
-      server.count = server.count - 1
+      server[name] = server[name] - 1
       if server.count == 0 then server.empty:wake() end
     end,
   })
 end
 
 local function serve_connection(server, conn)
-  local _ <close> = counted(server, conn)
+  local _ <close> = counted(server, conn, "count")
   converse(server, conn)
 end
 
 local function turn_away(server, conn)
-  local _ <close> = conn
+  local _ <close> = counted(server, conn, "refusals")
   refuse(server, conn, 503)
-  server.refusals = server.refusals - 1
 end
 
 -- --- the server ------------------------------------------------------------------------
@@ -224,7 +227,7 @@ end
 local function check_number(options, name, otherwise)
   local value = options[name]
   if value == nil then return otherwise end
-  if type(value) ~= "number" or not (value >= 0) then
+  if type(value) ~= "number" or value ~= value or value < 0 then
     error("http: " .. name .. " must be a number, not negative", 3)
   end
   return value

@@ -1,0 +1,96 @@
+"""What starting costs: counted in modules and system calls, never in time."""
+
+import os
+import re
+
+from harness import ROOT, Case
+
+BEGINNING = ["net.boot"]  # what every script loads
+
+
+class Loading(Case):
+    """Copies of the library's modules that tell when they are loaded come first."""
+
+    def setUp(self):
+        super().setUp()
+        library = os.path.join(ROOT, "lua")
+        for folder, _, names in os.walk(library):
+            for name in names:
+                path = os.path.relpath(os.path.join(folder, name), library)
+                module = path[: -len(".lua")].replace("/", ".")
+                with open(os.path.join(folder, name)) as f:
+                    self.file(f"lua/{path}", f"io.stderr:write('<{module}>') " + f.read())
+
+    def assertLoads(self, code, *modules):
+        result = self.code(code)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(re.findall(r"<([\w.]+)>", result.err), [*BEGINNING, *modules], result)
+
+    def test_an_empty_script_loads_the_beginning_only(self):
+        self.assertLoads("")
+
+    def test_printing_and_computing_load_nothing(self):
+        self.assertLoads("print(#arg, math.sin(1), pcall(error, 'x'), coroutine.running())")
+
+    def test_the_module_net_loads_none_of_its_short_forms(self):
+        self.assertLoads("require 'net'.sleep(0)", "net.require", "net")
+
+    def test_a_short_form_loads_what_it_needs_when_it_is_called(self):
+        self.assertLoads(
+            "require 'net'.listen('127.0.0.1:0'):close()", "net.require", "net", "net.sockets")
+
+    def test_standard_input_is_loaded_when_it_is_first_used(self):
+        self.assertLoads("print(io.stdin)")
+        self.assertLoads("print(io.read())", "net.stdin", "net.makefile")
+        self.assertLoads("print(io.stdin:read())", "net.stdin", "net.makefile")
+
+    def test_a_function_taken_before_its_part_is_loaded_works_for_ever(self):
+        code = """
+        local need, read, kind = require, io.read, io.type
+        assert(need "net" == require "net" and need "net" == package.loaded.net)
+        assert(read() == nil and io.read() == nil)
+        assert(kind(io.stdin) == "file" and io.type(io.stdin) == "file")
+        """
+        self.assertEnds(self.code(code), 0)
+
+    def test_what_a_script_puts_in_a_place_stays_there(self):
+        code = """
+        local read = io.read
+        io.read = function() return "the script's own" end
+        assert(read() == nil and io.stdin:read() == nil)
+        print(io.read())
+        """
+        self.assertEnds(self.code(code), 0, out="the script's own\n")
+
+    def test_an_error_at_the_first_call_names_the_line_of_the_script(self):
+        for call in ("require(1)", "require 'no.such'", "io.stdin.rede()", "net.listen()",
+                     "net.channel(-1)", "net.serve('127.0.0.1:0')", "net.udp({})",
+                     "net.connect({})", "io.read('q')", "io.stdin:read(-1)", "io.lines('/no')",
+                     "io.input('/no')", "dofile('/no')", "os.execute({})", "io.popen({})"):
+            result = self.code(f"net = require 'net'\n{call}")
+            self.assertEnds(result, 1)
+            self.assertRegex(result.err, r"soquete: \S*main\.lua:2: ", call)
+
+
+class Calls(Case):
+    """The dynamic loader makes about 40 of them, an empty run the rest."""
+
+    LIMIT = 85
+
+    def test_an_empty_script_makes_few_system_calls(self):
+        self.need("strace")
+        log = os.path.join(self.folder, "log")
+        probe = self.run_program("strace", "-o", log, "true")
+        if probe.status != 0:
+            self.skipTest("strace may not trace here: " + probe.err.strip())
+        argv = self.command("-e", "")
+        if b"__asan_init" in open(argv[0], "rb").read():
+            self.skipTest("a sanitizer makes calls of its own")
+        result = self.run_program("strace", "-f", "-o", log, *argv)
+        self.assertEnds(result, 0)
+        with open(log) as f:
+            calls = [line for line in f if re.search(r"\w\(", line)]
+        self.assertLessEqual(len(calls), self.LIMIT, "".join(calls))
+        names = re.findall(r"^\d+ +(\w+)\(", "".join(calls), re.M)
+        for never in ("socket", "clone3", "clone", "nanosleep"):
+            self.assertNotIn(never, names)
