@@ -5,6 +5,10 @@
 #   make test        install what testing needs, build, run every suite
 #   make unit        C tests                 make lua      tests of the Lua API
 #   make e2e         the program against other programs
+#   make replay      the fuzz targets over their corpora, without a fuzzer
+#   make fuzz        libFuzzer on each target of tests/fuzz; SECONDS=60 each, ONLY=address
+#   make storm       random operations by seed: OPS=1000000 SEED=N
+#   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
 #   make bench-deps  install those other runtimes
@@ -12,12 +16,15 @@
 #   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
 #   make format      let clang-format rewrite the C files
-#   make cov         run the tests in MODE=cov, print the lines covered by file
+#   make cov         run the tests in MODE=cov, print the lines covered by file; fails
+#                    below 90 %
+#   make valgrind    unit, Lua and end-to-end tests under valgrind; SUITES="unit lua"
+#   make tsan        unit and Lua tests under the thread sanitizer
 #   make deps        install every package that building, testing and linting use
 #   make install     PREFIX=/usr/local, DESTDIR= (for packaging)
 #   make clean       remove build/
 #
-# Knobs: MODE=release|debug|asan|tsan|cov (each builds in build/$(MODE)), V=1 shows the
+# Knobs: MODE=release|debug|asan|tsan|cov|fuzz (each builds in build/$(MODE)), V=1 shows the
 # commands, WERROR=1 makes warnings errors (CI=true too), CFLAGS and LDFLAGS come last,
 # SEED=N replays a test run.
 
@@ -34,7 +41,9 @@ BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
          curl wget apache2-utils wrk strace
 LINT  := clang-format-14 lua-check cppcheck
+CHECK := valgrind
 PEERS := default-jdk-headless
+FUZZ  := clang-14 libclang-rt-14-dev
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go
 
@@ -49,8 +58,12 @@ debug_flags   := -Og -g3 $(stress)
 asan_flags    := $(sanitize) -fsanitize=address,undefined $(stress)
 tsan_flags    := $(sanitize) -fsanitize=thread
 cov_flags     := -O0 --coverage
+fuzz_flags    := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 ifeq ($($(MODE)_flags),)
-$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov)
+$(error MODE=$(MODE) is none of release, debug, asan, tsan, cov, fuzz)
+endif
+ifeq ($(MODE),fuzz)
+CC := clang-14
 endif
 
 # Callbacks have the signature of their table, so unused parameters are no sign of a slip.
@@ -94,21 +107,28 @@ unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
 support_lib  := $(out)/tests/libsupport.a
+storm_obj    := $(out)/tests/unit/storm.o
 mains        := $(sort $(wildcard tests/support/main_*.c))
+fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzzers      := $(fuzz_sources:%.c=$(out)/%)
+# libFuzzer brings its own main.
+fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
-test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources)) \
-                $(bench_objs)
+test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
+                $(fuzz_sources)) \
+                $(bench_objs) $(storm_obj)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
 lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
-             tests/regress/*.lua tests/lint/*.lua tests/support/*.lua)
+             tests/regress/*.lua tests/fuzz/*.lua tests/lint/*.lua tests/support/*.lua)
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e bench bench-deps docs docs-check lint \
-        format cov deps install clean help FORCE
+.PHONY: all build demo test programs unit lua e2e fuzzers replay fuzz storm soak bench \
+        bench-deps docs docs-check lint format cov valgrind tsan deps install clean help \
+        FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -122,10 +142,13 @@ $(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(units): extra_libs := -lcmocka
+$(out)/tests/unit/test_storm: $(storm_obj)
+$(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
+$(fuzzers): extra_libs := $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
 
-$(program) $(luatest) $(faulty) $(units) $(benches):
+$(program) $(luatest) $(faulty) $(units) $(fuzzers) $(benches):
 	@echo "  link  $@"
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -178,18 +201,40 @@ demo:
 test:
 	@.ci/install-packages $(BUILD) $(TEST)
 	@$(MAKE) --no-print-directory build programs
-	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e docs-check
+	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e replay docs-check
 
-programs: $(program) $(luatest) $(faulty) $(units)
+programs: $(program) $(luatest) $(faulty) $(units) $(fuzzers)
 
 unit: $(units)
-	@tests/support/unit.sh $(units)
+	@RUN='$(RUN)' tests/support/unit.sh $(units)
 
 lua: $(luatest) $(program)
-	@$(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
+	@$(RUN) $(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
 
 e2e: $(program) $(faulty)
-	@$(PYTHON) tests/e2e/run.py --soquete $(program)
+	@$(PYTHON) tests/e2e/run.py --soquete $(or $(WRAPPER),$(program))
+
+fuzzers: $(fuzzers)
+
+replay: $(fuzzers)
+	@tests/fuzz/replay.sh $(fuzzers)
+
+fuzz:
+	@.ci/install-packages $(BUILD) $(FUZZ)
+	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(patsubst %.c,build/fuzz/%,\
+	  $(filter tests/fuzz/fuzz_$(or $(ONLY),%).c,$(fuzz_sources)))
+
+# OPS random operations in each storm. Shorter ones are in make test.
+storm: $(out)/tests/unit/test_storm $(luatest)
+	@OPS=$(or $(OPS),1000000) $(out)/tests/unit/test_storm
+	@OPS=$(or $(OPS),1000000) $(luatest) tests/lua/test_storm.lua
+
+soak:
+	@.ci/install-packages $(BUILD) python3 liburing-dev
+	@$(MAKE) --no-print-directory build $(out)/tests/bench/load
+	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/soak.py $(if $(ONLY),--only $(ONLY)) \
+	  --minutes $(or $(MINUTES),1)
 
 docs: build
 	@$(program) docs/generate.lua
@@ -209,10 +254,23 @@ lint:
 format:
 	$(Q)$(CLANG_FORMAT) -i $(c_files)
 
+# A test goes on as another user, who must be able to note its lines too.
 cov:
 	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory MODE=cov test
+	@umask 0; $(MAKE) --no-print-directory MODE=cov test
 	@tests/support/coverage.sh build/cov
+
+# The two below look for what a test cannot see, and so need fewer seeds.
+valgrind:
+	@.ci/install-packages $(BUILD) $(TEST) $(CHECK)
+	@$(MAKE) --no-print-directory MODE=debug build programs
+	@MAKE='$(MAKE)' tests/support/valgrind.sh build/debug $(SUITES)
+
+# End-to-end tests are left out: TSan keeps a signal back while a script computes.
+tsan:
+	@.ci/install-packages $(BUILD) $(TEST)
+	@$(MAKE) --no-print-directory MODE=tsan programs
+	@MAKE='$(MAKE) MODE=tsan' SLOW=10 tests/support/tally.sh unit lua
 
 bench-deps:
 	@.ci/install-packages $(BUILD) $(BENCH)
@@ -224,7 +282,7 @@ bench: build $(benches)
 	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
 deps:
-	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(PEERS)
+	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(CHECK) $(PEERS)
 
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete

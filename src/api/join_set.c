@@ -94,11 +94,6 @@ static int cancel(lua_State *L) {
   return 0;
 }
 
-static int length(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check(L)->count);
-  return 1;
-}
-
 static void let_go(struct list *tasks) {
   struct list *node;
   while ((node = list_shift(tasks))) list_entry(node, struct task, member)->set = NULL;
@@ -124,9 +119,8 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc",  collect},
-    {"__len", length },
-    {NULL,    NULL   },
+    {"__gc", collect},
+    {NULL,   NULL   },
 };
 
 void join_set_functions(lua_State *L) {

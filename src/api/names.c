@@ -27,6 +27,7 @@ void names_nearest(lua_State *L, int idx, const char *name) {
 /* __index of a strict table. Upvalue 1: whose names they are. */
 static int missing(lua_State *L) {
   const char *whose = lua_tostring(L, lua_upvalueindex(1));
+  luaL_checktype(L, 1, LUA_TTABLE); /* a script may call a metamethod itself */
   if (lua_type(L, 2) != LUA_TSTRING)
     return luaL_error(L, "%s has no field of type %s", whose, luaL_typename(L, 2));
   const char *name = lua_tostring(L, 2);

@@ -106,7 +106,8 @@ static int listen_method(lua_State *L) {
 /* Slots of accept: 1 the listener, 2 the connection's object, made before it is needed. */
 enum { SLOT_CONNECTION = 2 };
 
-enum { BACKOFF_FIRST_NS = 5 * 1000 * 1000, BACKOFF_LAST_NS = 1000 * 1000 * 1000 };
+/* The last is well below the second in which clients that come to room are to be taken. */
+enum { BACKOFF_FIRST_NS = 5 * 1000 * 1000, BACKOFF_LAST_NS = 500 * 1000 * 1000 };
 
 /* accept(2): failures of one connection, not of the listener. */
 static bool concerns_one_client(int status) {
@@ -132,6 +133,7 @@ static int64_t back_off(struct socket *s, int status) {
     s->backoff_ns = BACKOFF_FIRST_NS;
   } else if (s->backoff_ns < BACKOFF_LAST_NS) {
     s->backoff_ns *= 2;
+    if (s->backoff_ns > BACKOFF_LAST_NS) s->backoff_ns = BACKOFF_LAST_NS;
   }
   return loop_now(&s->sched->loop) + s->backoff_ns;
 }

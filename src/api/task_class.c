@@ -191,6 +191,8 @@ void task_class_open(lua_State *L) {
   luaL_setfuncs(L, methods, 1);
   names_strict(L, "a task");
   lua_setfield(L, -2, "__index");
+  lua_pushboolean(L, false);
+  lua_setfield(L, -2, "__metatable"); /* a script must not collect a task that lives */
   lua_pop(L, 1);
 }
 

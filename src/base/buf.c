@@ -27,12 +27,15 @@ static int grow(struct buf *b, size_t needed) {
     if (cap > SIZE_MAX / 2) return -ENOMEM;
     cap *= 2;
   }
-  /* Not realloc: it would copy the consumed bytes too. */
-  char *data = malloc(cap);
-  if (!data) return -ENOMEM;
+  /* realloc may grow in place: a long line then leaves no smaller buffers behind. It would
+   * copy consumed bytes too. */
   size_t len = buf_len(b);
-  if (len) memcpy(data, buf_bytes(b), len);
-  free(b->data);
+  char *data = b->head ? malloc(cap) : realloc(b->data, cap);
+  if (!data) return -ENOMEM;
+  if (b->head) {
+    memcpy(data, buf_bytes(b), len);
+    free(b->data);
+  }
   *b = (struct buf){.data = data, .tail = len, .cap = cap};
   return 0;
 }

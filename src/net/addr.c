@@ -183,7 +183,8 @@ int addr_interface(const char *name) {
 static int scope_of(const char *host, uint32_t *scope) {
   const char *zone = strchr(host, '%');
   *scope = 0;
-  if (!zone++) return 0;
+  if (!zone) return 0;
+  zone++;
   *scope = if_nametoindex(zone);
   if (*scope) return 0;
   int64_t n = digits(zone, strlen(zone), UINT32_MAX);

@@ -16,7 +16,8 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = os.path.join(ROOT, "scripts")
-PATIENCE = 30  # seconds for one step; generous, because sanitizers are slow
+SLOW = int(os.environ.get("SLOW", "1"))  # how many times as long a tool makes all take
+PATIENCE = 30 * SLOW  # seconds for one step; generous, because sanitizers are slow
 
 # Standard error is compared as a whole, and a sanitizer build may well compute for long. The
 # tests of the watchdog switch it on.

@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402
 import peers  # noqa: E402
 
-TEST_LIMIT = 120  # seconds; then its programs are killed, so that its waits end
+TEST_LIMIT = 120 * harness.SLOW  # seconds; then its programs are killed, so that its waits end
 
 
 class Outcome(unittest.TestResult):

@@ -38,6 +38,23 @@ class Inherited(Case):
             self.assertEqual(program.ends(), 0)
             self.assertTrue(blocking(listener.fileno()))
 
+    def test_poll_tells_when_a_pipe_has_bytes(self):
+        to_it, ours = os.pipe()
+        code = """
+            local pipe = assert(net.fdopen(tonumber(arg[1])))
+            print(#net.poll({pipe}, {}, 0) .. " ready") -- nothing is there yet
+            print(net.poll({pipe}, {})[1] == pipe, pipe:recv())
+            print(#net.poll({pipe}, {}) .. " ready", select(3, pipe:recv())) -- its end
+        """
+        program = self.hand_over(code, to_it)
+        os.close(to_it)
+        program.says("0 ready")
+        os.write(ours, b"hello")
+        program.says("true\thello\n")
+        os.close(ours)
+        program.says("1 ready\teof\n")
+        self.assertEqual(program.ends(), 0)
+
     def test_a_connected_socket_does_not_stop_other_tasks(self):
         ours, theirs = socket.socketpair()
         with ours, theirs:

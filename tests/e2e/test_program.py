@@ -82,6 +82,16 @@ class HelpOfAFile(Case):
         self.assertEnds(result, 0)
         self.assertEqual(result.out, "What it does.\n\n  indented\n")
 
+    def test_prints_a_long_comment(self):
+        for text, shown in (
+            ("--[[\nWhat it does.\n\n  indented\n]]\n-- Not this.\n", "What it does.\n\n  indented\n"),
+            ("--[[ In one line. ]]\n-- Not this.\n", " In one line. \n"),
+            ("--[[ No end.\nSo all of it.\n", " No end.\nSo all of it.\n"),
+        ):
+            result = self.run_soquete("help", self.file("a.lua", text))
+            self.assertEnds(result, 0)
+            self.assertEqual(result.out, shown)
+
     def test_says_that_there_is_none(self):
         result = self.run_soquete("help", self.file("a.lua", "print(1)\n-- late\n"))
         self.assertEnds(result, 1, err="no opening comment")
@@ -151,6 +161,11 @@ class Trace(Case):
         send = next(line for line in lines if line["op"] == "send")
         self.assertRegex(send["place"], r"^task 1  \S*main\.lua:6$")
         self.assertRegex(send["address"], r"^127\.0\.0\.1:\d+$")
+
+    def test_names_no_place_for_what_is_closed_after_the_last_task(self):
+        lines = self.trace("Kept = require('net').socket()")
+        self.assertRegex(lines[0]["place"], r"^task 1  \S*main\.lua:1$")
+        self.assertEqual((lines[-1]["op"], lines[-1]["place"]), ("close", "-"))
 
     def test_shows_the_first_bytes_escaped(self):
         lines = self.trace(self.CONVERSATION)

@@ -32,7 +32,8 @@ class Terminal:
 
     def shows(self, text):
         if self.screen.wait(lambda all: text in all) is None:
-            self.case.fail(f"no {text!r} on the screen: {self.screen.text()!r}")
+            ended = self.program.process.poll()
+            self.case.fail(f"no {text!r} on the screen: {self.screen.text()!r}; ended: {ended}")
 
 
 class Output(Case):

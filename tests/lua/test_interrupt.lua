@@ -393,3 +393,17 @@ T.test("tasks_that_are_spawned_after_an_interrupt_never_run", { status = 130, st
     T.interrupt(2)
     net.sleep(1000)
   end)
+
+T.test("a_signal_inside_a_coroutine_that_computes_ends_the_whole_task", { status = 130 },
+  function()
+    local reached = false
+    local wrapped = coroutine.wrap(function()
+      T.interrupt(2)
+      while true do end
+    end)
+    pcall(wrapped)
+    pcall(net.sleep, 10) -- every later wait raises too
+    reached = true
+    net.sleep(10)
+    T.ok(not reached, "the wait raises")
+  end)

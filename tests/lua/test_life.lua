@@ -462,3 +462,13 @@ T.test("close_ends_an_accept_that_backs_off", { stderr = "new clients have to wa
       net.deadline(5, function() T.fails("closed", server:join()) end)
     end)
   end)
+
+-- A third of what the net says concerns one client only, and is not waited for.
+T.test("without_descriptors_accept_tries_about_twice_a_second", {
+  net = "full", stderr = "new clients have to wait",
+}, function()
+  local l <close> = T.listener()
+  l:settimeout(60)
+  T.fails("timeout", l:accept())
+  T.ok(T.faults() > 120 and T.faults() < 300, T.faults())
+end)

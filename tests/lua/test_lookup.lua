@@ -147,3 +147,11 @@ T.test("a_lookup_that_threads_do_has_a_deadline", function()
   end
   T.eq(net.gethostbyname("localhost"), "127.0.0.1")
 end)
+
+-- RFC 6761 section 6.3; such a name is in nobody's /etc/hosts.
+T.test("names_below_localhost_are_the_loopback_address", function()
+  T.eq(net.gethostbyname("printer.localhost."), "127.0.0.1")
+  local v4 = { family = net.AF_INET }
+  T.eq(T.list(T.ok(net.getaddrinfo("Printer.LocalHost", 80, v4))), "127.0.0.1:80")
+  T.match(select(3, net.gethostbyname("notlocalhost")), "^EAI_")
+end)

@@ -79,7 +79,7 @@ T.test("a_socket_of_both_families_joins_a_group_of_ipv4", function()
 end)
 
 T.test("an_interface_is_a_name_an_index_or_an_address", function()
-  for _, interface in ipairs { "lo", 1, "127.0.0.1" } do
+  for _, interface in ipairs { "lo", 1, "127.0.0.1", net.address("127.0.0.1:0") } do
     local s <close> = T.ok(net.socket(net.AF_INET, net.SOCK_DGRAM))
     T.eq(s:join(GROUP, interface), s)
     T.eq(s:leave(GROUP, interface), s)

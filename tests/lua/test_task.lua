@@ -448,3 +448,8 @@ T.test("who_waits_for_a_socket_is_in_no_deadlock", function()
   a:send("x")
   T.eq(joiner:join(), "x")
 end)
+
+T.test("a_failure_that_is_still_held_at_the_end_is_told",
+  { status = 1, stderr = "held to the end" }, function()
+    package.loaded.kept = net.spawn(error, "held to the end") -- nothing collects it
+  end)

@@ -392,7 +392,34 @@ T.test("misspelt_names_raise_with_the_nearest", function()
   T.raises("net has no 'soket'; did you mean 'socket'?", function() return net.soket end)
   T.raises("net has no 'AF_INT'; did you mean 'AF_INET'?", function() return net.AF_INT end)
   T.raises("a socket has no fields to set; keep 'name'", function() s.name = "x" end)
+  T.raises("net has no field of type number$", function() return net[1] end)
   T.raises("a task has no 'jion'; did you mean 'join'?", function()
     return net.spawn(function() end).jion
   end)
+end)
+
+T.test("bind_waits_for_a_name_no_longer_than_its_timeout", { net = "fake" }, function()
+  local s <close> = net.socket()
+  s:settimeout(1)
+  local before = net.now()
+  T.fails("timeout", s:bind("slow.test:0"))
+  T.ok(net.now() - before < 5)
+  s:settimeout(10)
+  T.ok(s:bind("slow.test:0")) -- a failed step may be repeated
+end)
+
+T.test("accept_of_a_listener_that_was_shut_down_tells_it", function()
+  local listener <close> = T.listener()
+  T.ok(listener:shutdown(net.SHUT_RD))
+  T.fails("EINVAL", listener:accept())
+end)
+
+T.test("shutdown_waits_until_the_kernel_has_taken_what_was_sent", function()
+  local a, b = T.pair()
+  local sent = T.fill(a) -- the send queue too
+  local task = T.waiting(function() return a:shutdown() end)
+  T.eq(T.drain(b), sent) -- the end comes after all bytes
+  T.ok(task:join())
+  a:close()
+  b:close()
 end)

@@ -5,12 +5,13 @@ local net = require "net"
 local T = require "harness"
 
 T.test("an_abandoned_coroutine_does_not_bring_its_outer_deadlines_along", function()
+  local a, b = T.pair()
   local inner, outer
   local task = net.spawn(net.deadline, 5, function()
     outer = coroutine.create(function()
       net.deadline(4, function()
         inner = coroutine.create(function()
-          net.deadline(3, net.sleep, 0.001)
+          net.deadline(3, b.recv, b)
           net.yield()
           return "ends"
         end)
@@ -25,7 +26,10 @@ T.test("an_abandoned_coroutine_does_not_bring_its_outer_deadlines_along", functi
   outer, task = nil, nil
   collectgarbage()
   collectgarbage()
+  a:send("x")
   local ok, result = coroutine.resume(inner)
   T.ok(ok, result)
   T.eq(result, "ends")
+  a:close()
+  b:close()
 end)

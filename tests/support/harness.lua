@@ -6,12 +6,17 @@
 --   T.test("an_error_is_told", { status = 1, stderr = "boom" }, function() error("boom") end)
 --
 -- Options: status (0), stderr (Lua patterns that stderr must hold; without them it must be
--- empty), net ("epoll", "fake", "soft", "hard"), seeds (how many runs), seconds (limit).
+-- empty), net ("epoll", "fake", "soft", "hard", "full"), seeds (how many runs), seconds (limit).
+--
+-- SLOW=20 in the environment says that all takes 20 times as long, under valgrind for
+-- instance: the limits grow, the seeds become fewer.
 
 local net = require "net"
 local testing = require "testing"
 
 local T = { tests = {}, seed = 0 }
+
+local slow = math.tointeger(os.getenv("SLOW") or 1)
 
 local FAILED, SKIPPED = "## assertion failed: ", "## skipped: "
 
@@ -33,7 +38,8 @@ end
 function T.describe(number)
   local test = T.tests[number]
   local o = test.options
-  return test.name, o.net or "epoll", o.seeds or 1, o.seconds or (o.seeds and 120 or 30)
+  local seeds, seconds = o.seeds or 1, o.seconds or (o.seeds and 120 or 30)
+  return test.name, o.net or "epoll", math.max(seeds // slow, 1), seconds * slow
 end
 
 -- --- the verdict -----------------------------------------------------------------------
@@ -147,9 +153,14 @@ function T.stderr()
   return f:read("a")
 end
 
-T.limit_files = testing.limit_files
+function T.limit_files(n)
+  if os.getenv("UNDER_VALGRIND") then T.skip("valgrind plays the limit of files itself") end
+  testing.limit_files(n)
+end
+
 T.open_files = testing.open_files
 T.open_handles = testing.open_handles
+T.faults = testing.faults
 T.descriptor_flags = testing.descriptor_flags
 T.drop_privileges = testing.drop_privileges
 T.interrupt = testing.interrupt

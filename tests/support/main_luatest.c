@@ -63,6 +63,13 @@ static int descriptor_flags(lua_State *L) {
   return 2;
 }
 
+/* testing.faults() -> how many faults the net has injected; not for "epoll" and "fake" */
+static int count_faults(lua_State *L) {
+  struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  lua_pushinteger(L, fault_net_count(rt->net));
+  return 1;
+}
+
 /* testing.open_handles() -> how many handles of the net are open */
 static int open_handles(lua_State *L) {
   struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
@@ -89,6 +96,7 @@ static const luaL_Reg functions[] = {
     {"interrupt",        interrupt       },
     {"limit_files",      limit_files     },
     {"open_files",       open_files      },
+    {"faults",           count_faults    },
     {"open_handles",     open_handles    },
     {NULL,               NULL            },
 };
@@ -103,10 +111,13 @@ static int open_testing(lua_State *L) {
 
 /* --- runtimes --------------------------------------------------------------------------- */
 
-/* The net of a test: "epoll", "fake", or "soft" and "hard": epoll with faults. */
+/* The net of a test: "epoll", "fake", "soft" and "hard": epoll with faults, or "full": the
+ * fake, where no accept finds a descriptor. */
 static struct net *new_net(const char *kind, uint64_t seed) {
+  static const struct fault_rates full = {.no_descriptor = 1000};
   int status = 0;
   if (strcmp(kind, "fake") == 0) return fake_net_new();
+  if (strcmp(kind, "full") == 0) return fault_net_new(fake_net_new(), seed, &full);
   struct net *net = net_host_epoll(&status);
   if (!net || strcmp(kind, "epoll") == 0) return net;
   struct fault_rates rates = strcmp(kind, "hard") == 0 ? fault_hard : fault_soft;

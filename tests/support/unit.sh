@@ -1,5 +1,6 @@
 #!/bin/bash
 # Runs cmocka programs and adds up what they say: unit.sh build/release/tests/unit/test_x ...
+# RUN may hold a command to run them under, SLOW how much longer they take then.
 # Ends with one line "N passed, N failed, N skipped". A program that dies, hangs or says
 # nothing counts as one failure.
 set -u
@@ -15,7 +16,8 @@ count() {
 }
 
 for program in "$@"; do
-  timeout 300 "$program" >"$log" 2>&1
+  # shellcheck disable=SC2086 # RUN is a command with arguments
+  timeout $((300 * ${SLOW:-1})) ${RUN:-} "$program" >"$log" 2>&1
   status=$?
   p=$(count PASSED) f=$(count FAILED) s=$(count SKIPPED)
   if [ $((p + f + s)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -114,6 +115,7 @@ static int hoard(int *copies, int max) {
 }
 
 static void the_reserve_refuses_client_after_client(void **state) {
+  if (getenv("UNDER_VALGRIND")) skip(); /* which plays the limit itself */
   enum { CLIENTS = 4, MAX = 256 };
   struct net *net = *state;
   struct addr addr;
@@ -140,6 +142,46 @@ static void the_reserve_refuses_client_after_client(void **state) {
   assert_int_equal(net_accept(net, l), -EAGAIN);
   for (int i = 0; i < CLIENTS; i++) net_close(net, clients[i]);
   net_close(net, l);
+}
+
+/* --- bytes on their way --- */
+
+static void what_was_read_ahead_is_the_next_message(void **state) {
+  struct net *net = *state;
+  net_h a, b;
+  char bytes[8];
+  struct iovec iov = {bytes, 2};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  peers_pair(net, &a, &b);
+  assert_int_equal(net_recv(net, b, bytes, sizeof bytes), -EAGAIN);
+  assert_int_equal(net_send(net, a, "abcd", 4), 4);
+  peers_await(net, b, NET_RD); /* reads it, because somebody waits */
+  assert_int_equal(recv(b, bytes, sizeof bytes, MSG_DONTWAIT), -1);
+  assert_int_equal(net_recvmsg(net, b, &msg, MSG_PEEK), 2);
+  assert_int_equal(net_recvmsg(net, b, &msg, 0), 2);
+  assert_memory_equal(bytes, "ab", 2);
+  assert_int_equal(net_recv(net, b, bytes, sizeof bytes), 2);
+  assert_memory_equal(bytes, "cd", 2);
+  net_close(net, a);
+  net_close(net, b);
+}
+
+static void a_net_that_goes_takes_lingering_descriptors_along(void **state) {
+  static char bytes[16384];
+  int status, before = dup(0);
+  close(before); /* the lowest number that is free */
+  struct net *net = net_host_epoll(&status);
+  net_h a, b;
+  peers_pair(net, &a, &b);
+  while (net_send(net, a, bytes, sizeof bytes) > 0) continue;
+  assert_int_equal(net_close(net, a), 0);
+  assert_true(fcntl(a, F_GETFD) >= 0); /* bytes are left, so it stays open */
+  net_close(net, b);
+  net_free(net);
+  int after = dup(0);
+  close(after);
+  assert_int_equal(after, before);
+  assert_int_equal(fcntl(a, F_GETFD), -1);
 }
 
 /* --- signals --- */
@@ -175,9 +217,11 @@ static void a_signal_does_not_end_a_poll(void **state) {
 static struct net *to_wake;
 
 static void wake_net(int signal) {
+  int saved = errno;
   errno = 77;
   net_wake(to_wake);
   alarms += errno == 77;
+  errno = saved;
 }
 
 static void a_wake_from_a_signal_handler_ends_a_poll(void **state) {
@@ -237,6 +281,8 @@ int main(void) {
       EPOLL_TEST(an_inherited_file_is_always_ready),
       EPOLL_TEST(what_is_no_descriptor_is_not_adopted),
       EPOLL_TEST(the_reserve_refuses_client_after_client),
+      EPOLL_TEST(what_was_read_ahead_is_the_next_message),
+      EPOLL_TEST(a_net_that_goes_takes_lingering_descriptors_along),
       EPOLL_TEST(a_signal_does_not_end_a_poll),
       EPOLL_TEST(a_wake_from_a_signal_handler_ends_a_poll),
       EPOLL_TEST(a_copy_of_a_closed_descriptor_raises_no_event),

@@ -157,6 +157,47 @@ static void datagrams_tell_whom_they_are_from_and_to(void **state) {
   assert_non_null(strstr(printed(f), ": 0 bytes \"\"\n"));
 }
 
+/* A message with room for an address, and its bytes. */
+static void message(struct msghdr *msg, struct iovec *iov, struct addr *addr) {
+  *msg = (struct msghdr){.msg_iov = iov, .msg_iovlen = 1};
+  if (!addr) return;
+  msg->msg_name = &addr->u;
+  msg->msg_namelen = addr->len;
+}
+
+static void messages_tell_whom_they_are_from_and_to(void **state) {
+  struct fixture *f = *state;
+  struct addr a_addr, b_addr, from = {.len = sizeof from.u};
+  struct msghdr msg;
+  char bytes[8] = "hi", line[128];
+  struct iovec out = {bytes, 2}, in = {bytes, sizeof bytes};
+  f->net->observer = NULL;
+  net_h a = peers_bound(f->net, SOCK_DGRAM, &a_addr);
+  net_h b = peers_bound(f->net, SOCK_DGRAM, &b_addr);
+  f->net->observer = &f->trace.observer;
+  message(&msg, &out, &b_addr);
+  assert_int_equal(net_sendmsg(f->net, a, &msg, 0), 2);
+  snprintf(line, sizeof line, " sendmsg #%d 127.0.0.1:%d: 2 bytes \"hi\"\n", a,
+           addr_port(&b_addr));
+  assert_non_null(strstr(printed(f), line));
+  message(&msg, &in, &from);
+  assert_int_equal(net_recvmsg(f->net, b, &msg, 0), 2);
+  snprintf(line, sizeof line, " recvmsg #%d 127.0.0.1:%d: 2 bytes \"hi\"\n", b,
+           addr_port(&a_addr));
+  assert_non_null(strstr(printed(f), line));
+  message(&msg, &in, NULL);
+  assert_int_equal(net_recvmsg(f->net, b, &msg, 0), -EAGAIN);
+  assert_non_null(strstr(printed(f), " recvmsg "));
+}
+
+static void a_lookup_tells_its_name_and_what_was_found(void **state) {
+  struct fixture *f = *state;
+  struct net_lookup q = {.host = "localhost", .family = AF_INET, .ticket = -1};
+  assert_int_equal(peers_lookup(f->net, &q), 0);
+  net_lookup_fini(f->net, &q);
+  assert_non_null(strstr(printed(f), " lookup \"localhost\" 127.0.0.1"));
+}
+
 static void the_peer_of_a_closed_connection_is_still_told(void **state) {
   struct fixture *f = *state;
   put(f, "x", 1);
@@ -187,6 +228,8 @@ int main(void) {
       TRACE_TEST(failures_are_told_by_name),
       TRACE_TEST(a_new_handle_is_told_by_its_number),
       TRACE_TEST(datagrams_tell_whom_they_are_from_and_to),
+      TRACE_TEST(messages_tell_whom_they_are_from_and_to),
+      TRACE_TEST(a_lookup_tells_its_name_and_what_was_found),
       TRACE_TEST(the_peer_of_a_closed_connection_is_still_told),
       TRACE_TEST(without_an_observer_nothing_is_printed),
   };
