@@ -82,8 +82,8 @@ libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
-link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o %.a,$^) $(libs) \
-          $(extra_libs) $(LDFLAGS)
+link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+          $(libs) $(extra_libs) $(LDFLAGS)
 # Expanded here: a target's own additions must not look like a change of flags.
 all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
 
