@@ -24,6 +24,7 @@
 -- | `silence` | 30, none with `timeout` | seconds in which the server may neither say nor take anything |
 -- | `redirects` | 10 | how many are followed; false: none |
 -- | `max` | 67108864 | bytes that `res:body()` and `res:json()` read |
+-- | `lenient` | false | takes heads whose lines LF alone ends, as some old servers write them |
 -- | `to` | | a path, or a file that is open for writing: a body of status 2xx goes there |
 -- | `on_progress` | | `function(received, length)`, called as the body comes; `length` may be nil |
 --

@@ -295,6 +295,15 @@ T.test("an_answer_that_breaks_a_rule_is_invalid_and_says_which", FAKE, function(
   T.eq(err.status, nil)
 end)
 
+T.test("lines_that_lf_ends_are_for_lenient_calls_only", FAKE, function()
+  local site <close> = always("HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+  T.eq(T.ok(http.get(site.url, { lenient = true })):body(), "ok")
+  local err = T.fails("invalid", http.get(site.url))
+  T.match(tostring(err), "LF without CR")
+  T.eq(T.ok(http.get(site.url, { lenient = true })):body(), "ok")
+  T.eq(site.count, 2)
+end)
+
 T.test("the_body_comes_in_pieces_and_lines", FAKE, function()
   local site <close> = always(answer(200, nil, "one\r\ntwo\n\nfour"))
   local res = T.ok(http.get(site.url))

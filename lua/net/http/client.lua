@@ -21,6 +21,7 @@ local known = { -- name -> the types that it may have
   body = { string = true, number = true, table = true, ["function"] = true },
   headers = { table = true },
   json = {}, -- any
+  lenient = { boolean = true },
   max = is_number,
   method = { string = true },
   on_progress = { ["function"] = true },
@@ -135,7 +136,6 @@ local function request_of(state, url)
     body = state.body,
     headers = written_names(headers, state.written),
     host = url.host,
-    key = url.key,
     method = state.method,
     port = url.port,
     target = url.target,
@@ -149,7 +149,7 @@ local function run(state, call, text)
   local url, err, code = targets.parse(text)
   if not url then return nil, err, code end
   while true do
-    call.key = url.key
+    call.key = call.lenient and "lenient " .. url.key or url.key
     local head, conn
     head, conn, code = exchange.run(call, request_of(state, url))
     if not head then
@@ -194,6 +194,7 @@ local function start(options)
   local timeout = seconds(options.timeout)
   local call = {
     ends = timeout and runtime.now() + timeout,
+    lenient = options.lenient,
     max = options.max or MAX,
     on_progress = options.on_progress,
     silence = seconds(options.silence, not timeout and SILENCE or nil),

@@ -13,10 +13,15 @@ local PIECE = 64 * 1024
 
 -- Heads of answers may be longer than those of requests: cookies, security policies. How
 -- long anything may take is not the connection's: see `within`.
-local shared = core.shared {
-  head = 256 * 1024, line = 64 * 1024, fields = 1000,
-  idle_timeout = false, head_timeout = false, body_timeout = false,
-}
+local function shared(lenient)
+  return core.shared {
+    head = 256 * 1024, line = 64 * 1024, fields = 1000, lenient = lenient,
+    idle_timeout = false, head_timeout = false, body_timeout = false,
+  }
+end
+
+local strict = shared(false)
+local lenient -- made when a call asks for it
 
 -- --- time ------------------------------------------------------------------------------
 
@@ -125,7 +130,8 @@ local function connect(call, request)
   local socket, err, code = within(call, net.connect, request.host, request.port)
   if not socket then return nil, err, code end
   socket:setsockopt("TCP_NODELAY", true)
-  return core.connection(socket, shared, nil, true)
+  if call.lenient then lenient = lenient or shared(true) end
+  return core.connection(socket, call.lenient and lenient or strict, nil, true)
 end
 
 local idempotent = { -- RFC 9110 section 9.2.2
@@ -154,7 +160,7 @@ end
 
 ---The head of the answer and its connection, or nil, err, code.
 function M.run(call, request)
-  local conn = pool.take(request.key)
+  local conn = pool.take(call.key)
   if conn then
     local answer, more, code, again = try(call, conn, request)
     if not again then return answer, more, code end
