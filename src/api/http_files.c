@@ -73,8 +73,7 @@ static ssize_t send_some(struct http_conn *c) {
   size_t left = e->len - c->put;
   if (e->fd >= 0)
     return stream_sendfile(&s->stream, net, s->h, e->fd, (int64_t)c->put, left);
-  if (e->len > QUEUED_BYTES)
-    return stream_send_now(&s->stream, net, s->h, bytes, left);
+  if (e->len > QUEUED_BYTES) return stream_send_now(&s->stream, net, s->h, bytes, left);
   return stream_send(&s->stream, net, s->h, bytes, left);
 }
 

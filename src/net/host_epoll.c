@@ -388,7 +388,7 @@ static int take_in(struct epoll_net *e, int found, struct net_event *events) {
   for (int i = 0; i < found; i++) {
     uint64_t tag = e->found[i].data.u64, drained;
     if (tag == UINT64_MAX) {
-      if (read(e->wake_fd, &drained, sizeof drained) < 0) continue;
+      (void)!read(e->wake_fd, &drained, sizeof drained);
       continue;
     }
     net_h h = (net_h)(uint32_t)tag;
