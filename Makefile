@@ -91,7 +91,7 @@ libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
 link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) \
-          -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs) $(extra_libs) $(LDFLAGS)
+          -Wl,--start-group $(filter %.a,$^) $(libs) -Wl,--end-group $(extra_libs) $(LDFLAGS)
 # Expanded here: a target's own additions must not look like a change of flags.
 all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
 
