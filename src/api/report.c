@@ -10,8 +10,6 @@
 #include "api/socket.h"
 #include "api/task.h"
 
-static char handler_key; /* registry key of the message handler */
-
 /* --- tracebacks --------------------------------------------------------------------- */
 
 /* Message handler: keeps the traceback with the running task and hands the error through
@@ -20,12 +18,15 @@ static int keep_traceback(lua_State *L) {
   struct task *t = sched_of(L)->current;
   if (!t || (t->cancelled && error_is(L, 1))) return 1;
   luaL_traceback(L, L, NULL, 1);
-  if (t->trace && t->cause == lua_topointer(L, 1)) {
-    lua_pushfstring(L, "\n%s", t->trace);
+  struct task_side *side = task_side(t);
+  if (side && side->trace && side->cause == lua_topointer(L, 1)) {
+    lua_pushfstring(L, "\n%s", side->trace);
     lua_concat(L, 2);
   }
-  free(t->trace);
-  t->trace = strdup(lua_tostring(L, -1)); /* NULL: a report without it */
+  if (side) {
+    free(side->trace);
+    side->trace = strdup(lua_tostring(L, -1)); /* NULL: a report without it */
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -33,21 +34,19 @@ static int keep_traceback(lua_State *L) {
 void report_open(lua_State *L, struct sched *s) {
   lua_pushlightuserdata(L, s);
   lua_pushcclosure(L, keep_traceback, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
-}
-
-void report_push_handler(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handler_key);
+  s->handler_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void report_joined(lua_State *L, struct task *joiner, struct task *from) {
   char *text = NULL;
-  if (asprintf(&text, "in task %u, spawned at %s:\n%s", from->id, from->site,
-               from->trace ? from->trace : "") < 0)
+  struct task_side *side = task_side(joiner);
+  const char *trace = from->side ? from->side->trace : NULL;
+  if (!side || asprintf(&text, "in task %u, spawned at %s:\n%s", from->id, from->site,
+                        trace ? trace : "") < 0)
     return;
-  free(joiner->trace);
-  joiner->trace = text;
-  joiner->cause = lua_topointer(L, -1);
+  free(side->trace);
+  side->trace = text;
+  side->cause = lua_topointer(L, -1);
 }
 
 /* --- "cannot wait inside table.sort" -------------------------------------------------- */
@@ -82,6 +81,18 @@ static bool lets_waits_through(const char *name) {
   return false;
 }
 
+/* Pushes "file:line" of the nearest Lua function from `level` on, or "". */
+static void push_caller(lua_State *L, lua_State *in, int level) {
+  lua_Debug ar;
+  while (lua_getstack(in, level++, &ar)) {
+    lua_getinfo(in, "Sl", &ar);
+    if (ar.currentline <= 0) continue;
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
 /* Pushes the name of the nearest C function above level 0 that cannot yield, and where it
  * was called; false when L has none. */
 static bool push_culprit(lua_State *L, lua_State *in, int level) {
@@ -103,29 +114,19 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
       lua_pop(L, 1);
       continue;
     }
-    int caller = level + 1;
-    luaL_where(in, caller); /* "" for a C function: then that one's caller */
-    while (!*lua_tostring(in, -1) && lua_getstack(in, ++caller, &ar)) {
-      lua_pop(in, 1);
-      luaL_where(in, caller);
-    }
-    lua_xmove(in, L, 1);
+    push_caller(L, in, level + 1);
     return true;
   }
   return false;
 }
 
-/* Pushes the message for what push_culprit has pushed: a name, and "file:line: " or "". */
+/* Pushes the message for what push_culprit has pushed: a name, and "file:line" or "". */
 static void push_refusal(lua_State *L, const char *here, const char *op) {
-  size_t len;
-  const char *where = lua_tolstring(L, -1, &len), *name = lua_tostring(L, -2);
-  if (len < 2) {
+  const char *where = lua_tostring(L, -1), *name = lua_tostring(L, -2);
+  if (*where)
+    lua_pushfstring(L, "%s: %s: cannot wait inside %s (%s)", here, op, name, where);
+  else
     lua_pushfstring(L, "%s: %s: cannot wait inside %s", here, op, name);
-    return;
-  }
-  lua_pushlstring(L, where, len - 2);
-  lua_pushfstring(L, "%s: %s: cannot wait inside %s (%s)", here, op, name,
-                  lua_tostring(L, -1));
 }
 
 int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
@@ -162,8 +163,11 @@ void report_value(lua_State *L, int idx) {
   lua_pushcfunction(L, write_value);
   lua_pushvalue(L, idx);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
-  fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
-          luaL_typename(L, idx));
+  if (lua_type(L, idx) == LUA_TSTRING) /* without memory for the rest */
+    fprintf(stderr, "soquete: %s\n", lua_tostring(L, idx));
+  else
+    fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
+            luaL_typename(L, idx));
   lua_pop(L, 1);
 }
 
@@ -177,7 +181,7 @@ void report_failure(struct task *t) {
   lua_pop(L, 1);
   if (t != t->sched->first)
     fprintf(stderr, "in task %u, spawned at %s\n", t->id, t->site);
-  if (t->trace) fprintf(stderr, "%s\n", t->trace);
+  if (t->side && t->side->trace) fprintf(stderr, "%s\n", t->side->trace);
 }
 
 /* --- tasks that wait ------------------------------------------------------------------ */
@@ -193,10 +197,12 @@ void report_push_wait(lua_State *L, const struct task *t) {
 static void push_line(lua_State *L, const struct task *t) {
   struct sched *s = t->sched;
   lua_State *in = t->parked ? t->parked : t == s->current ? s->running : NULL;
-  if (!in || !lua_checkstack(in, 3) || !error_line(in))
+  char text[ERROR_PLACE];
+  size_t n = in ? error_place(in, text) : 0;
+  if (n)
+    lua_pushlstring(L, text, n);
+  else
     lua_pushstring(L, t->site);
-  else if (in != L)
-    lua_xmove(in, L, 1);
 }
 
 static double age_of(const struct task *t) {

@@ -77,7 +77,7 @@ static void push_message(lua_State *L, struct socket *s, struct msghdr *msg,
   set_bool(L, "control_truncated", lost || msg->msg_flags & MSG_CTRUNC);
   while ((c = control_next(msg, c))) ancillary_set(L, c);
   if (from.len <= sizeof(sa_family_t)) return;
-  address_push(L, &from);
+  address_push(L, s->sched, &from);
   lua_setfield(L, -2, "from");
 }
 
@@ -104,7 +104,7 @@ static int recvmsg_k(lua_State *L, int status, lua_KContext deadline) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct control control;
   struct addr from;
-  struct iovec iov = {s->sched->scratch, (size_t)lua_tointeger(L, SLOT_SIZE)};
+  struct iovec iov = {socket_scratch(L, s->sched), (size_t)lua_tointeger(L, SLOT_SIZE)};
   struct msghdr msg = {
       .msg_name = &from.u,
       .msg_namelen = sizeof from.u,

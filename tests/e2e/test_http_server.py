@@ -9,7 +9,7 @@ import socket
 import threading
 
 import harness
-from harness import PATIENCE, Case, until
+from harness import PATIENCE, Case, slow, until
 
 SITE = """
 local net = require "net"
@@ -334,11 +334,14 @@ class Server(Case):
 class Idle(Case):
     CONNECTIONS = 9000
 
+    @slow
     def test_keeps_thousands_of_idle_connections(self):
         """Each has been served once and waits; a new client is answered meanwhile."""
         path = self.file("site.lua", SITE)
         site = self.listening(self.soquete(path, self.folder))
-        count = self.CONNECTIONS if "Sanitizer" not in os.environ.get("MODE", "") else 500
+        with open(harness.soquete, "rb") as f:  # it collects all garbage at every wait
+            sanitized = b"__asan_init" in f.read()
+        count = 200 if sanitized else self.CONNECTIONS
         request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         idle = []
         try:
@@ -351,7 +354,8 @@ class Idle(Case):
                 self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 200 OK"))
             with open(f"/proc/{site.pid}/status") as f:
                 resident = int(f.read().split("VmRSS:")[1].split()[0])
-            self.assertLess(resident / count, 8, "KiB a connection")
+            if not sanitized:
+                self.assertLess(resident / count, 8, "KiB a connection")
             fresh = socket.create_connection(("127.0.0.1", site.port))
             fresh.settimeout(PATIENCE)
             fresh.sendall(request)
