@@ -150,11 +150,11 @@ build: $(program)
 $(program): $(out)/src/cli/main.o $(archive)
 $(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
-$(out)/tests/unit/test_storm: $(storm_obj) # before the archives
 $(campaign): $(campaign_objs) $(support_lib) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(luatest) $(faulty) $(campaign): extra_libs := $(wraps)
 $(units): extra_libs := $(wraps) -lcmocka
+$(out)/tests/unit/test_storm: $(storm_obj)
 $(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
 $(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o

@@ -63,7 +63,7 @@ static int ask_method(lua_State *L) {
   c->keep = c->wants_more = true;
   http_add_lines(L, c, SLOT_HEADERS);
   if (lua_type(L, SLOT_BODY) == LUA_TNUMBER) lua_tostring(L, SLOT_BODY);
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   add_string(L, &o, SLOT_METHOD);
   http_add(&o, " ", 1);
   add_string(L, &o, SLOT_TARGET);
@@ -86,7 +86,7 @@ static int write_method(lua_State *L) {
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
   luaL_checkstring(L, 2);
   if (c->sent != HTTP_PART) return luaL_error(L, "write: no request is under way");
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   return http_put_piece(L, c, &o, 2);
 }
 

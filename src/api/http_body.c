@@ -195,7 +195,7 @@ static int read_k(lua_State *L, int status, lua_KContext context) {
   int invited = invite(c);
   if (invited == -EAGAIN) return await(L, c, "body", NET_WR, read_k);
   if (invited < 0) return body_failed(L, c, "body", invited, 0);
-  ssize_t r = http_body_step(c, sched->scratch, n, &rule);
+  ssize_t r = http_body_step(c, socket_scratch(L, sched), n, &rule);
   waited(c, r);
   if (r == -EAGAIN) return await(L, c, "body", NET_RD, read_k);
   if (r < 0) return body_failed(L, c, "body", (int)r, rule);
@@ -241,7 +241,7 @@ static int whole_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   struct http_conn *c = http_message_check(L, SLOT_MESSAGE)->conn;
-  char *scratch = c->sock->sched->scratch;
+  char *scratch = socket_scratch(L, c->sock->sched);
   uint64_t max = (uint64_t)lua_tointeger(L, SLOT_N);
   for (;;) {
     int rule = 0;
@@ -292,10 +292,11 @@ static int drop_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct http_conn *c = http_conn_check(L, 1);
   struct socket *s = c->sock;
+  char *scratch = socket_scratch(L, s->sched);
   for (;;) {
     int rule = 0;
-    ssize_t r = s->h < 0 ? STATUS_CLOSED
-                         : http_body_step(c, s->sched->scratch, SCRATCH_BYTES, &rule);
+    ssize_t r =
+        s->h < 0 ? STATUS_CLOSED : http_body_step(c, scratch, SCRATCH_BYTES, &rule);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
       struct task_wait w = {"body", s, s->h, NET_RD, deadline, 0};
       gate_enter(&s->rd, s->sched);
@@ -331,6 +332,7 @@ static int linger_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct http_conn *c = http_conn_check(L, 1);
   struct socket *s = c->sock;
+  char *scratch = socket_scratch(L, s->sched);
   struct net *net = s->sched->loop.net;
   ssize_t r = 0;
   if (s->h >= 0 && s->stream.wr_status == 0) {
@@ -339,7 +341,7 @@ static int linger_k(lua_State *L, int status, lua_KContext deadline) {
   }
   uint32_t what = r == -EAGAIN ? NET_WR : NET_RD;
   while (s->h >= 0 && r >= 0 && c->dropped <= LINGER_BYTES) {
-    r = net_recv(net, s->h, s->sched->scratch, SCRATCH_BYTES);
+    r = net_recv(net, s->h, scratch, SCRATCH_BYTES);
     if (r == 0) break;
     if (r > 0) c->dropped += (uint64_t)r;
   }

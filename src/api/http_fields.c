@@ -26,10 +26,10 @@ struct http_message *http_message_check(lua_State *L, int idx) {
 bool http_message_push(lua_State *L, struct http_conn *c, int conn,
                        const struct http1_head *h, size_t size) {
   size_t fields = h->field_count * sizeof(struct http1_field);
-  c->sock->reading = true; /* a finalizer may run, and must not take the bytes */
+  c->sock->taking = true; /* a finalizer may run, and must not take the bytes */
   struct http_message *m =
       lua_newuserdatauv(L, sizeof *m + fields + size, HTTP_MESSAGE_VALUES);
-  c->sock->reading = false;
+  c->sock->taking = false;
   if (c->sock->h < 0) return false;
   m->class = &http_message_class;
   m->conn = c;

@@ -62,12 +62,25 @@ void http_hot_let_go(struct http_conn *c) {
   c->hot = NULL;
 }
 
-int http_hot_send(struct http_conn *c) {
+/* Small answers are queued and leave together at the end of the turn; copying a larger one
+ * into the queue costs more than its own system call. */
+static ssize_t send_some(struct http_conn *c) {
+  enum { QUEUED_BYTES = 4096 };
   struct socket *s = c->sock;
+  struct net *net = s->sched->loop.net;
+  const struct hot_entry *e = c->hot;
+  const char *bytes = e->bytes + c->put;
+  size_t left = e->len - c->put;
+  if (e->fd >= 0)
+    return stream_sendfile(&s->stream, net, s->h, e->fd, (int64_t)c->put, left);
+  if (e->len > QUEUED_BYTES) return stream_send_now(&s->stream, net, s->h, bytes, left);
+  return stream_send(&s->stream, net, s->h, bytes, left);
+}
+
+int http_hot_send(struct http_conn *c) {
   while (c->put < c->hot->len) {
-    ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, c->hot->bytes + c->put,
-                            c->hot->len - c->put);
-    if (r < 0) return (int)r;
+    ssize_t r = send_some(c);
+    if (r <= 0) return r < 0 ? (int)r : STATUS_TRUNCATED;
     c->put += (size_t)r;
   }
   http_hot_let_go(c);
@@ -128,7 +141,7 @@ static int send_file(lua_State *L) {
   int status = (int)luaL_checkinteger(L, 2);
   const struct file_object *f = file_class_check(L, 3);
   int64_t offset = luaL_checkinteger(L, 4), count = luaL_checkinteger(L, 5);
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   http_add_head(&o, c, status, count);
   if (lua_type(L, 6) == LUA_TSTRING && c->shared->hot && c->keep &&
       c->framing == HTTP_LENGTH)

@@ -183,8 +183,8 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
       if (r == TAKE_READY) continue;
       if (r < 0) return head_failed(L, c, r, 0);
     }
-    ssize_t r = stream_fill(&s->stream, s->sched->loop.net, s->h, s->sched->scratch,
-                            SCRATCH_BYTES);
+    ssize_t r = stream_fill(&s->stream, s->sched->loop.net, s->h,
+                            socket_scratch(L, s->sched), SCRATCH_BYTES);
     if (r > 0) continue;
     if (r == -EAGAIN) return await(L, c);
     return head_failed(L, c, (int)r, 0);

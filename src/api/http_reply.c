@@ -69,7 +69,7 @@ static void weigh_body(struct http_conn *c) {
 static int send_whole(lua_State *L, struct http_conn *c, int status, int body) {
   size_t len = 0;
   const char *text = body ? lua_tolstring(L, body, &len) : "";
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   if (c->promised >= 0 && !c->head_only && status != 304 && (uint64_t)c->promised != len)
     return luaL_error(L, "send: Content-Length says %I, but the body has %I bytes",
                       (LUAI_UACINT)c->promised, (LUAI_UACINT)len);
@@ -143,7 +143,7 @@ static int write_method(lua_State *L) {
   struct http_conn *c = http_reply_live(L, "write");
   luaL_checkstring(L, 2);
   if (c->sent == HTTP_ALL) luaL_error(L, "write: this request has been answered");
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   if (c->sent == HTTP_NOTHING) {
     weigh_body(c);
     http_add_head(&o, c, c->status ? c->status : 200, -1);
@@ -162,7 +162,7 @@ static int finish_method(lua_State *L) {
     c->broken = true;
   if (c->framing == HTTP_UNTIL_CLOSE || c->broken) c->keep = false;
   if (part && c->framing == HTTP_CHUNKED && !c->broken) {
-    memcpy(c->sock->sched->scratch, "0\r\n\r\n", 5);
+    memcpy(socket_scratch(L, c->sock->sched), "0\r\n\r\n", 5);
     return http_put(L, c, 5, 0);
   }
   lua_pushboolean(L, 1);
@@ -207,7 +207,7 @@ static int switch_protocol(lua_State *L) {
   if (c->old) luaL_error(L, "upgrade: the client speaks HTTP/1.0");
   lua_settop(L, 2);
   http_add_line(L, c, "Upgrade", 7, 2, true);
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   http_add_head(&o, c, 101, -1);
   c->sent = HTTP_ALL;
   c->keep = false;

@@ -201,24 +201,28 @@ static void append_line(lua_State *L, struct http_conn *c, const char *name,
   buf_commit(&c->lines, n);
 }
 
+static bool is_named(const char *line, size_t n, const char *name, size_t len) {
+  if (n <= len || line[len] != ':') return false;
+  for (size_t i = 0; i < len; i++)
+    if (char_lower(line[i]) != char_lower(name[i])) return false;
+  return true;
+}
+
 /* Drops the lines of that name. */
-static void remove_lines(struct http_conn *c, const char *name, size_t len) {
-  char *begin = buf_len(&c->lines) ? c->lines.data + c->lines.head : NULL;
-  size_t at = 0, held = buf_len(&c->lines);
-  while (at < held) {
-    char *line = begin + at;
-    size_t n = (size_t)((char *)memchr(line, '\n', held - at) + 1 - line);
-    bool same = n > len && line[len] == ':';
-    for (size_t i = 0; same && i < len; i++)
-      same = char_lower(line[i]) == char_lower(name[i]);
-    if (!same) {
-      at += n;
-      continue;
-    }
-    memmove(line, line + n, held - at - n);
-    held -= n;
-    c->lines.tail -= n;
+static void remove_lines(lua_State *L, struct http_conn *c, const char *name,
+                         size_t len) {
+  struct buf rest;
+  int status = 0;
+  buf_init(&rest);
+  while (status == 0 && buf_len(&c->lines) > 0) {
+    const char *line = buf_bytes(&c->lines);
+    size_t n = (size_t)((char *)memchr(line, '\n', buf_len(&c->lines)) + 1 - line);
+    if (!is_named(line, n, name, len)) status = buf_append(&rest, line, n);
+    buf_consume(&c->lines, n);
   }
+  buf_fini(&c->lines);
+  c->lines = rest;
+  if (status < 0) luaL_error(L, "not enough memory");
 }
 
 /* The fields that decide about the message are the connection's: true when it has taken
@@ -265,7 +269,7 @@ void http_add_line(lua_State *L, struct http_conn *c, const char *name, size_t l
                    int value, bool replace) {
   if (len == 0 || char_run(name, len, CHAR_TOKEN) != len)
     luaL_error(L, "header '%s': the name is not a token (RFC 9110 section 5.6.2)", name);
-  if (replace && buf_len(&c->lines)) remove_lines(c, name, len);
+  if (replace && buf_len(&c->lines)) remove_lines(L, c, name, len);
   if (lua_isnil(L, value)) return;
   if (lua_type(L, value) != LUA_TTABLE) {
     lua_pushvalue(L, value); /* a number is made a string in a copy */

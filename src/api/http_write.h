@@ -14,8 +14,8 @@ struct http_out {
 };
 
 /* The scratch as a room. */
-static inline struct http_out http_out(const struct http_conn *c) {
-  return (struct http_out){c->sock->sched->scratch, 0, SCRATCH_BYTES, false};
+static inline struct http_out http_out(lua_State *L, const struct http_conn *c) {
+  return (struct http_out){socket_scratch(L, c->sock->sched), 0, SCRATCH_BYTES, false};
 }
 
 void http_add(struct http_out *o, const char *text, size_t n);

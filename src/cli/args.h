@@ -18,7 +18,7 @@ enum args_action {
 struct args {
   enum args_action action;
   bool trace;
-  const char *script, *code;    /* borrowed from argv */
+  const char *script, *code; /* borrowed from argv */
   const char *command;
   int first;                    /* index in argv of the script's first argument */
   const char *complaint, *word; /* what is wrong, and with which word ("" for none) */

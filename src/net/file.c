@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -40,7 +41,8 @@ int file_open_root(const char *path) {
 
 /* openat2(2) beneath the root; -EAGAIN from it means that a folder was renamed meanwhile. */
 static int open_beneath(int root, const char *path, uint64_t flags, uint64_t resolve) {
-  struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | resolve};
+  struct open_how how = {.flags = flags | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | resolve};
   for (int tries = 0;;) {
     int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
     if (fd >= 0) return fd;
@@ -50,8 +52,8 @@ static int open_beneath(int root, const char *path, uint64_t flags, uint64_t res
 
 /* O_NONBLOCK: a FIFO without a writer must not keep us; O_NOCTTY: nor a terminal. */
 static int open_to_read(int root, const char *path) {
-  int fd = open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
-                        RESOLVE_NO_MAGICLINKS);
+  int fd =
+      open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_MAGICLINKS);
   return fd == -ENXIO || fd == -ENODEV ? STATUS_IRREGULAR : fd; /* open(2) */
 }
 
@@ -125,8 +127,7 @@ static bool add_name(const struct listing *l, const struct dirent *entry) {
   const char *name = entry->d_name;
   mode_t mode = DTTOIF(entry->d_type);
   if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
-  if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN)
-    mode = mode_behind(l, name);
+  if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) mode = mode_behind(l, name);
   if (!S_ISREG(mode) && !S_ISDIR(mode)) return true;
   return fprintf(l->out, S_ISDIR(mode) ? "%s/" : "%s", name) >= 0 &&
          fputc(0, l->out) != EOF;
@@ -183,6 +184,14 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
   while (r < 0 && errno == EINTR);
   file_is_sending = 0;
   return r < 0 ? -errno : r;
+}
+
+int file_in_memory(const void *bytes, size_t n) {
+  int fd = memfd_create("answer", MFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (write(fd, bytes, n) == (ssize_t)n) return fd;
+  close(fd);
+  return -ENOMEM;
 }
 
 void file_close(int fd) {

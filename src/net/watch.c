@@ -128,7 +128,8 @@ static void take(struct watch *w, const struct inotify_event *ev) {
   for (size_t i = w->count; i-- > 0;) {
     if (i >= w->count || w->dirs[i].wd != ev->wd) continue;
     struct watch_dir d = w->dirs[i];
-    int n = snprintf(path, sizeof path, "%s%s%s", d.path, *d.path && *name ? "/" : "", name);
+    int n =
+        snprintf(path, sizeof path, "%s%s%s", d.path, *d.path && *name ? "/" : "", name);
     if (n < (int)sizeof path)
       tell(w, d.root, path, ev->mask);
     else

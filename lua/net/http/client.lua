@@ -136,6 +136,7 @@ local function request_of(state, url)
     body = state.body,
     headers = written_names(headers, state.written),
     host = url.host,
+    length = tonumber(headers["content-length"]),
     method = state.method,
     port = url.port,
     target = url.target,

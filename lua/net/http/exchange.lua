@@ -63,17 +63,20 @@ end
 local function send_pieces(call, conn, request, pieces)
   local ok, err, code = within(call, conn.ask, conn, request.method, request.target,
     request.headers, true)
+  local bytes = 0
   for piece in pieces do
     if not ok then return nil, err, code end
     if type(piece) ~= "string" then
       error("http: a piece of the body is a string, not " .. type(piece), 0)
     end
+    bytes = bytes + #piece
     if piece ~= "" then ok, err, code = within(call, conn.write, conn, piece) end
   end
   if not ok then return nil, err, code end
-  ok, err, code = within(call, conn.finish, conn)
-  if conn:broken() and ok then error("http: the body is shorter than its Content-Length", 0) end
-  return ok, err, code
+  if bytes < (request.length or 0) then
+    error("http: the body is shorter than its Content-Length", 0)
+  end
+  return within(call, conn.finish, conn)
 end
 
 -- However the block is left, none of its tasks is left behind.
