@@ -11,8 +11,8 @@ local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 -- A server that runs `script(conn, number)` for each connection, one after the other, and
 -- closes it. Its `url`; `count` connections so far.
-local function serve(script)
-  local listener = T.listener()
+local function serve(script, address)
+  local listener = T.listener(address)
   local site = { url = "http://" .. listener:getsockname(), count = 0 }
   local task = net.spawn(function()
     while true do
@@ -85,6 +85,24 @@ T.test("a_get_says_what_it_wants_and_who_asks", FAKE, function()
   T.eq(wire { url = "/a?b=c#d" }, "GET /a?b=c HTTP/1.1\r\n" .. DEFAULTS .. AGENT .. "\r\n")
   T.eq(wire { url = "" }, "GET / HTTP/1.1\r\n" .. DEFAULTS .. AGENT .. "\r\n")
   T.eq(wire { url = "?x" }, "GET /?x HTTP/1.1\r\n" .. DEFAULTS .. AGENT .. "\r\n")
+end)
+
+T.test("host_tells_the_port_unless_it_is_80_and_brackets_ipv6", FAKE, function()
+  for _, row in ipairs {
+    { "127.0.0.1:80", "http://127.0.0.1/", "127.0.0.1" },
+    { "127.0.0.1:80", "http://127.0.0.1:80/", "127.0.0.1" },
+    { "[::1]:80", "http://[::1]/", "[::1]" },
+    { "[::1]:8080", "http://[::1]:8080/", "[::1]:8080" },
+    { "127.0.0.1:8080", "http://localhost:8080/", "localhost:8080" },
+  } do
+    local host
+    local site <close> = serve(function(conn)
+      host = request(conn):match("\r\nHost: (%S+)\r\n")
+      conn:send(OK)
+    end, row[1])
+    T.eq(T.ok(http.get(row[2])):body(), "ok")
+    T.eq(host, row[3])
+  end
 end)
 
 T.test("the_scripts_fields_replace_our_own_in_any_case", FAKE, function()
@@ -767,6 +785,7 @@ T.test("errors_of_connecting_are_told_as_they_are", FAKE, function()
   local err = T.fails("ECONNREFUSED", http.get(url))
   T.eq(err.url, url)
   T.eq(err.op, "connect")
+  T.fails("EAI_NONAME", http.get("http://nowhere.invalid/"))
 end)
 
 -- --- files -----------------------------------------------------------------------------
