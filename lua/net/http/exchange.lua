@@ -103,7 +103,7 @@ local function send_and_listen(call, conn, request, pieces)
   if answer and answer.status < 300 and self.set:next("request") then
     sending:join()
   else
-    conn:abandon()
+    conn:abandon() -- even if only the last bytes of the body are missing
   end
   return answer, err, code
 end
