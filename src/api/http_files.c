@@ -141,7 +141,7 @@ static int send_file(lua_State *L) {
   int status = (int)luaL_checkinteger(L, 2);
   const struct file_object *f = file_class_check(L, 3);
   int64_t offset = luaL_checkinteger(L, 4), count = luaL_checkinteger(L, 5);
-  struct http_out o = http_out(c);
+  struct http_out o = http_out(L, c);
   http_add_head(&o, c, status, count);
   if (lua_type(L, 6) == LUA_TSTRING && c->shared->hot && c->keep &&
       c->framing == HTTP_LENGTH)
