@@ -77,7 +77,7 @@ class Memory(Case):
     def assertFlat(self, program, before):
         if not is_sanitized():  # it keeps what is freed
             grown = self.resident(program, "VmHWM") - before
-            self.assertLess(grown, 3 * MEBIBYTE)
+            self.assertLess(grown, 2 * MEBIBYTE)
 
     def server(self, code):
         head = """
