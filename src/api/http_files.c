@@ -120,6 +120,9 @@ static void keep(lua_State *L, struct http_conn *c, const struct file_object *f,
   (void)hot_put(c->shared->hot, &source); /* without it the next answer is made anew */
 }
 
+/* A head with all its lines and a file that may be kept fit into the scratch. */
+_Static_assert(HTTP_LINES_MAX + 4096 + HOT_FILE_BYTES <= SCRATCH_BYTES, "no room");
+
 static ssize_t add_file(struct http_out *o, const struct file_object *f, int64_t at,
                         size_t n) {
   size_t begin = o->len;

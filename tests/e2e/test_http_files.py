@@ -5,6 +5,7 @@ lead out of the folder, and files that change while they are sent."""
 import http.client
 import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -168,6 +169,42 @@ class Clients(Files):
             said = peers.read_all(s)
             writer.join()
         self.assertEqual([int(d) for d in re.findall(rb"\r\n\r\n<(\d)>", said)], order)
+
+    def test_a_kept_small_file_is_one_receive_and_one_send(self):
+        """Counted by strace; a file of 100 KiB is one receive and one sendfile."""
+        self.need("strace")
+        self.put("small", os.urandom(1000))
+        self.put("large", os.urandom(100 << 10))
+        log = os.path.join(self.folder, "strace.log")
+        calls = "trace=recvfrom,sendto,sendmsg,write,writev,sendfile,openat,openat2,fstat,newfstatat"
+        site = self.file("site.lua", SITE)
+        self.site = self.listening(
+            self.start("strace", "-f", "-qq", "-o", log, "-e", calls, harness.soquete, site, self.root))
+        with open(f"/proc/{self.site.pid}/task/{self.site.pid}/children") as f:
+            traced = int(f.read())
+        self.addCleanup(os.kill, traced, signal.SIGKILL)  # it would outlive strace
+        client = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=PATIENCE)
+        count = 200
+
+        def names_of(begin):
+            with open(log) as f:
+                return re.findall(r"^\d+ +(\w+)\(", f.read()[begin:], re.M)
+
+        for name, send in (("small", "sendto"), ("large", "sendfile")):
+            for _ in range(4):
+                client.request("GET", "/" + name)
+                client.getresponse().read()
+            begin = os.path.getsize(log)
+            for _ in range(count):
+                client.request("GET", "/" + name)
+                client.getresponse().read()
+            names = names_of(begin)
+            # Once a second an answer is compared with its file, and gets a new date.
+            for call, most in (("recvfrom", count * 1.1), (send, count * 1.1), ("openat2", 20)):
+                self.assertLessEqual(names.count(call), most, call)
+            self.assertGreaterEqual(names.count(send), count - 1)
+            self.assertEqual(names.count("sendto") + names.count("sendfile"), names.count(send))
+        client.close()
 
     def test_a_slow_client_gets_all_while_others_are_served(self):
         self.start_site()

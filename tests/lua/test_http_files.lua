@@ -535,6 +535,22 @@ end, nil, function(handler)
   return setmetatable({}, { __call = function(_, ...) return handler(...) end })
 end)
 
+hot_test("a_handler_in_a_router_sees_each_request", function(get, p)
+  p:old("a", "hello")
+  for _ = 1, 4 do T.eq(select(3, get("/a")), false) end
+end, nil, function(handler)
+  return http.router {
+    ["/*"] = setmetatable({}, { __call = function(_, ...) return handler(...) end }),
+  }
+end)
+
+hot_test("an_index_that_comes_before_another_is_shown_at_once", function(get, p)
+  p:old("second.html", "2")
+  for _ = 1, 4 do T.eq(select(2, get("/")), "2") end
+  p:old("first.html", "1")
+  T.eq(select(2, get("/")), "1")
+end, { index = { "first.html", "second.html" } })
+
 hot_test("many_files_are_more_than_the_cache_keeps", function(get, p)
   p:sh("for i in $(seq 300); do head -c 120000 /dev/zero | tr '\\0' $((i %% 10)) > f$i; done; touch -d @1700000000 f*")
   for _ = 1, 3 do
