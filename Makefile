@@ -10,7 +10,7 @@
 #   make storm       random operations by seed: OPS=1000000 SEED=N
 #   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
-#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
+#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls,web SECONDS=0.8
 #   make bench-deps  install those other runtimes
 #   make campaign    the n-th allocation fails, the n-th call fails with each of its errors,
 #                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N
@@ -39,15 +39,16 @@ PYTHON ?= python3
 Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
-BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 strace curl
+BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
+         curl wget apache2-utils wrk strace
 LINT  := clang-format-14 lua-check cppcheck
 CHECK := valgrind
-PEERS := default-jdk-headless
+PEERS := default-jdk-headless chromium nginx-light
 FUZZ  := clang-14 libclang-rt-14-dev
 CAMPAIGN := strace fiu-utils
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
-         nodejs golang-go
+         nodejs golang-go nginx-light lighttpd h2o
 
 # --- Flags ---------------------------------------------------------------------------
 
@@ -86,11 +87,11 @@ wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray fr
             asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
             status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
-            -l:libutf8proc.a -lm -ldl
+            -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
-link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o %.a,$^) $(libs) \
-          $(extra_libs) $(LDFLAGS)
+link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) \
+          -Wl,--start-group $(filter %.a,$^) $(libs) -Wl,--end-group $(extra_libs) $(LDFLAGS)
 # Expanded here: a target's own additions must not look like a change of flags.
 all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
 
@@ -114,6 +115,7 @@ support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/suppor
 unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
+support_lib  := $(out)/tests/libsupport.a
 storm_obj    := $(out)/tests/unit/storm.o
 mains        := $(sort $(wildcard tests/support/main_*.c))
 campaign_objs := $(patsubst %.c,$(out)/%.o,$(wildcard tests/campaign/*.c))
@@ -121,7 +123,7 @@ fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
-benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
+benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \
@@ -146,16 +148,17 @@ build: $(program)
 	$(Q)ln -sfn $(MODE)/soquete build/soquete
 
 $(program): $(out)/src/cli/main.o $(archive)
-$(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
-$(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
-$(campaign): $(campaign_objs) $(support_objs) $(archive)
-$(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
+$(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
+$(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
+$(campaign): $(campaign_objs) $(support_lib) $(archive)
+$(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(luatest) $(faulty) $(campaign): extra_libs := $(wraps)
 $(units): extra_libs := $(wraps) -lcmocka
 $(out)/tests/unit/test_storm: $(storm_obj)
-$(fuzzers): %: %.o $(fuzz_main) $(support_objs) $(archive)
+$(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
 $(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
+$(out)/tests/bench/load: $(out)/tests/bench/figures.o $(out)/tests/bench/answer.o
 $(benches): libs := -l:liburing.a
 
 $(program) $(luatest) $(faulty) $(campaign) $(units) $(fuzzers) $(benches):
@@ -167,6 +170,10 @@ $(program) $(luatest) $(faulty) $(campaign) $(units) $(fuzzers) $(benches):
 $(archive): $(objects) $(wildcard src/*)
 	@echo "  pack  $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# An archive, so that what needs cmocka is linked where that is.
+$(support_lib): $(support_objs)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(test_objs): includes := -Itests
 $(out)/%.o: %.c $(out)/flags

@@ -149,6 +149,13 @@ static int read_done(lua_State *L, struct socket *s) {
   return task_step(L, s->sched, 1, lua_rawlen(L, -1));
 }
 
+/* Of one receive. Who looks for an end does not know how far it is: what comes beyond it,
+ * or beyond the limit, has to be held, so it is little. */
+static size_t fill_bytes(const struct socket *s) {
+  bool counts = s->how->take == take_exact || s->how->take == take_all;
+  return counts ? SCRATCH_BYTES : PIECE_BYTES;
+}
+
 static int read_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
@@ -159,7 +166,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
     if (taken > 0) return read_done(L, s);
     if (taken < 0) return read_failed(L, s, taken);
     char *scratch = socket_scratch(L, s->sched);
-    ssize_t r = stream_fill(&s->stream, net, s->h, scratch, SCRATCH_BYTES);
+    ssize_t r = stream_fill(&s->stream, net, s->h, scratch, fill_bytes(s));
     if (r > 0) continue;
     if (s->stream.unkept) owe(s, s->stream.unkept);
     if (r == STATUS_EOF) return read_end(L, s);

@@ -34,7 +34,11 @@ struct slot {
   uint16_t chunk; /* 1-based: bytes that were read ahead lie there; 0: none */
 };
 
-enum { EPOLL_EVENTS = 256 }; /* of one epoll_wait, at most */
+/* Of one epoll_wait, at most. A turn first reads from all sockets that have bytes and in the
+ * end writes to all: more of them than this, and what the kernel knows of the first has left
+ * the processor's cache before it is written to. With 500 clients 64 gave 8 % more requests
+ * than 256. */
+enum { EPOLL_EVENTS = 64 };
 
 struct epoll_net {
   struct net net;
