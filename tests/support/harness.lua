@@ -17,6 +17,7 @@ local testing = require "testing"
 local T = { tests = {}, seed = 0 }
 
 local slow = math.tointeger(os.getenv("SLOW") or 1)
+T.slow = slow
 
 local FAILED, SKIPPED = "## assertion failed: ", "## skipped: "
 
