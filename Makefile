@@ -12,6 +12,8 @@
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls SECONDS=0.8
 #   make bench-deps  install those other runtimes
+#   make campaign    the n-th allocation fails, the n-th call fails with each of its errors,
+#                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N
 #   make docs        write docs/api from the stubs in docs/stubs
 #   make docs-check  run the code blocks of the pages, compare stubs and program
 #   make lint        formatting, room rules, luacheck, cppcheck
@@ -43,11 +45,13 @@ LINT  := clang-format-14 lua-check cppcheck
 CHECK := valgrind
 PEERS := default-jdk-headless
 FUZZ  := clang-14 libclang-rt-14-dev
+CAMPAIGN := strace fiu-utils
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
          nodejs golang-go
 
 # --- Flags ---------------------------------------------------------------------------
 
+comma     := ,
 stress    := -DSOQUETE_STRESS=1
 hardening := -D_FORTIFY_SOURCE=2
 sanitize  := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -77,6 +81,10 @@ ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,--as-needed \
 # program does not, and keep their own functions, whatever ours are called.
 ldflags  += -Wl,--export-dynamic-symbol=lua_* -Wl,--export-dynamic-symbol=luaL_* \
             -Wl,--export-dynamic-symbol=luaopen_*
+# In test programs each of these can be made to fail: tests/support/fault_alloc.c.
+wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray free strdup \
+            asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
+            status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
             -l:libutf8proc.a -lm -ldl
 
@@ -93,6 +101,7 @@ program  := $(out)/soquete
 archive  := $(out)/libsoquete.a
 luatest  := $(out)/luatest
 faulty   := $(out)/soquete-faulty
+campaign := $(out)/campaign
 embed    := $(out)/gen/embed
 embedded := $(out)/gen/embedded.c
 lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a)
@@ -111,11 +120,12 @@ fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
+campaign_objs := $(patsubst %.c,$(out)/%.o,$(wildcard tests/campaign/*.c))
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \
-                $(bench_objs) $(storm_obj)
+                $(bench_objs) $(storm_obj) $(campaign_objs)
 all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
@@ -125,8 +135,8 @@ lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
 # --- Rules ---------------------------------------------------------------------------
 
 .PHONY: all build demo test programs unit lua e2e fuzzers replay fuzz storm soak bench \
-        bench-deps docs docs-check lint format cov valgrind tsan deps install clean help \
-        FORCE
+        bench-deps campaign docs docs-check lint format cov valgrind tsan deps install \
+        clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -138,15 +148,17 @@ build: $(program)
 $(program): $(out)/src/cli/main.o $(archive)
 $(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
 $(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
+$(campaign): $(campaign_objs) $(support_objs) $(archive)
 $(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
-$(units): extra_libs := -lcmocka
+$(luatest) $(faulty) $(campaign): extra_libs := $(wraps)
+$(units): extra_libs := $(wraps) -lcmocka
 $(out)/tests/unit/test_storm: $(storm_obj)
 $(fuzzers): %: %.o $(fuzz_main) $(support_objs) $(archive)
-$(fuzzers): extra_libs := $(if $(fuzz_main),,-fsanitize=fuzzer)
+$(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
 
-$(program) $(luatest) $(faulty) $(units) $(fuzzers) $(benches):
+$(program) $(luatest) $(faulty) $(campaign) $(units) $(fuzzers) $(benches):
 	@echo "  link  $@"
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -275,8 +287,13 @@ bench: build $(benches)
 	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
+campaign:
+	@.ci/install-packages $(BUILD) $(TEST) $(CAMPAIGN)
+	@$(MAKE) --no-print-directory MODE=$(MODE) build $(campaign)
+	@SAMPLE=$(SAMPLE) SEED=$(SEED) ONLY=$(ONLY) tests/campaign/run.sh $(out)
+
 deps:
-	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(CHECK) $(PEERS)
+	@.ci/install-packages $(BUILD) $(TEST) $(LINT) $(CHECK) $(PEERS) $(CAMPAIGN)
 
 install: build
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/soquete

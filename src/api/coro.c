@@ -165,6 +165,18 @@ static bool is_task(lua_State *co) {
   return *interrupt_depth(co) >= TASK_DEPTH;
 }
 
+/* Why `co` cannot be resumed, in Lua's words, or NULL. Lua says so by a string that it makes
+ * in `co` itself, and would end the process when there is no memory for it. */
+static const char *refusal_of(lua_State *co) {
+  lua_Debug ar;
+  int status = lua_status(co);
+  if (is_task(co)) return "cannot resume non-suspended coroutine";
+  if (status == LUA_YIELD) return NULL;
+  if (status == LUA_OK && lua_getstack(co, 0, &ar))
+    return "cannot resume non-suspended coroutine";
+  return status == LUA_OK && lua_gettop(co) > 0 ? NULL : "cannot resume dead coroutine";
+}
+
 /* Begins a run: [co, arguments ...] -> [co, scope], the arguments on co. Gives how many,
  * or -1 with a message on top. */
 static int begin(lua_State *L, lua_State *co) {
@@ -177,11 +189,11 @@ static int begin(lua_State *L, lua_State *co) {
     lua_pushfstring(L, "coroutine is waiting: %s", lua_tostring(L, -1));
     return -1;
   }
-  bool refused = is_task(co);
-  if (refused || !move(L, co, nargs)) {
+  const char *refusal = refusal_of(co);
+  if (!refusal && !move(L, co, nargs)) refusal = "too many arguments to resume";
+  if (refusal) {
     lua_settop(L, 1);
-    lua_pushstring(L, refused ? "cannot resume non-suspended coroutine"
-                              : "too many arguments to resume");
+    lua_pushstring(L, refusal);
     return -1;
   }
   lua_pushlightuserdata(L, s->current ? s->current->scope : NULL);

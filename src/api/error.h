@@ -36,12 +36,14 @@ int error_return(lua_State *L, const struct failure *f);
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */
 int error_is(lua_State *L, int idx);
 
-/* Pushes "file:line" of the innermost script line of L that is not part of the embedded
- * library; false with nothing pushed when there is none.              [-0, +(0|1), m] */
-bool error_line(lua_State *L);
+/* Writes "file:line", without an end, of the innermost script line of the thread `in` that
+ * is not part of the embedded library. How long it is; 0 when there is none. Nothing is
+ * pushed on `in`: an error that is raised in a thread that does not run ends it. */
+enum { ERROR_PLACE = LUA_IDSIZE + 16 };
+size_t error_place(lua_State *in, char out[ERROR_PLACE]);
 
-/* The same for the thread that runs; where it runs no script line, the place where its task
- * was spawned; "?" outside of tasks.                                      [-0, +1, m] */
+/* Pushes that of the thread that runs; where it runs no script line, the place where its
+ * task was spawned; "?" outside of tasks.                                 [-0, +1, m] */
 void error_where(lua_State *L);
 
 /* Pushes the hint for a failure, or nil (hint.c).                         [-0, +1, m] */

@@ -92,7 +92,7 @@ static void arm(lua_State *L, struct group *g) {
 static bool is_ready(const struct socket *s, uint32_t what) {
   if (s->h < 0) return true;
   if (what == NET_WR) return s->stream.wr_status < 0;
-  return buf_len(&s->stream.in) > 0 || s->stream.rd_status < 0;
+  return buf_len(&s->stream.in) > 0 || s->stream.rd_status < 0 || s->sched->owed == s;
 }
 
 /* Fills `asked`, one a socket and in order, with what is ready. How many, or a status. */

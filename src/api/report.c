@@ -82,6 +82,18 @@ static bool lets_waits_through(const char *name) {
   return false;
 }
 
+/* Pushes "file:line" of the nearest Lua function from `level` on, or "". */
+static void push_caller(lua_State *L, lua_State *in, int level) {
+  lua_Debug ar;
+  while (lua_getstack(in, level++, &ar)) {
+    lua_getinfo(in, "Sl", &ar);
+    if (ar.currentline <= 0) continue;
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
 /* Pushes the name of the nearest C function above level 0 that cannot yield, and where it
  * was called; false when L has none. */
 static bool push_culprit(lua_State *L, lua_State *in, int level) {
@@ -103,29 +115,19 @@ static bool push_culprit(lua_State *L, lua_State *in, int level) {
       lua_pop(L, 1);
       continue;
     }
-    int caller = level + 1;
-    luaL_where(in, caller); /* "" for a C function: then that one's caller */
-    while (!*lua_tostring(in, -1) && lua_getstack(in, ++caller, &ar)) {
-      lua_pop(in, 1);
-      luaL_where(in, caller);
-    }
-    lua_xmove(in, L, 1);
+    push_caller(L, in, level + 1);
     return true;
   }
   return false;
 }
 
-/* Pushes the message for what push_culprit has pushed: a name, and "file:line: " or "". */
+/* Pushes the message for what push_culprit has pushed: a name, and "file:line" or "". */
 static void push_refusal(lua_State *L, const char *here, const char *op) {
-  size_t len;
-  const char *where = lua_tolstring(L, -1, &len), *name = lua_tostring(L, -2);
-  if (len < 2) {
+  const char *where = lua_tostring(L, -1), *name = lua_tostring(L, -2);
+  if (*where)
+    lua_pushfstring(L, "%s: %s: cannot wait inside %s (%s)", here, op, name, where);
+  else
     lua_pushfstring(L, "%s: %s: cannot wait inside %s", here, op, name);
-    return;
-  }
-  lua_pushlstring(L, where, len - 2);
-  lua_pushfstring(L, "%s: %s: cannot wait inside %s (%s)", here, op, name,
-                  lua_tostring(L, -1));
 }
 
 int report_cannot_wait(lua_State *L, const struct sched *s, const char *op) {
@@ -162,8 +164,11 @@ void report_value(lua_State *L, int idx) {
   lua_pushcfunction(L, write_value);
   lua_pushvalue(L, idx);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
-  fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
-          luaL_typename(L, idx));
+  if (lua_type(L, idx) == LUA_TSTRING) /* without memory for the rest */
+    fprintf(stderr, "soquete: %s\n", lua_tostring(L, idx));
+  else
+    fprintf(stderr, "soquete: an error whose text cannot be had (%s)\n",
+            luaL_typename(L, idx));
   lua_pop(L, 1);
 }
 
@@ -193,10 +198,12 @@ void report_push_wait(lua_State *L, const struct task *t) {
 static void push_line(lua_State *L, const struct task *t) {
   struct sched *s = t->sched;
   lua_State *in = t->parked ? t->parked : t == s->current ? s->running : NULL;
-  if (!in || !lua_checkstack(in, 3) || !error_line(in))
+  char text[ERROR_PLACE];
+  size_t n = in ? error_place(in, text) : 0;
+  if (n)
+    lua_pushlstring(L, text, n);
+  else
     lua_pushstring(L, t->site);
-  else if (in != L)
-    lua_xmove(in, L, 1);
 }
 
 static double age_of(const struct task *t) {

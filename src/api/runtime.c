@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static void flush_output(void *arg) {
 /* Runs under a protected call: opens everything that can raise. */
 static int open_all(lua_State *L) {
   const char *script_dir = lua_touserdata(L, 1);
+  sched_open(L, lua_touserdata(L, 2));
   luaL_openlibs(L);
   loader_open(L, script_dir);
   core_open(L);
@@ -74,7 +76,8 @@ struct runtime *runtime_new(struct net *net, const char *script_dir) {
   rt->sched.loop.before_sleep = flush_output;
   lua_pushcfunction(L, open_all);
   lua_pushlightuserdata(L, (void *)script_dir);
-  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return rt;
+  lua_pushlightuserdata(L, &rt->sched);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return rt;
   report_value(L, -1);
 
 free_all:
@@ -119,10 +122,23 @@ static void turns(struct sched *s) {
   }
 }
 
+/* [scheduler, function, arguments …]: the first task. */
+static int spawn_first(lua_State *L) {
+  struct sched *s = lua_touserdata(L, 1);
+  s->first = task_spawn(L, s, lua_gettop(L) - 2);
+  return 0;
+}
+
 int runtime_run(struct runtime *rt, int nargs) {
   struct sched *s = &rt->sched;
-  s->first = task_spawn(rt->L, s, nargs);
-  lua_pop(rt->L, 1);
+  lua_pushcfunction(rt->L, spawn_first);
+  lua_insert(rt->L, -(nargs + 2));
+  lua_pushlightuserdata(rt->L, s);
+  lua_insert(rt->L, -(nargs + 2));
+  if (lua_pcall(rt->L, nargs + 2, 0, 0) != LUA_OK) {
+    report_value(rt->L, -1);
+    return 1;
+  }
   turns(s);
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);
@@ -159,16 +175,17 @@ void runtime_tick(struct runtime *rt) {
   set_hook(s);
 }
 
+/* Raises nothing: it is asked in the midst of operations. */
 void runtime_place(void *arg, char out[TRACE_PLACE]) {
   struct sched *s = &((struct runtime *)arg)->sched;
-  lua_State *L = s->running;
-  if (!L || !s->current || !lua_checkstack(L, 3)) {
+  char text[ERROR_PLACE];
+  if (s->running && s->current) {
+    size_t n = error_place(s->running, text);
+    snprintf(out, TRACE_PLACE, "task %u  %.*s", s->current->id, n ? (int)n : INT_MAX,
+             n ? text : s->current->site);
+  } else {
     snprintf(out, TRACE_PLACE, "-");
-    return;
   }
-  error_where(L);
-  snprintf(out, TRACE_PLACE, "task %u  %s", s->current->id, lua_tostring(L, -1));
-  lua_pop(L, 1);
 }
 
 struct leftovers runtime_leftovers(struct runtime *rt) {

@@ -60,21 +60,29 @@ void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
     name_of(s, NET_LOCAL, out);
 }
 
-/* tostring(socket) -> "socket (tcp, 127.0.0.1:80 → 127.0.0.1:5012)"                      */
-static int to_string(lua_State *L) {
-  struct socket *s = socket_check(L, 1);
+enum { DESCRIPTION = 2 * ADDR_TEXT + 64 };
+
+/* "socket (tcp, 127.0.0.1:80 → 127.0.0.1:5012)", without asking Lua for memory. */
+static void describe(const struct socket *s, char out[DESCRIPTION]) {
   char local[ADDR_TEXT], peer[ADDR_TEXT];
   const char *transport = socket_transport(s);
   if (s->h < 0) {
-    lua_pushfstring(L, "socket (%s, closed)", transport);
-    return 1;
+    snprintf(out, DESCRIPTION, "socket (%s, closed)", transport);
+    return;
   }
   name_of(s, NET_LOCAL, local);
   const char *state = s->phase == SOCKET_LISTENING ? ", listening" : "";
   if (name_of(s, NET_PEER, peer))
-    lua_pushfstring(L, "socket (%s, %s → %s)", transport, local, peer);
+    snprintf(out, DESCRIPTION, "socket (%s, %s → %s)", transport, local, peer);
   else
-    lua_pushfstring(L, "socket (%s%s%s%s)", transport, *local ? ", " : "", local, state);
+    snprintf(out, DESCRIPTION, "socket (%s%s%s%s)", transport, *local ? ", " : "", local,
+             state);
+}
+
+static int to_string(lua_State *L) {
+  char text[DESCRIPTION];
+  describe(socket_check(L, 1), text);
+  lua_pushstring(L, text);
   return 1;
 }
 
@@ -187,8 +195,24 @@ void socket_need_bytes(lua_State *L, int idx) {
                 "an empty packet reads as the end of the connection (unix(7))");
 }
 
+/* Lua runs no collection, and takes no order for one, while a finalizer runs. */
+static bool in_finalizer(lua_State *L) {
+  return lua_gc(L, LUA_GCCOUNT) < 0;
+}
+
+char *socket_scratch(lua_State *L, struct sched *sched) {
+  struct socket *s = sched->owed;
+  if (!s || in_finalizer(L)) return sched->scratch; /* there the string has been made */
+  if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
+    luaL_error(L, "not enough memory");
+  sched->owed = NULL;
+  return sched->scratch;
+}
+
 void socket_claim(lua_State *L, struct socket *s, const char *op) {
-  if (s->reading) luaL_error(L, "%s: this stream is being read by who runs now", op);
+  /* elsewhere than in a finalizer it is left from a push that had no memory */
+  if (s->reading && in_finalizer(L))
+    luaL_error(L, "%s: this stream is being read by who runs now", op);
   if (gate_open(&s->rd, s->sched)) return;
   luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
              (int)s->rd.holder->id, s->rd.holder->site);
@@ -211,6 +235,7 @@ static int close_handle(struct socket *s) {
   gate_break(&s->rd);
   gate_break(&s->wr);
   int r = net_close(s->sched->loop.net, h);
+  if (s->sched->owed == s) s->sched->owed = NULL;
   stream_fini(&s->stream);
   stream_init(&s->stream);
   return r;
@@ -228,10 +253,10 @@ static int close_failed(lua_State *L, struct socket *s, int status) {
 static int close_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
+    s->failed = NULL;
+    int r = close_handle(s); /* first: what follows may raise for lack of memory */
     error_where(L);
     lua_setiuservalue(L, 1, SOCKET_PAST);
-    s->failed = NULL;
-    int r = close_handle(s);
     if (r < 0) return close_failed(L, s, r);
   }
   lua_pushboolean(L, 1);
@@ -242,8 +267,9 @@ static int close_method(lua_State *L) {
 static int collect(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
-    to_string(L);
-    lua_warning(L, lua_tostring(L, -1), 1);
+    char text[DESCRIPTION];
+    describe(s, text);
+    lua_warning(L, text, 1);
     lua_warning(L, " was collected: nobody had closed it", 0);
     close_handle(s);
   }

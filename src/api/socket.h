@@ -128,6 +128,10 @@ void socket_need_bytes(lua_State *L, int idx);
 /* Raises when another task reads this stream, naming it.                  [-0, +0, v] */
 void socket_claim(lua_State *L, struct socket *s, const char *op);
 
+/* Where bytes are received. Bytes that could not become a string, for lack of memory, lie
+ * there until then, and go back to their stream now.                      [-0, +0, m] */
+char *socket_scratch(lua_State *L, struct sched *sched);
+
 /* The MSG_ flags at `idx`, or 0; raises for those that are not among `valid`.
  *                                                                         [-0, +0, v] */
 int socket_flags(lua_State *L, int idx, const char *op, int valid);

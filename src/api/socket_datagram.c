@@ -117,7 +117,8 @@ static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
   size_t size = 0;
   ssize_t r = -EAGAIN;
   if (turn)
-    r = net_recvfrom(s->sched->loop.net, s->h, s->sched->scratch, n, &from, &size, flags);
+    r = net_recvfrom(s->sched->loop.net, s->h, socket_scratch(L, s->sched), n, &from,
+                     &size, flags);
   if (r >= 0 && size == 0 && s->type == SOCK_SEQPACKET) r = STATUS_EOF;
   if (r >= 0) return deliver(L, s, r, &from, size);
   if (r != -EAGAIN || flags & MSG_DONTWAIT)

@@ -22,8 +22,9 @@ enum {
 /* --- takers: what is wanted, from the buffer ------------------------------------------ */
 
 /* Pushes n bytes and takes them, and `drop` more, out of the buffer. A push may run
- * finalizers, and one of them may close this very socket. */
+ * finalizers, and one of them may close this very socket; or it raises. */
 static int push_bytes(lua_State *L, struct socket *s, size_t n, size_t drop) {
+  if (s->sched->current) gate_leave(s->sched->current);
   s->reading = true;
   lua_pushlstring(L, buf_len(&s->stream.in) ? buf_bytes(&s->stream.in) : "", n);
   s->reading = false;
@@ -35,8 +36,16 @@ static int push_bytes(lua_State *L, struct socket *s, size_t n, size_t drop) {
 static int take_peek(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
   if (held == 0) return 0;
+  if (s->sched->current) gate_leave(s->sched->current);
   lua_pushlstring(L, buf_bytes(&s->stream.in), held < s->want.n ? held : s->want.n);
   return 1;
+}
+
+/* The first n bytes of the scratch area are the stream's. */
+static void owe(struct socket *s, size_t n) {
+  s->stream.unkept = 0;
+  s->sched->owed = s;
+  s->sched->owed_bytes = n;
 }
 
 /* Exactly n bytes; 0 bytes once one byte, or the end, is there. */
@@ -78,6 +87,7 @@ static int push_number(lua_State *L, struct socket *s, bool at_end) {
     if (skip) stream_take(&s->stream, skip);
     return 0;
   }
+  if (s->sched->current) gate_leave(s->sched->current);
   char text[NUMERAL_MAX_BYTES + 1] = "";
   memcpy(text, bytes + skip, n);
   stream_take(&s->stream, skip + n);
@@ -113,7 +123,6 @@ static int read_end(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
   bool all = s->want.take == take_all;
   if (s->want.rest_at_end && (held > 0 || all)) {
-    if (s->sched->current) gate_leave(s->sched->current);
     if (s->want.take == take_number)
       push_number(L, s, true);
     else
@@ -128,7 +137,6 @@ static int read_end(lua_State *L, struct socket *s) {
 
 /* Bytes of a result that was just pushed. */
 static int read_done(lua_State *L, struct socket *s) {
-  if (s->sched->current) gate_leave(s->sched->current);
   return task_step(L, s->sched, 1, lua_rawlen(L, -1));
 }
 
@@ -141,8 +149,10 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
     int taken = s->want.take(L, s);
     if (taken > 0) return read_done(L, s);
     if (taken < 0) return read_failed(L, s, taken);
-    ssize_t r = stream_fill(&s->stream, net, s->h, s->sched->scratch, SCRATCH_BYTES);
+    char *scratch = socket_scratch(L, s->sched);
+    ssize_t r = stream_fill(&s->stream, net, s->h, scratch, SCRATCH_BYTES);
     if (r > 0) continue;
+    if (s->stream.unkept) owe(s, s->stream.unkept);
     if (r == STATUS_EOF) return read_end(L, s);
     if (s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
@@ -180,16 +190,28 @@ static size_t limit(lua_State *L, int idx, size_t otherwise) {
   return (size_t)n;
 }
 
+/* Pushes bytes straight from the scratch area: they are the stream's until that is done. */
+static void push_received(lua_State *L, struct socket *s, size_t n) {
+  if (s->sched->current) gate_leave(s->sched->current);
+  owe(s, n);
+  lua_pushlstring(L, s->sched->scratch, n);
+  s->sched->owed = NULL;
+}
+
 static int recv_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
-  ssize_t r =
-      stream_recv(&s->stream, s->sched->loop.net, s->h, s->sched->scratch, s->want.n);
+  char *scratch = socket_scratch(L, s->sched);
+  size_t held = buf_len(&s->stream.in);
+  if (held > 0) {
+    push_bytes(L, s, held < s->want.n ? held : s->want.n, 0);
+    return read_done(L, s);
+  }
+  ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, scratch, s->want.n);
   if (r > 0) {
-    if (s->sched->current) gate_leave(s->sched->current);
-    lua_pushlstring(L, s->sched->scratch, (size_t)r);
-    return task_step(L, s->sched, 1, (size_t)r);
+    push_received(L, s, (size_t)r);
+    return read_done(L, s);
   }
   if (r == STATUS_EOF) return read_end(L, s);
   if (r != -EAGAIN || s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
@@ -213,7 +235,7 @@ static int urgent_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
-  struct iovec iov = {s->sched->scratch, s->want.n};
+  struct iovec iov = {socket_scratch(L, s->sched), s->want.n};
   struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
   ssize_t r = net_recvmsg(s->sched->loop.net, s->h, &msg, s->want.flags);
   if (r > 0) {
@@ -319,7 +341,9 @@ static int peek_method(lua_State *L) {
 
 /* sock:pending() -> bytes that the buffer holds                                          */
 static int pending_method(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)buf_len(&socket_check(L, 1)->stream.in));
+  struct socket *s = socket_check(L, 1);
+  socket_scratch(L, s->sched);
+  lua_pushinteger(L, (lua_Integer)buf_len(&s->stream.in));
   return 1;
 }
 

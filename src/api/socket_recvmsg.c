@@ -104,7 +104,7 @@ static int recvmsg_k(lua_State *L, int status, lua_KContext deadline) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct control control;
   struct addr from;
-  struct iovec iov = {s->sched->scratch, (size_t)lua_tointeger(L, SLOT_SIZE)};
+  struct iovec iov = {socket_scratch(L, s->sched), (size_t)lua_tointeger(L, SLOT_SIZE)};
   struct msghdr msg = {
       .msg_name = &from.u,
       .msg_namelen = sizeof from.u,

@@ -240,10 +240,10 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
   if (!can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
-  luaL_checkstack(L, 1, NULL);
   int64_t until = interrupt_limit(t, w->deadline_ns);
   if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
-  int r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
+  int r = -ENOMEM; /* the queue is left whatever there was no memory for */
+  if (lua_checkstack(L, 1)) r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
   if (r < 0) {
     gate_leave(t);
     list_remove(&t->queued);
@@ -335,6 +335,10 @@ int sched_init(struct sched *s, lua_State *L, struct net *net) {
   list_init(&s->tasks);
   list_init(&s->untold);
   waiter_init(&s->reaper, reap);
+  return 0;
+}
+
+void sched_open(lua_State *L, struct sched *s) {
   lua_pushlightuserdata(L, s);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched_key);
   lua_newtable(L);
@@ -342,7 +346,6 @@ int sched_init(struct sched *s, lua_State *L, struct net *net) {
   lua_pushlightuserdata(L, s);
   lua_pushcclosure(L, body, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &body_key);
-  return 0;
 }
 
 void sched_fini(struct sched *s) {

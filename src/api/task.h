@@ -73,8 +73,12 @@ struct sched {
   volatile sig_atomic_t computes;     /* the watchdog saw one run for too long */
   uint32_t resumes;                   /* how often a task was resumed */
   uint32_t resumes_seen;              /* by the watchdog, at its last tick */
-  int status;    /* the exit status so far: 1 after an untended failure */
-  char *scratch; /* owned; where received bytes land before they become strings */
+  int status;          /* the exit status so far: 1 after an untended failure */
+  char *scratch;       /* owned; where received bytes land before they become strings; for
+                    sockets only through socket_scratch */
+  struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or
+                          NULL */
+  size_t owed_bytes;
 };
 
 enum { SCRATCH_BYTES = 256 * 1024 };
@@ -86,6 +90,8 @@ static inline struct sched *sched_of(lua_State *L) {
 
 /* Prepares `s` over `net`; -ENOMEM when there is no memory. */
 int sched_init(struct sched *s, lua_State *L, struct net *net);
+/* Makes the scheduler known in its state.                                 [-0, +0, m] */
+void sched_open(lua_State *L, struct sched *s);
 void sched_fini(struct sched *s);
 
 /* Makes a task of the function and its `nargs` arguments on top of the stack, to run later

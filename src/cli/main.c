@@ -85,16 +85,30 @@ static int load_main(lua_State *L, const struct args *a) {
   }
 }
 
+/* [args, argc, argv] -> the main function and its arguments. Runs under a protected call. */
+static int push_main(lua_State *L) {
+  const struct args *a = lua_touserdata(L, 1);
+  int argc = (int)lua_tointeger(L, 2);
+  char **argv = lua_touserdata(L, 3);
+  lua_settop(L, 0);
+  set_arg(L, a, argc, argv);
+  if (load_main(L, a) != LUA_OK) return lua_error(L);
+  luaL_checkstack(L, argc + 2, "too many arguments");
+  for (int i = a->first; i < argc; i++) lua_pushstring(L, argv[i]);
+  return lua_gettop(L);
+}
+
 static int run(struct runtime *rt, const struct args *a, int argc, char *argv[]) {
   lua_State *L = rt->L;
-  set_arg(L, a, argc, argv);
-  if (load_main(L, a) != LUA_OK) {
+  lua_pushcfunction(L, push_main);
+  lua_pushlightuserdata(L, (void *)a);
+  lua_pushinteger(L, argc);
+  lua_pushlightuserdata(L, argv);
+  if (lua_pcall(L, 3, LUA_MULTRET, 0) != LUA_OK) {
     report_value(L, -1);
     return EXIT_FAILURE;
   }
-  luaL_checkstack(L, argc + 2, "too many arguments");
-  for (int i = a->first; i < argc; i++) lua_pushstring(L, argv[i]);
-  return runtime_run(rt, argc > a->first ? argc - a->first : 0);
+  return runtime_run(rt, lua_gettop(L) - 1);
 }
 
 static int run_script(const struct args *a, int argc, char *argv[]) {

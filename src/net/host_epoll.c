@@ -33,6 +33,7 @@ enum {
   WANTED = 8192,    /* its owner has asked for bytes that were not there */
 };
 
+enum { EVENTS = 256 }; /* of one epoll_wait, at most */
 struct slot {
   uint32_t generation; /* bumped by close: events of a former owner are dropped */
   uint16_t flags;
@@ -46,7 +47,6 @@ struct epoll_net {
   struct slot *slots; /* owned; indexed by descriptor */
   size_t slot_count;
   struct epoll_event *found; /* owned; what the last epoll_wait gave */
-  int found_max;
   struct outq outq;
   struct ahead ahead;
   net_h named; /* the connection that accept gave last, and its peer; -1: none */
@@ -230,13 +230,13 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   struct slot *slot = &e->slots[h];
   if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
   slot->flags |= WANTED;
-  if ((slot->flags & (DRAINED | UNSURE)) == DRAINED) return arm(e, h);
-  ssize_t r = host_recv(h, bytes, n);
+  bool empty = (slot->flags & (DRAINED | UNSURE)) == DRAINED;
+  ssize_t r = empty ? -EAGAIN : host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~WANTED;
   if (r > 0 && (size_t)r < n) slot->flags |= DRAINED;
   if (r > 0) return r;
-  /* A queued send that met a reset has taken the error: it must not look like an end. */
-  int error = r != -EAGAIN ? outq_error(&e->outq, h) : 0;
+  /* a queued send has taken the error: it is no end, and nobody may wait for an answer */
+  int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
   return settled(e, h, r);
 }
@@ -401,9 +401,11 @@ static int take_in(struct epoll_net *e, int found, struct net_event *events) {
 static int epoll_poll(struct net *net, struct net_event *events, int max,
                       int64_t deadline_ns) {
   struct epoll_net *e = self(net);
-  if (max > e->found_max) max = e->found_max;
+  if (max > EVENTS) max = EVENTS;
   outq_flush_all(&e->outq);
-  int found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+  int found = outq_failed(&e->outq, events, max);
+  if (found > 0) return found; /* what epoll has stays for the next poll */
+  found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
   return found < 0 ? found : take_in(e, found, events);
 }
 
@@ -420,15 +422,15 @@ static int epoll_drain(struct net *net, int64_t deadline_ns) {
 }
 
 static void epoll_wake(struct net *net) {
-  uint64_t one = 1;
   int saved = errno; /* a signal handler may be the caller */
-  if (write(self(net)->wake_fd, &one, sizeof one) < 0) errno = saved;
+  eventfd_write(self(net)->wake_fd, 1);
+  errno = saved;
 }
 
 static void epoll_free(struct net *net) {
   struct epoll_net *e = self(net);
-  for (size_t h = 0; h < e->slot_count && e->lingering > 0; h++)
-    if (e->slots[h].flags & LINGERS) forget(e, (net_h)h);
+  for (size_t h = 0; h < e->slot_count; h++)
+    if (e->slots[h].flags & OPEN) forget(e, (net_h)h);
   outq_fini(&e->outq);
   ahead_fini(&e->ahead);
   resolver_free(e->resolver);
@@ -471,7 +473,6 @@ static const struct net_ops epoll_ops = {
 };
 
 struct net *net_host_epoll(int *status) {
-  enum { EVENTS = 256 };
   struct epoll_net *e = calloc(1, sizeof *e);
   *status = -ENOMEM;
   if (!e) return NULL;
@@ -479,7 +480,6 @@ struct net *net_host_epoll(int *status) {
   outq_init(&e->outq, &e->net, send_now);
   e->named = -1;
   e->found = calloc(EVENTS, sizeof *e->found);
-  e->found_max = EVENTS;
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   e->reserve_fd = eventfd(0, EFD_CLOEXEC);

@@ -7,7 +7,7 @@
 
 void outq_init(struct outq *q, struct net *net,
                ssize_t (*write)(struct net *, net_h, const void *, size_t)) {
-  *q = (struct outq){.net = net, .write = write};
+  *q = (struct outq){.net = net, .write = write, .failed = -1};
 }
 
 static void free_rest(struct outq *q, struct outq_slot *slot) {
@@ -61,6 +61,26 @@ static size_t held(const struct outq_slot *slot) {
   return slot->rest ? buf_len(slot->rest) : 0;
 }
 
+/* Notes that queued bytes have met an error. */
+static void fail(struct outq *q, struct outq_slot *slot, int error) {
+  slot->error = error;
+  if (slot->chained) return;
+  slot->chained = true;
+  slot->next = q->failed;
+  q->failed = (net_h)(slot - q->slots);
+}
+
+int outq_failed(struct outq *q, struct net_event *events, int max) {
+  int count = 0;
+  for (; count < max && q->failed >= 0; count++) {
+    struct outq_slot *slot = &q->slots[q->failed];
+    events[count] = (struct net_event){q->failed, NET_RD | NET_WR};
+    slot->chained = false;
+    q->failed = slot->next;
+  }
+  return count;
+}
+
 /* Keeps bytes that the kernel did not take. 0 or -ENOMEM. */
 static int keep(struct outq *q, struct outq_slot *slot, const char *bytes, size_t n) {
   if (!slot->rest) {
@@ -89,7 +109,7 @@ bool outq_resume(struct outq *q, net_h h) {
     ssize_t r = q->write(q->net, h, buf_bytes(slot->rest), held(slot));
     if (r == -EAGAIN) return true;
     if (r < 0) {
-      slot->error = (int32_t)r;
+      fail(q, slot, (int)r);
       break;
     }
     buf_consume(slot->rest, (size_t)r);
@@ -112,7 +132,7 @@ static void leave(struct outq *q, struct outq_entry *entry) {
     ssize_t r = q->write(q->net, h, bytes, n);
     if (r == -EAGAIN) r = keep(q, slot, bytes, n) < 0 ? -ENOMEM : (ssize_t)n;
     if (r < 0) {
-      slot->error = (int32_t)r;
+      fail(q, slot, (int)r);
       return;
     }
     bytes += r;
@@ -206,5 +226,5 @@ void outq_drop(struct outq *q, net_h h) {
   if (!slot) return;
   if (slot->entry) q->entries[slot->entry - 1].h = -1;
   free_rest(q, slot);
-  *slot = (struct outq_slot){0};
+  *slot = (struct outq_slot){.next = slot->next, .chained = slot->chained};
 }

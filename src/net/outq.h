@@ -16,8 +16,10 @@ enum {
 };
 
 struct outq_slot {
-  uint32_t entry;   /* 1-based index of its entry in this turn; 0: none */
-  int32_t error;    /* the error of a queued send; 0: none */
+  uint32_t entry; /* 1-based index of its entry in this turn; 0: none */
+  int32_t error;  /* the error of a queued send; 0: none */
+  net_h next;     /* in the chain of `failed`; meaningful while `chained` */
+  bool chained;
   struct buf *rest; /* owned; what the kernel did not take; NULL: nothing */
 };
 
@@ -37,6 +39,7 @@ struct outq {
   struct outq_slot *slots; /* owned; indexed by handle */
   size_t slot_count;
   size_t rests; /* handles that have a remainder */
+  net_h failed; /* the chain of handles whose queued bytes met an error; -1: none */
 };
 
 void outq_init(struct outq *q, struct net *net,
@@ -59,6 +62,10 @@ bool outq_resume(struct outq *q, net_h h);
 
 /* The error of a queued send, told once; 0: none. */
 int outq_error(struct outq *q, net_h h);
+
+/* Makes events of the handles whose queued bytes have met an error since, at most `max`:
+ * whoever waits on one has to hear of that. How many. */
+int outq_failed(struct outq *q, struct net_event *events, int max);
 
 /* True when bytes of the handle wait here. */
 bool outq_holds(const struct outq *q, net_h h);

@@ -2,6 +2,7 @@
 #include "net/resolver.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "base/status.h"
 
 struct resolver_job {
   struct list link;    /* in the queue, until a thread takes it */
@@ -98,7 +100,8 @@ static int start_thread(struct resolver *r) {
   int error = pthread_create(&thread, &attr, serve, r);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);
-  return -error;
+  /* pthread_create(3) says EAGAIN, which would mean here that an event is to come. */
+  return error == EAGAIN ? status_from_eai(EAI_AGAIN) : -error;
 }
 
 /* --- the owner's side ------------------------------------------------------------------- */

@@ -40,6 +40,7 @@ ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
   ssize_t r = received(st, net_recv(net, h, scratch, n));
   if (r <= 0) return r;
   int status = buf_append(&st->in, scratch, (size_t)r);
+  st->unkept = status < 0 ? (size_t)r : 0;
   return status < 0 ? status : r;
 }
 

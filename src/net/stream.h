@@ -12,6 +12,8 @@ struct stream {
   size_t scanned; /* bytes of `in` that the running search has seen */
   int rd_status;  /* 0, or what ended the receiving direction (a status) */
   int wr_status;  /* the same for sending */
+  size_t unkept;  /* bytes of the last fill that there was no memory for: they lie in its
+                    scratch area */
 };
 
 void stream_init(struct stream *st);

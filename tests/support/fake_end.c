@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/fake_net.h"
 
@@ -14,9 +15,13 @@ struct datagram {
   char bytes[];
 };
 
+void *fake_checked(void *memory) {
+  if (!memory) _exit(FAKE_NO_MEMORY);
+  return memory;
+}
+
 struct end *end_new(int family, int type) {
-  struct end *e = calloc(1, sizeof *e);
-  if (!e) abort();
+  struct end *e = fake_checked(calloc(1, sizeof *e));
   e->family = family;
   e->type = type;
   list_init(&e->link);
@@ -104,7 +109,7 @@ ssize_t end_send(struct end *e, const void *bytes, size_t n) {
   size_t room = FAKE_ROOM - buf_len(&e->other->in);
   if (room == 0) return -EAGAIN;
   if (n > room) n = room;
-  if (buf_append(&e->other->in, bytes, n) < 0) abort();
+  if (buf_append(&e->other->in, bytes, n) < 0) _exit(FAKE_NO_MEMORY);
   return (ssize_t)n;
 }
 
@@ -144,8 +149,7 @@ ssize_t end_recvmsg(struct end *e, struct msghdr *msg, int flags) {
 
 void end_queue_datagram(struct end *to, const struct end *from, const struct iovec *iov) {
   if (to->queued == FAKE_DATAGRAMS) return;
-  struct datagram *d = calloc(1, sizeof *d + iov->iov_len);
-  if (!d) abort();
+  struct datagram *d = fake_checked(calloc(1, sizeof *d + iov->iov_len));
   d->from = from->local;
   d->len = iov->iov_len;
   if (d->len) memcpy(d->bytes, iov->iov_base, d->len);

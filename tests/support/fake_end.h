@@ -19,6 +19,11 @@ struct end {
   int error; /* pending: a refused datagram */
 };
 
+/* `memory`. Without it the process ends: that the fake itself has none is no verdict on what
+ * is tested. */
+enum { FAKE_NO_MEMORY = 77 };
+void *fake_checked(void *memory);
+
 struct end *end_new(int family, int type);
 
 /* Frees it; its peer sees the end, or a reset when bytes were unread. */

@@ -38,11 +38,6 @@ static struct fake_net *self(struct net *net) {
 
 /* --- slots ------------------------------------------------------------------------------ */
 
-static void *checked(void *memory) {
-  if (!memory) abort();
-  return memory;
-}
-
 static struct slot *slot_of(struct net *net, net_h h) {
   struct fake_net *f = self(net);
   if (h < 0 || h >= f->count || (!f->slots[h].end && !f->slots[h].asked)) {
@@ -62,7 +57,7 @@ static net_h take_slot(struct net *net, struct slot slot) {
   int h = 0;
   while (h < f->count && (f->slots[h].end || f->slots[h].asked)) h++;
   if (h == f->count)
-    f->slots = checked(realloc(f->slots, (size_t)++f->count * sizeof *f->slots));
+    f->slots = fake_checked(realloc(f->slots, (size_t)++f->count * sizeof *f->slots));
   f->slots[h] = slot;
   net->open++;
   return h;
@@ -293,7 +288,7 @@ static int answer(struct net_lookup *q) {
     return 0;
   }
   if (name == NAMES) return status_from_eai(EAI_NONAME);
-  q->addrs = checked(calloc(2, sizeof *q->addrs));
+  q->addrs = fake_checked(calloc(2, sizeof *q->addrs));
   for (q->count = 0; q->count < 2 && names[name].hosts[q->count]; q->count++) {
     struct addr_text text = {.port = q->service ? atoi(q->service) : 0};
     strcpy(text.host, names[name].hosts[q->count]);
@@ -462,7 +457,7 @@ static const struct net_ops fake_ops = {
 };
 
 struct net *fake_net_new(void) {
-  struct fake_net *f = checked(calloc(1, sizeof *f));
+  struct fake_net *f = fake_checked(calloc(1, sizeof *f));
   f->net.ops = &fake_ops;
   f->now_ns = 1000000000;
   pthread_mutex_init(&f->lock, NULL);

@@ -30,4 +30,52 @@ struct net *fault_net_new(struct net *inner, uint64_t seed,
 /* How many faults were injected so far. */
 unsigned fault_net_count(const struct net *net);
 
+/* The operations of the seam that can be made to fail. */
+enum fault_op {
+  FAULT_NONE,
+  FAULT_SOCKET,
+  FAULT_ADOPT,
+  FAULT_PAIR,
+  FAULT_BIND,
+  FAULT_LISTEN,
+  FAULT_SETOPT,
+  FAULT_GETOPT,
+  FAULT_NAME_OF,
+  FAULT_CONNECT,
+  FAULT_ACCEPT,
+  FAULT_RECV,
+  FAULT_SEND,
+  FAULT_RECVMSG,
+  FAULT_SENDMSG,
+  FAULT_READY,
+  FAULT_FLUSH,
+  FAULT_SHUTDOWN,
+  FAULT_CLOSE,
+  FAULT_LOOKUP,
+  FAULT_POLL,
+  FAULT_OPS
+};
+
+const char *fault_op_name(enum fault_op op);
+
+/* One operation that fails: from now on the `nth` call of `op` gives `status` instead of
+ * being carried out; a close is carried out all the same, as close(2) is. */
+void fault_net_fail(struct net *net, enum fault_op op, unsigned nth, int status);
+
+/* How often the operation was called since then. */
+unsigned fault_net_calls(const struct net *net, enum fault_op op);
+
+/* The operation that failed so, and the name of its status; NULL: not yet, or no such net. */
+const char *fault_net_struck(const struct net *net, const char **code);
+
+/* Once `struck` says so, a poll that would sleep for more than `long_ns` and finds nothing
+ * for `patience_ns` calls `idle`, once. */
+struct fault_patience {
+  int64_t long_ns, patience_ns;
+  bool (*struck)(void *arg);
+  void (*idle)(void *arg);
+  void *arg;
+};
+void fault_net_patience(struct net *net, const struct fault_patience *patience);
+
 #endif

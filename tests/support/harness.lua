@@ -32,7 +32,9 @@ end
 function T.main(file, number, seed)
   T.seed = seed
   assert(loadfile(file))()
-  if number > 0 then T.tests[number].fn() end
+  if number == 0 then return end
+  testing.begin()
+  T.tests[number].fn()
 end
 
 function T.describe(number)
@@ -139,6 +141,21 @@ function T.fails(code, value, err, given)
   return err
 end
 
+-- Calls prepare() and fn(what it gave), with the n-th allocation of fn failing, for n = 1,
+-- 2, 3 … until fn does not reach it. check(what it gave, what pcall(fn) gave) comes after.
+function T.starve(prepare, fn, check)
+  local reached, n = true, 0
+  while reached do
+    n = n + 1
+    local value = prepare()
+    testing.fail(n)
+    local ok, err, code = pcall(fn, value)
+    reached = testing.fail()
+    check(value, ok, err, code)
+  end
+  return n
+end
+
 -- The values of a list, for comparison.
 function T.list(values)
   local texts = {}
@@ -164,6 +181,7 @@ T.faults = testing.faults
 T.descriptor_flags = testing.descriptor_flags
 T.drop_privileges = testing.drop_privileges
 T.interrupt = testing.interrupt
+T.fault = testing.fault
 
 -- --- helpers ---------------------------------------------------------------------------
 
