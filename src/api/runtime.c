@@ -14,6 +14,7 @@
 #include "api/loader.h"
 #include "api/on_signal.h"
 #include "api/report.h"
+#include "api/socket.h"
 #include "base/status.h"
 
 /* What has been printed shows before the process sleeps: a prompt, for instance. */
@@ -33,11 +34,33 @@ static int open_all(lua_State *L) {
   return 0;
 }
 
+/* Failures that nobody has joined and nobody can join any more. */
+static void tell_untold(struct sched *s) {
+  struct list *node;
+  while ((node = list_shift(&s->untold))) {
+    s->status = 1;
+    report_failure(list_entry(node, struct task, all));
+  }
+}
+
+/* A finalizer has failed, and Lua says so by a warning (manual, 2.5.3): ours fail when there
+ * is no memory for their call, and a later collection frees what they would have unlinked.
+ * Now all is still there, but not which object it is; so all leave the lists that only
+ * finalizers watch. */
+static void finalizer_failed(struct runtime *rt) {
+  bool collects = lua_gc(rt->L, LUA_GCISRUNNING);
+  lua_gc(rt->L, LUA_GCSTOP);
+  tell_untold(&rt->sched);
+  socket_settle(&rt->sched);
+  if (collects) lua_gc(rt->L, LUA_GCRESTART);
+}
+
 /* lua_WarnFunction: as lauxlib's own, off at the start. */
 static void warn(void *arg, const char *text, int to_be_continued) {
   struct runtime *rt = arg;
   bool begins = !rt->continues;
   rt->continues = to_be_continued;
+  if (begins && rt->L && strcmp(text, "error in ") == 0) finalizer_failed(rt);
   if (begins && !to_be_continued && *text == '@') {
     if (strcmp(text, "@on") == 0) rt->warns = true;
     if (strcmp(text, "@off") == 0) rt->warns = false;
@@ -87,15 +110,6 @@ free_all:
   free(rt);
   net_free(net);
   return NULL;
-}
-
-/* Failures that nobody has joined and nobody can join any more. */
-static void tell_untold(struct sched *s) {
-  struct list *node;
-  while ((node = list_shift(&s->untold))) {
-    s->status = 1;
-    report_failure(list_entry(node, struct task, all));
-  }
 }
 
 /* Every task waits and nothing can wake any of them. False when that was told before. */

@@ -132,6 +132,10 @@ void socket_claim(lua_State *L, struct socket *s, const char *op);
  * there until then, and go back to their stream now.                      [-0, +0, m] */
 char *socket_scratch(lua_State *L, struct sched *sched);
 
+/* The same at once, for a stream that may be freed without its finalizer; without memory the
+ * stream is broken. Raises nothing. */
+void socket_settle(struct sched *sched);
+
 /* The MSG_ flags at `idx`, or 0; raises for those that are not among `valid`.
  *                                                                         [-0, +0, v] */
 int socket_flags(lua_State *L, int idx, const char *op, int valid);

@@ -28,13 +28,14 @@ struct task {
   struct list joiners;  /* of task.queued: who waits for the end of this one */
   struct sched *sched;  /* borrowed */
   lua_State *L;         /* its thread; user value 1 keeps it */
-  const char *site;     /* "file:line" of the spawn: the lowest string on that thread */
+  const char *site;     /* "file:line" of the spawn: the string at TASK_SITE */
   char *trace;          /* owned; the traceback of the error it failed with, or NULL */
   lua_State *parked;    /* the innermost thread while it waits, else NULL */
   struct gate *gate;    /* the gate it holds or was handed, or NULL */
   struct scope *scope;  /* the innermost deadline, or NULL */
   const char *op;       /* what it waits in, for reports */
   const struct socket *on; /* borrowed while it waits; NULL: no socket */
+  struct task_more *more;  /* borrowed while it waits; NULL: none */
   int64_t since_ns;
   const void *cancel_error; /* identity of the error that was raised for the cancel */
   const void *cause;     /* identity of the error that a join raised here, see report.c */
@@ -94,6 +95,13 @@ int sched_init(struct sched *s, lua_State *L, struct net *net);
 void sched_open(lua_State *L, struct sched *s);
 void sched_fini(struct sched *s);
 
+/* What lies below a task's function on its stack. */
+enum {
+  TASK_SITE = 1, /* where it was spawned */
+  TASK_KEEPS,    /* what has to live as long as it, or nil */
+  TASK_BASE = TASK_KEEPS
+};
+
 /* Makes a task of the function and its `nargs` arguments on top of the stack, to run later
  * in this turn, and leaves the task there instead.                  [-(nargs+1), +1, m] */
 struct task *task_spawn(lua_State *L, struct sched *s, int nargs);
@@ -108,10 +116,22 @@ struct task_wait {
   int64_t wake_ns;         /* wakes then, if that is earlier; 0: no */
 };
 
+/* Further waiters of a wait, each of which wakes the task; whoever embeds it lies on the
+ * stack of the waiting function. They wait only while the task is parked: no finalizer has to
+ * end that, for without memory none runs. */
+struct task_more {
+  int (*arm)(struct task_more *); /* 0, or a status and none waits */
+  void (*disarm)(struct task_more *);
+};
+
 /* Parks the running task until the handle is ready or the deadline, its own or that of a
  * scope, has passed; then calls `k` with the deadline as its context. Raises when the task
  * is interrupted or cannot wait here.                                   [-0, +0, v] [y] */
 int task_await(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFunction k);
+
+/* As task_await, for what `more` waits for as well. */
+int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k);
 
 /* As task_await, in the queue of `gate`; the task holds the gate when it is woken. */
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
