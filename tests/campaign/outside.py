@@ -139,7 +139,7 @@ class Server:
 
 def ask(server, number):
     """One client: all commands. Gives the errors that were named; None when it was cut off."""
-    errors = []
+    errors, command = [], "connect"
     try:
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
             lines = s.makefile("rb")
@@ -156,7 +156,7 @@ def ask(server, number):
                     raise Wrong(f"{command}: {reply!r} instead of {right!r}")
                 errors.append(reply.decode()[6:-1])
     except socket.timeout:
-        raise Wrong("a client waits for ever")
+        raise Wrong(f"{command}: a client waits for ever")
     except OSError:
         return None
     return errors
