@@ -159,7 +159,10 @@ static struct group *group_push(lua_State *L, struct sched *sched, int n) {
   size_t items = (size_t)n * sizeof(struct item);
   size_t asked = 2 * (size_t)n * sizeof(struct net_event);
   struct group *g = lua_newuserdatauv(L, sizeof *g + items + asked, 1);
-  *g = (struct group){.more = {arm, disarm}, .sched = sched, .task = sched->current};
+  *g = (struct group){
+      .more = {arm, disarm},
+        .sched = sched, .task = sched->current
+  };
   g->items = (struct item *)(g + 1);
   g->asked = (struct net_event *)(g->items + n);
   lua_createtable(L, n, 0);

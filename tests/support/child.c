@@ -102,6 +102,15 @@ static int fault(lua_State *L) {
   return 2;
 }
 
+/* testing.strikes() -> how many faults the campaign has injected so far */
+static int strikes(lua_State *L) {
+  struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  const char *code;
+  bool struck = fault_net_struck(rt->net, &code);
+  lua_pushinteger(L, (lua_Integer)fault_alloc->refused + struck);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"begin",            begin           },
     {"descriptor_flags", descriptor_flags},
@@ -113,6 +122,7 @@ static const luaL_Reg functions[] = {
     {"limit_files",      limit_files     },
     {"open_files",       open_files      },
     {"open_handles",     open_handles    },
+    {"strikes",          strikes         },
     {NULL,               NULL            },
 };
 
