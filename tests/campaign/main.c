@@ -30,9 +30,10 @@
 #include "support/seed.h"
 
 enum {
-  LONG_SECONDS = 2, /* no test sleeps for so long, but in virtual time */
-  PATIENCE_MS = 50, /* after a fault: so long may nothing happen before it is ended */
-  END_SECONDS = 5,  /* a run that still does something is ended as a signal ends it … */
+  LONG_SECONDS = 2,    /* no test sleeps for so long, but in virtual time */
+  PATIENCE_MS = 50,    /* after a fault: so long may nothing happen before it is ended */
+  PLAIN_SECONDS = 120, /* the run without a fault may take so long */
+  END_SECONDS = 10, /* another one that still does something is ended as by a signal … */
   HANG_SECONDS = 15, /* … and hangs when it then does not end */
   CALLS_MAX = 40,    /* the n-th call of an operation, at most */
 };
@@ -55,7 +56,7 @@ struct shared {
 
 /* Memory that all share. */
 struct totals {
-  unsigned runs, struck, failed, tests, bounded, skipped;
+  unsigned runs, struck, failed, tests, sampled, skipped;
 };
 
 static struct {
@@ -186,7 +187,8 @@ static int run(const struct plan *plan) {
   if (child < 0) abort();
   if (child == 0) {
     signal(SIGALRM, on_alarm);
-    alarm(END_SECONDS + (unsigned)(3 * test.usual_ns / 1000000000));
+    alarm(test.usual_ns ? END_SECONDS + (unsigned)(5 * test.usual_ns / 1000000000)
+                        : PLAIN_SECONDS);
     apply(plan);
     return -1;
   }
@@ -285,7 +287,7 @@ static uint64_t faults(const struct demand *d, uint64_t i, struct plan *out) {
   return options.calls ? call_faults(d, i, out) : alloc_faults(d, i, out);
 }
 
-/* A sampled or a bounded campaign takes every stride-th fault. */
+/* A sampled campaign, or one whose time is bounded, takes every stride-th fault. */
 static uint64_t stride_of(uint64_t count, double seconds) {
   uint64_t most = (uint64_t)(options.seconds / seconds) + 1;
   if (options.sample) most = test.share;
@@ -305,22 +307,22 @@ static void beyond(unsigned requests) {
 static void campaign(const struct demand *d, double seconds) {
   uint64_t count = faults(d, 0, NULL), stride = stride_of(count, seconds);
   double end = seconds_now() + 2 * options.seconds;
-  bool struck, bounded = stride > 1;
-  for (uint64_t i = bounded ? rng_below(&test.rng, stride) : 0; i < count; i += stride) {
+  bool struck, sampled = stride > 1;
+  for (uint64_t i = sampled ? rng_below(&test.rng, stride) : 0; i < count; i += stride) {
     struct plan plan = {0};
     faults(d, i, &plan);
     if (!tried(&plan, &struck)) return;
     if (seconds_now() < end) continue;
-    bounded = true;
+    sampled = true;
     break;
   }
   add(&totals->tests, 1);
-  if (bounded) add(&totals->bounded, 1);
+  if (sampled) add(&totals->sampled, 1);
   if (options.verbose)
     printf("%s: %s: %" PRIu64 " faults, %s\n", test.file, test.name, count,
-           bounded ? "bounded" : "all tried");
+           sampled ? "a sample" : "all tried");
   fflush(stdout);
-  if (bounded || options.calls) _exit(0);
+  if (sampled || options.calls) _exit(0);
   beyond(d->requests);
 }
 
@@ -478,8 +480,8 @@ int main(int argc, char *argv[]) {
     if (!options.sample || e->sample) start(e->kind, e->number, e->sample);
   }
   while (running > 0) wait_for_one();
-  printf("%s: %u tests (%u of them not with every fault), %u faults struck\n",
-         options.calls ? "calls" : "allocations", totals->tests, totals->bounded,
+  printf("%s: %u tests (%u of them by sample), %u faults struck\n",
+         options.calls ? "calls" : "allocations", totals->tests, totals->sampled,
          totals->struck);
   printf("%u passed, %u failed, %u skipped\n", totals->runs - totals->failed,
          totals->failed, totals->skipped);
