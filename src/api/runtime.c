@@ -23,11 +23,21 @@ static void flush_output(void *arg) {
   fflush(stdout);
 }
 
+/* lauxlib makes the class of its large buffers together with the first of them. Where that
+ * finds no memory, half a class stays and breaks every large buffer to come. */
+static void make_buffer_class(lua_State *L) {
+  luaL_Buffer b;
+  luaL_buffinitsize(L, &b, LUAL_BUFFERSIZE + 1);
+  luaL_pushresultsize(&b, 0);
+  lua_pop(L, 1);
+}
+
 /* Runs under a protected call: opens everything that can raise. */
 static int open_all(lua_State *L) {
   const char *script_dir = lua_touserdata(L, 1);
   sched_open(L, lua_touserdata(L, 2));
   luaL_openlibs(L);
+  make_buffer_class(L);
   loader_open(L, script_dir);
   core_open(L);
   loader_boot(L, "net.boot");

@@ -130,8 +130,7 @@ static void end_it(void *arg) {
 
 static void on_alarm(int number) {
   (void)number;
-  signal(SIGALRM, SIG_DFL);
-  alarm(HANG_SECONDS);
+  alarm(HANG_SECONDS); /* the second one ends the process */
   runtime_interrupt(test.rt, SIGINT);
 }
 
@@ -186,7 +185,9 @@ static int run(const struct plan *plan) {
   pid_t child = fork();
   if (child < 0) abort();
   if (child == 0) {
-    signal(SIGALRM, on_alarm);
+    struct sigaction once = {.sa_handler = on_alarm,
+                             .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+    sigaction(SIGALRM, &once, NULL);
     alarm(test.usual_ns ? END_SECONDS + (unsigned)(5 * test.usual_ns / 1000000000)
                         : PLAIN_SECONDS);
     apply(plan);
@@ -466,10 +467,17 @@ static int parse(int argc, char *argv[]) {
   return files;
 }
 
+/* As in the program: the calls tell of a broken pipe, and children have the default. */
+static void on_pipe(int number) {
+  (void)number;
+}
+
 int main(int argc, char *argv[]) {
   int files = parse(argc, argv);
   if (!freopen("/dev/null", "r", stdin)) return EXIT_FAILURE;
   seed_get();
+  struct sigaction pipe = {.sa_handler = on_pipe};
+  sigaction(SIGPIPE, &pipe, NULL);
   totals = share(sizeof *totals);
   for (int i = 2; i < files; i++) list_tests(argv[i]);
   if (options.sample && entry_count) draw_sample();
