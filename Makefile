@@ -39,8 +39,9 @@ PYTHON ?= python3
 Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
-BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev
-TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 strace curl
+BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
+TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
+         curl wget apache2-utils wrk strace
 LINT  := clang-format-14 lua-check cppcheck
 CHECK := valgrind
 PEERS := default-jdk-headless
@@ -86,11 +87,11 @@ wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray fr
             asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
             status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
-            -l:libutf8proc.a -lm -ldl
+            -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
-link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o %.a,$^) $(libs) \
-          $(extra_libs) $(LDFLAGS)
+link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) \
+          -Wl,--start-group $(filter %.a,$^) $(libs) -Wl,--end-group $(extra_libs) $(LDFLAGS)
 # Expanded here: a target's own additions must not look like a change of flags.
 all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
 
@@ -114,8 +115,10 @@ support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/suppor
 unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
 units        := $(unit_sources:tests/%.c=$(out)/tests/%)
 support_objs := $(support:%.c=$(out)/%.o)
+support_lib  := $(out)/tests/libsupport.a
 storm_obj    := $(out)/tests/unit/storm.o
 mains        := $(sort $(wildcard tests/support/main_*.c))
+campaign_objs := $(patsubst %.c,$(out)/%.o,$(wildcard tests/campaign/*.c))
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
@@ -134,9 +137,9 @@ lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua e2e fuzzers replay fuzz storm soak bench \
-        bench-deps campaign docs docs-check lint format cov valgrind tsan deps install \
-        clean help FORCE
+.PHONY: all build demo test programs unit lua e2e fuzzers replay fuzz storm soak campaign \
+        bench bench-deps docs docs-check lint format cov valgrind tsan deps install clean \
+        help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -146,14 +149,14 @@ build: $(program)
 	$(Q)ln -sfn $(MODE)/soquete build/soquete
 
 $(program): $(out)/src/cli/main.o $(archive)
-$(luatest): $(out)/tests/support/main_luatest.o $(support_objs) $(archive)
-$(faulty): $(out)/tests/support/main_faulty.o $(support_objs) $(archive)
-$(campaign): $(campaign_objs) $(support_objs) $(archive)
-$(units): $(out)/tests/%: $(out)/tests/%.o $(support_objs) $(archive)
+$(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
+$(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
+$(campaign): $(campaign_objs) $(support_lib) $(archive)
+$(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
 $(luatest) $(faulty) $(campaign): extra_libs := $(wraps)
 $(units): extra_libs := $(wraps) -lcmocka
 $(out)/tests/unit/test_storm: $(storm_obj)
-$(fuzzers): %: %.o $(fuzz_main) $(support_objs) $(archive)
+$(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
 $(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o
 $(benches): libs := -l:liburing.a
@@ -167,6 +170,10 @@ $(program) $(luatest) $(faulty) $(campaign) $(units) $(fuzzers) $(benches):
 $(archive): $(objects) $(wildcard src/*)
 	@echo "  pack  $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# An archive, so that what needs cmocka is linked where that is.
+$(support_lib): $(support_objs)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(test_objs): includes := -Itests
 $(out)/%.o: %.c $(out)/flags

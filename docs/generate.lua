@@ -244,7 +244,7 @@ end
 -- example after them.
 local function split_text(text)
   for i, line in ipairs(text) do
-    if line:find("^```") or line:find("^%u%l+: ") then
+    if line:find("^```") or line:find("^%u%l+: ") or line:find("^<!%-%-") then
       return table.move(text, 1, i - 1, 1, {}), table.move(text, i, #text, 1, {})
     end
   end
@@ -330,8 +330,8 @@ end
 -- --- the index -----------------------------------------------------------------------
 
 local pages = {
-  "net", "socket", "view", "file", "address", "error", "task", "channel", "options",
-  "globals",
+  "net", "socket", "view", "file", "address", "error", "task", "channel", "options", "http",
+  "http_request", "http_response", "globals",
 }
 
 local function index(titles, names)

@@ -53,12 +53,13 @@ local err = {}
 
 ---A failure of the kernel has the errno's name as its code (`"ECONNREFUSED"`, errno(3));
 ---one of the resolver has the name of getaddrinfo(3) (`"EAI_NONAME"`). The runtime adds
----seven of its own.
+---eight of its own.
 ---@alias net.code string
 ---| "timeout" # the time of `settimeout` or of a deadline is up; no byte is lost
 ---| "eof" # the peer ended its sending side; on a stream there will be no more bytes
 ---| "closed" # this side has closed the socket, before the call or while it waited
 ---| "cancelled" # the task was cancelled, or the program got SIGINT or SIGTERM
+---| "invalid" # the bytes are not what the protocol wants: bad JSON, bad chunks; see `err.text`
 ---| "oversized" # a line, `read_until` or `read("a")` passed its limit; the bytes stay
 ---| "irregular" # `net.open` found a FIFO, a device or a socket
 ---| "truncated" # `sendfile`: the file has become shorter than the bytes that were promised

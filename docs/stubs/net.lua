@@ -531,9 +531,9 @@ function net.tasks() end
 ---task is made count as one. A handler keeps no program alive: it ends when its last task
 ---ends.
 ---
----These can be taken: `SIGALRM`, `SIGCHLD`, `SIGCONT`, `SIGHUP`, `SIGINT`, `SIGQUIT`,
----`SIGTERM`, `SIGUSR1`, `SIGUSR2`, `SIGWINCH`. Who takes `SIGINT` or `SIGTERM` has to end
----the program; who takes `SIGQUIT` has no report at Ctrl-\.
+---These can be taken: `SIGALRM`, `SIGCHLD`, `SIGCONT`, `SIGHUP`, `SIGINT`, `SIGPIPE`,
+---`SIGQUIT`, `SIGTERM`, `SIGUSR1`, `SIGUSR2`, `SIGWINCH`. Who takes `SIGINT` or `SIGTERM`
+---has to end the program; who takes `SIGQUIT` has no report at Ctrl-\.
 ---
 ---Raises: the name is none of these.
 ---

@@ -1,6 +1,7 @@
 /* Addresses as Lua sees them. */
 #include "api/address.h"
 
+#include <arpa/inet.h>
 #include <lauxlib.h>
 #include <errno.h>
 #include <stddef.h>
@@ -8,14 +9,15 @@
 
 #include "api/error.h"
 #include "api/lookup.h"
+#include "api/task.h"
 
 static const char *const class = "net.address";
-static char interned_key; /* registry key: bytes of the sockaddr -> object, weak */
+static const char identity; /* of struct address */
 
 /* The identity comes first, as in a socket: comparing it takes less time than comparing
  * metatables, and a datagram's address is looked at several times. */
 struct address {
-  const void *identity; /* &interned_key */
+  const void *identity; /* &identity */
   struct addr a;        /* cut to its length */
 };
 
@@ -25,53 +27,64 @@ const struct addr *address_at(lua_State *L, int idx) {
   const struct address *object = lua_touserdata(L, idx);
   bool is_address = lua_type(L, idx) == LUA_TUSERDATA &&
                     lua_rawlen(L, idx) >= offsetof(struct address, a) &&
-                    object->identity == &interned_key;
+                    object->identity == &identity;
   return is_address ? &object->a : NULL;
 }
 
-static bool same(const struct addr *a, const struct addr *b) {
-  return a && a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+/* Where the interned table keeps the class: no address has a negative number. */
+enum { CLASS_AT = -1 };
+
+/* How the interned table names an IPv4 address: a number is found without making a string. */
+static lua_Integer number_of(const struct addr *a) {
+  return (lua_Integer)ntohl(a->u.in.sin_addr.s_addr) << 16 | ntohs(a->u.in.sin_port);
 }
 
-/* The slot of the interned table, beside the names, where an address was seen last: most
- * lookups end there, without making a string of the address. */
-static lua_Integer recent_slot(const struct addr *a) {
-  enum { RECENT = 256 };
-  int port = addr_port(a);
-  return 1 + (port < 0 ? 0 : port % RECENT);
-}
-
-/* [interned table] -> [interned table, object]: the object by its bytes, made if need be. */
-static void intern(lua_State *L, const struct addr *a) {
-  lua_pushlstring(L, (const char *)&a->u, a->len);
-  lua_pushvalue(L, -1);
-  if (lua_rawget(L, -3) != LUA_TNIL) {
-    lua_remove(L, -2);
+/* [interned table] -> [interned table, object or nil] */
+static void get_interned(lua_State *L, const struct addr *a) {
+  if (addr_family(a) == AF_INET) {
+    lua_rawgeti(L, -1, number_of(a));
     return;
   }
-  lua_pop(L, 1);
-  size_t size = offsetof(struct addr, u) + a->len;
-  struct address *object = lua_newuserdatauv(L, offsetof(struct address, a) + size, 0);
-  object->identity = &interned_key;
-  memcpy(&object->a, a, size);
-  luaL_setmetatable(L, class);
-  lua_insert(L, -2);
+  lua_pushlstring(L, (const char *)&a->u, a->len);
+  lua_rawget(L, -2);
+}
+
+/* [interned table, object] -> the same, with the object in the table. */
+static void set_interned(lua_State *L, const struct addr *a) {
+  if (addr_family(a) == AF_INET) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, number_of(a));
+    return;
+  }
+  lua_pushlstring(L, (const char *)&a->u, a->len);
   lua_pushvalue(L, -2);
   lua_rawset(L, -4);
 }
 
-void address_push(lua_State *L, const struct addr *a) {
-  struct addr plain = *a;
-  addr_unmap(&plain);
+/* [interned table] -> [interned table, a new object] */
+static void push_new(lua_State *L, const struct addr *a) {
+  size_t size = offsetof(struct addr, u) + a->len;
+  struct address *object = lua_newuserdatauv(L, offsetof(struct address, a) + size, 0);
+  object->identity = &identity;
+  memcpy(&object->a, a, size);
+  lua_rawgeti(L, -2, CLASS_AT);
+  lua_setmetatable(L, -2);
+}
+
+void address_push(lua_State *L, const struct sched *s, const struct addr *a) {
+  struct addr plain;
+  if (addr_family(a) == AF_INET6) {
+    plain = *a;
+    addr_unmap(&plain);
+    a = &plain;
+  }
   luaL_checkstack(L, 4, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &interned_key);
-  lua_Integer slot = recent_slot(&plain);
-  lua_rawgeti(L, -1, slot);
-  if (!same(address_at(L, -1), &plain)) {
+  sched_push(L, s->addresses_ref);
+  get_interned(L, a);
+  if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
-    intern(L, &plain);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, slot);
+    push_new(L, a);
+    set_interned(L, a);
   }
   lua_remove(L, -2);
 }
@@ -88,6 +101,13 @@ static struct addr whole(const struct addr *object) {
   memset(&a, 0, sizeof a);
   memcpy(&a, object, offsetof(struct addr, u) + object->len);
   return a;
+}
+
+const struct addr *address_for(const struct addr *object, int family, struct addr *room) {
+  if (family != AF_INET6 || addr_family(object) != AF_INET) return object;
+  *room = whole(object);
+  addr_map(room);
+  return room;
 }
 
 void address_get(lua_State *L, int idx, int family, struct addr *out) {
@@ -153,7 +173,7 @@ void address_arg(lua_State *L, int idx, int family, int type, int flags) {
   int r = addr_from_text(&a, &text, text.is_unix || text.host_len ? AF_UNSPEC : family);
   if (r == -ENAMETOOLONG) bad(L, idx, "a Unix path has at most 107 bytes (unix(7))");
   if (r == 0)
-    address_push(L, &a);
+    address_push(L, sched_get(L), &a);
   else
     lookup_push(L, text.host, text.port, family, type, flags & ADDRESS_PASSIVE);
   lua_replace(L, idx);
@@ -289,8 +309,8 @@ void address_open(lua_State *L) {
   lua_pushliteral(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &interned_key);
   luaL_newmetatable(L, class);
   luaL_setfuncs(L, metamethods, 0);
-  lua_pop(L, 1);
+  lua_rawseti(L, -2, CLASS_AT);
+  sched_get(L)->addresses_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -7,11 +7,13 @@
 
 #include "net/addr.h"
 
+struct sched;
+
 /* Makes the class.                                                        [-0, +0, m] */
 void address_open(lua_State *L);
 
 /* Pushes the object of `a`; an IPv4-mapped one becomes plain IPv4.        [-0, +1, m] */
-void address_push(lua_State *L, const struct addr *a);
+void address_push(lua_State *L, const struct sched *s, const struct addr *a);
 
 /* The address object at `idx`, or NULL when it is something else. Only `len` bytes of `u`
  * are there. */
@@ -20,6 +22,10 @@ const struct addr *address_at(lua_State *L, int idx);
 /* Copies the address object at `idx` for a socket of `family`: an AF_INET6 socket gets an
  * IPv4 address mapped. */
 void address_get(lua_State *L, int idx, int family, struct addr *out);
+
+/* The same without a copy where none is needed: the object's own, of which only `len` bytes
+ * of `u` are there, or `room`. */
+const struct addr *address_for(const struct addr *object, int family, struct addr *room);
 
 /* Reads an address argument at `idx`: (host, port), "host:port", "[v6]:port", ":port",
  * "unix:/path" or an object. `flags`: ADDRESS_*. Raises for what cannot be an address, naming it. Replaces the argument by an address object

@@ -91,8 +91,8 @@ static int resume_done(lua_State *L, lua_State *co, int results) {
     return results + 1;
   }
   struct sched *s = sched_of(L);
-  if (s->current && s->current->unwind_L == co) {
-    intptr_t depth = s->current->unwind_depth;
+  if (s->current && task_unwinds(s->current, co)) {
+    intptr_t depth = s->current->side->unwind_depth;
     if (interrupt_caught(co, s, depth)) return interrupt_again(L, s);
   }
   lua_pushboolean(L, 0);
@@ -127,7 +127,7 @@ static int wrap_done(lua_State *L, lua_State *co, int results) {
     }
     s->blocked = blocked;
   }
-  if (s->current && s->current->unwind_L == co) return interrupt_again(L, s);
+  if (s->current && task_unwinds(s->current, co)) return interrupt_again(L, s);
   if (lua_type(L, -1) == LUA_TSTRING) { /* as Lua does: say where it was called */
     luaL_where(L, 1);
     lua_insert(L, -2);

@@ -9,6 +9,8 @@
 
 static const char *const class = "net.error";
 
+enum { PLACES = 64 }; /* that error_recent_place keeps */
+
 /* Writes "file:line". Each connection has a place or two: by hand it takes a third of
  * lua_pushfstring's time. How long it is. */
 static size_t write_place(char *text, const char *file, int line) {
@@ -22,16 +24,23 @@ static size_t write_place(char *text, const char *file, int line) {
   return len;
 }
 
-size_t error_place(lua_State *in, char out[ERROR_PLACE]) {
+/* The innermost script line from `level` of the stack on: as error_place, with the line. */
+static size_t place(lua_State *in, int level, char out[ERROR_PLACE], int *line) {
   lua_Debug ar;
-  for (int level = 0; lua_getstack(in, level, &ar); level++) {
+  for (; lua_getstack(in, level, &ar); level++) {
     lua_getinfo(in, "l", &ar); /* C has no line; a name costs ten times as much */
     if (ar.currentline <= 0) continue;
     lua_getinfo(in, "S", &ar);
     if (strncmp(ar.short_src, "[soquete", 8) == 0) continue;
+    *line = ar.currentline;
     return write_place(out, ar.short_src, ar.currentline);
   }
   return 0;
+}
+
+size_t error_place(lua_State *in, char out[ERROR_PLACE]) {
+  int line;
+  return place(in, 0, out, &line);
 }
 
 void error_where(lua_State *L) {
@@ -42,6 +51,26 @@ void error_where(lua_State *L) {
     lua_pushlstring(L, text, n);
   else
     lua_pushstring(L, s && s->current ? s->current->site : "?");
+}
+
+void error_recent_place(lua_State *L, int places) {
+  char text[ERROR_PLACE];
+  size_t held_len = 0;
+  int line, len = (int)place(L, 1, text, &line);
+  if (len == 0) {
+    error_where(L);
+    return;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, places);
+  lua_rawgeti(L, -1, 1 + line % PLACES);
+  const char *held = lua_tolstring(L, -1, &held_len);
+  if (held_len != (size_t)len || memcmp(held, text, held_len) != 0) {
+    lua_pop(L, 1);
+    lua_pushlstring(L, text, (size_t)len);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, 1 + line % PLACES);
+  }
+  lua_remove(L, -2);
 }
 
 static void set_text(lua_State *L, const char *field, const char *text) {

@@ -8,10 +8,6 @@ void gate_init(struct gate *g) {
   list_init(&g->queue);
 }
 
-bool gate_open(const struct gate *g, const struct sched *s) {
-  return !g->holder || g->holder == s->current;
-}
-
 void gate_enter(struct gate *g, struct sched *s) {
   if (!s->current) return; /* a finalizer after the end: it cannot wait either */
   if (s->current->gate != g) gate_leave(s->current); /* one that an error left behind */
@@ -19,9 +15,8 @@ void gate_enter(struct gate *g, struct sched *s) {
   s->current->gate = g;
 }
 
-void gate_leave(struct task *t) {
+void gate_hand_on(struct task *t) {
   struct gate *g = t->gate;
-  if (!g) return;
   t->gate = NULL;
   g->holder = NULL;
   struct list *node = list_shift(&g->queue);

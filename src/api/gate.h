@@ -18,14 +18,11 @@ struct gate {
 
 void gate_init(struct gate *g);
 
-/* True when the running task holds the gate or could take it. */
-bool gate_open(const struct gate *g, const struct sched *s);
-
 /* The running task, if there is one, takes an open gate, for as long as it waits inside an operation. */
 void gate_enter(struct gate *g, struct sched *s);
 
-/* Leaves the gate that `t` holds, if any, and hands it to the first in the queue. */
-void gate_leave(struct task *t);
+/* Hands the gate that `t` holds to the first in the queue. */
+void gate_hand_on(struct task *t);
 
 /* Frees the gate and readies all that queue: its socket is closed. */
 void gate_break(struct gate *g);

@@ -1,6 +1,8 @@
 /* Interruptions. */
 #include "api/interrupt.h"
 
+#include <lauxlib.h>
+
 #include "api/error.h"
 #include "api/report.h"
 #include "api/socket.h"
@@ -26,38 +28,38 @@ static void raise_interruption(lua_State *L, struct task *t, struct scope *scope
   if (on) socket_whom(on, address);
   gate_leave(t);
   list_remove(&t->queued);
+  struct task_side *side = task_side(t);
+  if (!side) luaL_error(L, "%s: not enough memory", op);
   int status = t->cancelled ? STATUS_CANCELLED : STATUS_TIMEOUT;
   error_push(L, &(struct failure){op, status, *address ? address : NULL, NULL});
   const void *identity = lua_topointer(L, -1);
   int64_t grace = loop_now(&t->sched->loop) + GRACE_NS;
   if (t->cancelled) {
-    if (!t->cancel_error) t->grace_ns = grace;
-    t->cancel_error = identity;
+    if (!side->cancel_error) side->grace_ns = grace;
+    side->cancel_error = identity;
   } else {
     if (!scope->fired) scope->grace_ns = grace;
     scope->fired = true;
     scope->error = identity;
   }
-  t->unwind_L = L;
-  t->unwind_depth = *interrupt_depth(L);
-  lua_error(L);
+  interrupt_again(L, t->sched);
+}
+
+/* Until when a cancelled task's <close> variables may wait; 0: it was not raised yet. */
+static int64_t cancel_grace(const struct task *t) {
+  return t->side ? t->side->grace_ns : 0;
 }
 
 /* Raises when `t` is interrupted. While an interruption unwinds, the waits are those of
  * <close> variables: they may go on until the grace is over. */
-static void check(lua_State *L, struct task *t, const char *op, const struct socket *on) {
-  if (!t->cancelled && !t->scope) return;
+void interrupt_look(lua_State *L, struct task *t, const char *op,
+                    const struct socket *on) {
   int64_t now = loop_now(&t->sched->loop);
   struct scope *scope = expired_scope(t, now);
   if (!t->cancelled && !scope) return;
-  int64_t grace = t->cancelled ? t->grace_ns : scope->grace_ns;
-  if (t->unwind_L && now < grace) return;
+  int64_t grace = t->cancelled ? cancel_grace(t) : scope->grace_ns;
+  if (t->side && t->side->unwind_L && now < grace) return;
   raise_interruption(L, t, scope, op, on);
-}
-
-void interrupt_check(lua_State *L, struct sched *s, const char *op,
-                     const struct socket *on) {
-  if (s->current) check(L, s->current, op, on);
 }
 
 int64_t interrupt_limit(const struct task *t, int64_t deadline_ns) {
@@ -66,7 +68,8 @@ int64_t interrupt_limit(const struct task *t, int64_t deadline_ns) {
     uint64_t limit = (uint64_t)(c->fired ? c->grace_ns : c->deadline_ns);
     if (limit < first) first = limit;
   }
-  if (t->cancelled && (uint64_t)t->grace_ns < first) first = (uint64_t)t->grace_ns;
+  if (t->cancelled && (uint64_t)cancel_grace(t) < first)
+    first = (uint64_t)cancel_grace(t);
   return (int64_t)first;
 }
 
@@ -74,7 +77,7 @@ bool interrupt_task(struct task *t) {
   if (t->state > TASK_ALIVE) return false;
   if (t->cancelled) return true;
   t->cancelled = true;
-  t->swallowed = 0;
+  if (t->side) t->side->swallowed = 0;
   if (t->state == TASK_ALIVE && t->parked) loop_ready(&t->sched->loop, &t->waiter);
   return true;
 }
@@ -96,20 +99,21 @@ void interrupt_hook(lua_State *L, lua_Debug *ar) {
   }
   lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, AGAIN);
   interrupt_all(s);
-  if (s->current) check(L, s->current, "signal", NULL);
+  if (s->current) interrupt_check(L, s, "signal", NULL);
 }
 
 bool interrupt_caught(lua_State *L, struct sched *s, intptr_t depth) {
   struct task *t = s->current;
-  if (!t || t->unwind_L != L || t->unwind_depth != depth) return false;
-  t->unwind_L = NULL;
-  return ++t->swallowed > SWALLOW_MAX;
+  if (!t || !task_unwinds(t, L) || t->side->unwind_depth != depth) return false;
+  t->side->unwind_L = NULL;
+  return ++t->side->swallowed > SWALLOW_MAX;
 }
 
 int interrupt_again(lua_State *L, struct sched *s) {
-  if (s->current) {
-    s->current->unwind_L = L;
-    s->current->unwind_depth = *interrupt_depth(L);
+  struct task_side *side = s->current ? s->current->side : NULL;
+  if (side) { /* it is there since the interruption was raised first */
+    side->unwind_L = L;
+    side->unwind_depth = *interrupt_depth(L);
   }
   return lua_error(L);
 }

@@ -38,10 +38,9 @@ bool interrupt_caught(lua_State *L, struct sched *s, intptr_t depth);
 /* Raises the interruption on top again, from here.                          [-1, +0, v] */
 int interrupt_again(lua_State *L, struct sched *s);
 
-/* Raises when the running task is interrupted: every operation that may wait asks first.
- *                                                                           [-0, +0, v] */
-void interrupt_check(lua_State *L, struct sched *s, const char *op,
-                     const struct socket *on);
+/* Raises when the task, which is cancelled or in a scope, is interrupted.   [-0, +0, v] */
+void interrupt_look(lua_State *L, struct task *t, const char *op,
+                    const struct socket *on);
 
 /* The earliest of a wait's own deadline, those of the scopes, and the grace while an
  * interruption unwinds. */

@@ -32,10 +32,10 @@ static int make(lua_State *L) {
 }
 
 void join_set_ended(struct task *t) {
-  struct join_set *set = t->set;
+  struct join_set *set = t->side ? t->side->set : NULL;
   if (!set) return;
-  list_remove(&t->member);
-  list_append(&set->ended, &t->member);
+  list_remove(&t->side->member);
+  list_append(&set->ended, &t->side->member);
   struct list *node = list_shift(&set->waiting);
   if (node) loop_ready(&t->sched->loop, &list_entry(node, struct task, queued)->waiter);
 }
@@ -52,25 +52,28 @@ static int spawn(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_xmove(L, t->L, 1);
   lua_replace(t->L, TASK_KEEPS);
-  t->set = set;
-  list_append(&set->alive, &t->member);
+  struct task_side *side = task_side(t);
+  if (!side) return luaL_error(L, "spawn: not enough memory");
+  side->set = set;
+  list_append(&set->alive, &side->member);
   set->count++;
   return 1;
 }
 
 /* Takes the task that ended first: pushes it and lets go of it. */
 static int take(lua_State *L, struct join_set *set) {
-  struct task *t = list_entry(list_shift(&set->ended), struct task, member);
-  t->set = NULL;
+  struct task_side *side = list_entry(list_shift(&set->ended), struct task_side, member);
+  struct task *t = side->task;
+  side->set = NULL;
   if (lua_checkstack(t->L, 1)) { /* else it keeps the set a little longer */
     lua_pushnil(t->L);
     lua_replace(t->L, TASK_KEEPS);
   }
   set->count--;
   lua_getiuservalue(L, 1, 1);
-  lua_rawgetp(L, -1, t);
+  lua_rawgetp(L, -1, side->task);
   lua_pushnil(L);
-  lua_rawsetp(L, -3, t);
+  lua_rawsetp(L, -3, side->task);
   return 1;
 }
 
@@ -98,7 +101,7 @@ static int next(lua_State *L) {
 static int cancel(lua_State *L) {
   struct join_set *set = check(L);
   for (struct list *i = set->alive.next; i != &set->alive; i = i->next)
-    interrupt_task(list_entry(i, struct task, member));
+    interrupt_task(list_entry(i, struct task_side, member)->task);
   return 0;
 }
 

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "api/embedded.h"
+#include "api/http.h"
+
+int luaopen_cjson_safe(lua_State *L); /* lua-cjson.h declares luaopen_cjson alone */
 
 int loader_text(lua_State *L, const char *text, size_t len, const char *name) {
   return luaL_loadbufferx(L, text, len, name, "t");
@@ -99,6 +102,13 @@ void loader_boot(lua_State *L, const char *name) {
   lua_call(L, 1, 0);
 }
 
+/* C modules of ours that are opened when they are first asked for. */
+static const luaL_Reg inner_modules[] = {
+    {"net.http.core", luaopen_net_http_core},
+    {"net.http.json", luaopen_cjson_safe   },
+    {NULL,            NULL                 },
+};
+
 /* --- search paths ----------------------------------------------------------------------- */
 
 /* Pushes "dir/?.lua;dir/?/init.lua". */
@@ -138,6 +148,9 @@ void loader_open(lua_State *L, const char *script_dir) {
   lua_getglobal(L, "package");
   lua_pushcfunction(L, embedded);
   lua_setfield(L, -2, "embedded");
+  lua_getfield(L, -1, "preload");
+  luaL_setfuncs(L, inner_modules, 0);
+  lua_pop(L, 1);
   set_overrides(L, script_dir);
   set_paths(L, script_dir);
   lua_pop(L, 1);

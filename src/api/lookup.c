@@ -61,7 +61,8 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f) {
   int r = net_lookup(l->net, &l->q);
   f->address = l->host;
   if (r < 0) return r;
-  address_push(L, &l->q.addrs[0]); /* getaddrinfo(3) sorts: the first is the best */
+  address_push(L, sched_get(L),
+               &l->q.addrs[0]); /* getaddrinfo(3) sorts: the first is the best */
   if (l->guarded) lua_closeslot(L, idx);
   lua_replace(L, idx);
   return 0;
@@ -143,7 +144,7 @@ static void check_service(lua_State *L, int idx) {
 static int give_list(lua_State *L, const struct lookup *l) {
   lua_createtable(L, l->q.count, 0);
   for (int i = 0; i < l->q.count; i++) {
-    address_push(L, &l->q.addrs[i]);
+    address_push(L, sched_get(L), &l->q.addrs[i]);
     lua_rawseti(L, -2, i + 1);
   }
   return 1;

@@ -19,6 +19,7 @@ static const struct {
     {"SIGCONT",  SIGCONT },
     {"SIGHUP",   SIGHUP  },
     {"SIGINT",   SIGINT  },
+    {"SIGPIPE",  SIGPIPE },
     {"SIGQUIT",  SIGQUIT },
     {"SIGTERM",  SIGTERM },
     {"SIGUSR1",  SIGUSR1 },

@@ -55,8 +55,8 @@ static int deadline_k(lua_State *L, int status, lua_KContext context) {
    * outer scopes have gone, and this one was not in force any more. */
   if (t->scope == scope) t->scope = scope->outer;
   if (status != LUA_OK && status != LUA_YIELD) {
-    bool unwinds = t->unwind_L == L && t->unwind_depth == depth;
-    if (unwinds) t->unwind_L = NULL;
+    bool unwinds = task_unwinds(t, L) && t->side->unwind_depth == depth;
+    if (unwinds) t->side->unwind_L = NULL;
     bool own = scope->fired && lua_topointer(L, -1) == scope->error;
     if (!own) return unwinds ? interrupt_again(L, s) : lua_error(L);
   } else if (!scope->fired) {
@@ -64,7 +64,7 @@ static int deadline_k(lua_State *L, int status, lua_KContext context) {
   } else {
     error_push(L, &(struct failure){"deadline", STATUS_TIMEOUT, NULL, NULL});
   }
-  t->swallowed = 0;
+  if (t->side) t->side->swallowed = 0;
   lua_pushnil(L);
   lua_insert(L, -2);
   lua_pushstring(L, status_name(STATUS_TIMEOUT));

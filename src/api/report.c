@@ -10,8 +10,6 @@
 #include "api/socket.h"
 #include "api/task.h"
 
-static char handler_key; /* registry key of the message handler */
-
 /* --- tracebacks --------------------------------------------------------------------- */
 
 /* Message handler: keeps the traceback with the running task and hands the error through
@@ -20,12 +18,15 @@ static int keep_traceback(lua_State *L) {
   struct task *t = sched_of(L)->current;
   if (!t || (t->cancelled && error_is(L, 1))) return 1;
   luaL_traceback(L, L, NULL, 1);
-  if (t->trace && t->cause == lua_topointer(L, 1)) {
-    lua_pushfstring(L, "\n%s", t->trace);
+  struct task_side *side = task_side(t);
+  if (side && side->trace && side->cause == lua_topointer(L, 1)) {
+    lua_pushfstring(L, "\n%s", side->trace);
     lua_concat(L, 2);
   }
-  free(t->trace);
-  t->trace = strdup(lua_tostring(L, -1)); /* NULL: a report without it */
+  if (side) {
+    free(side->trace);
+    side->trace = strdup(lua_tostring(L, -1)); /* NULL: a report without it */
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -33,21 +34,19 @@ static int keep_traceback(lua_State *L) {
 void report_open(lua_State *L, struct sched *s) {
   lua_pushlightuserdata(L, s);
   lua_pushcclosure(L, keep_traceback, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
-}
-
-void report_push_handler(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handler_key);
+  s->handler_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void report_joined(lua_State *L, struct task *joiner, struct task *from) {
   char *text = NULL;
-  if (asprintf(&text, "in task %u, spawned at %s:\n%s", from->id, from->site,
-               from->trace ? from->trace : "") < 0)
+  struct task_side *side = task_side(joiner);
+  const char *trace = from->side ? from->side->trace : NULL;
+  if (!side || asprintf(&text, "in task %u, spawned at %s:\n%s", from->id, from->site,
+                        trace ? trace : "") < 0)
     return;
-  free(joiner->trace);
-  joiner->trace = text;
-  joiner->cause = lua_topointer(L, -1);
+  free(side->trace);
+  side->trace = text;
+  side->cause = lua_topointer(L, -1);
 }
 
 /* --- "cannot wait inside table.sort" -------------------------------------------------- */
@@ -182,7 +181,7 @@ void report_failure(struct task *t) {
   lua_pop(L, 1);
   if (t != t->sched->first)
     fprintf(stderr, "in task %u, spawned at %s\n", t->id, t->site);
-  if (t->trace) fprintf(stderr, "%s\n", t->trace);
+  if (t->side && t->side->trace) fprintf(stderr, "%s\n", t->side->trace);
 }
 
 /* --- tasks that wait ------------------------------------------------------------------ */

@@ -11,10 +11,6 @@ struct task;
 
 /* Makes the message handler that keeps an error's traceback with the running task. */
 void report_open(lua_State *L, struct sched *s);
-
-/* Pushes that handler.                                                    [-0, +1, -] */
-void report_push_handler(lua_State *L);
-
 /* A join raises the error on top of L, which `from` failed with: the traceback of `from`
  * will follow that of the joining task.                                   [-0, +0, m] */
 void report_joined(lua_State *L, struct task *joiner, struct task *from);

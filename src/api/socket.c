@@ -20,13 +20,14 @@ struct socket *socket_new(lua_State *L, struct sched *sched, int family, int typ
   s->class = &socket_class;
   s->sched = sched;
   s->h = -1;
-  s->family = family;
-  s->type = type;
+  s->family = (uint16_t)family;
+  s->type = (uint8_t)type;
   s->timeout_ns = NET_NEVER;
   gate_init(&s->rd);
   gate_init(&s->wr);
   stream_init(&s->stream);
-  luaL_setmetatable(L, "net.socket");
+  sched_push(L, sched->socket_ref);
+  lua_setmetatable(L, -2);
   return s;
 }
 
@@ -93,7 +94,7 @@ static int get_name(lua_State *L, const char *op, int which) {
   if (s->h < 0) return socket_fail(L, 1, op, STATUS_CLOSED);
   int r = net_name_of(s->sched->loop.net, s->h, which, &a);
   if (r < 0) return socket_fail(L, 1, op, r);
-  address_push(L, &a);
+  address_push(L, s->sched, &a);
   return 1;
 }
 
@@ -117,11 +118,6 @@ static int fileno_method(lua_State *L) {
 
 /* --- failures ------------------------------------------------------------------------- */
 
-int64_t socket_deadline(const struct socket *s) {
-  return s->timeout_ns == NET_NEVER ? NET_NEVER
-                                    : loop_now(&s->sched->loop) + s->timeout_ns;
-}
-
 /* Says in the error on top where the socket at `idx` was closed. */
 static void tell_closer(lua_State *L, int idx) {
   if (lua_getiuservalue(L, idx, SOCKET_PAST) == LUA_TSTRING)
@@ -135,19 +131,22 @@ static void tell_closer(lua_State *L, int idx) {
   lua_pop(L, 1);
 }
 
-/* The text of the peer that connect or accept has noted; pushes one or two values. */
-static bool noted_peer(lua_State *L, int idx, char out[SOCKET_TEXT]) {
-  size_t len;
-  int kind = lua_getiuservalue(L, idx, SOCKET_PEER);
-  if (kind == LUA_TSTRING) {
-    const char *bytes = lua_tolstring(L, -1, &len);
-    struct addr a = {.len = (socklen_t)len};
-    memcpy(&a.u, bytes, len);
-    addr_format(&a, out);
-  } else if (kind == LUA_TUSERDATA) {
-    strncpy(out, luaL_tolstring(L, -1, NULL), SOCKET_TEXT - 1)[SOCKET_TEXT - 1] = '\0';
-  }
-  return kind != LUA_TNIL;
+void socket_note_peer(struct socket *s, const struct addr *peer) {
+  struct addr a = *peer;
+  memset(&s->peer, 0, sizeof s->peer);
+  addr_unmap(&a);
+  if (addr_family(&a) == AF_INET || addr_family(&a) == AF_INET6)
+    memcpy(&s->peer, &a.u, a.len);
+}
+
+/* The text of the peer that was noted. */
+static bool noted_peer(const struct socket *s, char out[SOCKET_TEXT]) {
+  struct addr a = {.len = sizeof s->peer.in};
+  if (s->peer.family == AF_UNSPEC) return false;
+  if (s->peer.family == AF_INET6) a.len = sizeof s->peer.in6;
+  memcpy(&a.u, &s->peer, sizeof s->peer);
+  addr_format(&a, out);
+  return true;
 }
 
 int socket_fail(lua_State *L, int idx, const char *op, int status) {
@@ -156,7 +155,7 @@ int socket_fail(lua_State *L, int idx, const char *op, int status) {
   idx = lua_absindex(L, idx);
   if (s->sched->current) gate_leave(s->sched->current);
   luaL_checkstack(L, 6, NULL);
-  if (s->h < 0 || !noted_peer(L, idx, whom)) socket_whom(s, whom);
+  if (s->h < 0 || !noted_peer(s, whom)) socket_whom(s, whom);
   error_return(L,
                &(struct failure){op, status, *whom ? whom : NULL, socket_transport(s)});
   if (status == STATUS_CLOSED) {
@@ -167,22 +166,29 @@ int socket_fail(lua_State *L, int idx, const char *op, int status) {
   return 3;
 }
 
+static const char *const steps[] = {"", "bind", "listen", "connect"};
+
+bool socket_has_failed(const struct socket *s, const char *step) {
+  return s->failed && strcmp(steps[s->failed], step) == 0;
+}
+
 void socket_remember(lua_State *L, const char *op, int err) {
   struct socket *s = socket_check(L, 1);
   lua_pushvalue(L, err);
   lua_setiuservalue(L, 1, SOCKET_PAST);
-  s->failed = op;
+  s->failed = 3;
+  while (s->failed && !socket_has_failed(s, op)) s->failed--;
 }
 
 void socket_need(lua_State *L, struct socket *s, const char *op, const char *step) {
-  if (!s->failed || strcmp(s->failed, step) != 0 || s->h < 0) return;
+  if (s->failed == 0 || s->h < 0 || !socket_has_failed(s, step)) return;
   lua_getiuservalue(L, 1, SOCKET_PAST);
   lua_getfield(L, -1, "where");
   const char *where = lua_tostring(L, -1), *what = luaL_tolstring(L, -2, NULL);
   luaL_error(L, "%s: the %s of this socket failed at %s: %s", op, step, where, what);
 }
 
-void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
+void socket_refuse_stream(lua_State *L, struct socket *s, const char *op) {
   if (s->h < 0) return;
   if (s->phase == SOCKET_LISTENING)
     luaL_error(L, "%s: this socket listens; use the one that accept gives", op);
@@ -201,9 +207,9 @@ static bool in_finalizer(lua_State *L) {
   return lua_gc(L, LUA_GCCOUNT) < 0;
 }
 
-char *socket_scratch(lua_State *L, struct sched *sched) {
+char *socket_owed_scratch(lua_State *L, struct sched *sched) {
   struct socket *s = sched->owed;
-  if (!s || in_finalizer(L)) return sched->scratch; /* there the string has been made */
+  if (in_finalizer(L)) return sched->scratch; /* there the string has been made */
   if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
     luaL_error(L, "not enough memory");
   sched->owed = NULL;
@@ -220,16 +226,16 @@ void socket_settle(struct sched *sched) {
     s->stream.rd_status = -ENOMEM;
 }
 
-void socket_claim(lua_State *L, struct socket *s, const char *op) {
+void socket_refuse_reader(lua_State *L, struct socket *s, const char *op) {
   /* elsewhere than in a finalizer it is left from a push that had no memory */
-  if (s->reading && in_finalizer(L))
+  if (s->taking && in_finalizer(L))
     luaL_error(L, "%s: this stream is being read by who runs now", op);
   if (gate_open(&s->rd, s->sched)) return;
   luaL_error(L, "%s: task %d, spawned at %s, is reading this stream already", op,
              (int)s->rd.holder->id, s->rd.holder->site);
 }
 
-int socket_flags(lua_State *L, int idx, const char *op, int valid) {
+int socket_given_flags(lua_State *L, int idx, const char *op, int valid) {
   lua_Integer flags = luaL_optinteger(L, idx, 0);
   if (flags & ~(lua_Integer)valid)
     luaL_error(L, "%s: this socket does not take the flags %I", op,
@@ -255,7 +261,7 @@ static int close_handle(struct socket *s) {
 /* nil, err, code for a close that met the error of a queued send. */
 static int close_failed(lua_State *L, struct socket *s, int status) {
   char text[SOCKET_TEXT];
-  const char *whom = noted_peer(L, 1, text) ? text : NULL;
+  const char *whom = noted_peer(s, text) ? text : NULL;
   return error_return(L, &(struct failure){"close", status, whom, socket_transport(s)});
 }
 
@@ -264,9 +270,9 @@ static int close_failed(lua_State *L, struct socket *s, int status) {
 static int close_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
-    s->failed = NULL;
+    s->failed = 0;
     int r = close_handle(s); /* first: what follows may raise for lack of memory */
-    error_where(L);
+    error_recent_place(L, s->sched->places_ref);
     lua_setiuservalue(L, 1, SOCKET_PAST);
     if (r < 0) return close_failed(L, s, r);
   }
@@ -336,5 +342,5 @@ void socket_open(lua_State *L) {
   socket_sendmsg_methods(L);
   names_strict(L, "a socket");
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  sched_get(L)->socket_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

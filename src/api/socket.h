@@ -18,44 +18,42 @@ enum socket_phase {
   SOCKET_CONNECTED, /* streams: connected or accepted; datagrams: has a fixed peer */
 };
 
-/* What a reading operation is after; fixed at its entry, in force until it ends. */
-struct want {
-  const char *op;
-  /* Pushes the result when the buffer holds it: 1; 0: more is needed; or a status. */
-  int (*take)(lua_State *L, struct socket *s);
-  size_t n, max;    /* bytes wanted; limit of a search */
-  bool keep_end;    /* a line keeps its end */
-  bool rest_at_end; /* at the end of the stream what is left is the result */
-  bool iterates;    /* lines, pieces: the end is nil, any other failure raises */
-  int flags;        /* MSG_DONTWAIT, MSG_OOB */
+/* The INET or INET6 address of whom connect or accept has met, for messages: asking the
+ * kernel is too late once the connection is gone. */
+union socket_peer {
+  sa_family_t family; /* AF_UNSPEC: nobody, or one of a Unix socket, who can be asked */
+  struct sockaddr_in in;
+  struct sockaddr_in6 in6;
 };
 
+struct reading; /* a way to read a stream (socket_read.c) */
+
+/* Each connection has one, so it is small; what each operation touches comes first. */
 struct socket {
   const void *class;   /* identity of this struct: &socket_class */
   struct sched *sched; /* borrowed */
   net_h h;             /* -1: closed */
-  int family, type;
-  enum socket_phase phase;
-  bool bound;        /* bind has succeeded */
-  bool connecting;   /* a connect has begun and not ended: to SOCKET_PEER */
-  bool reading;      /* a result is being made: finalizers must not read */
-  bool reuse_chosen; /* the script has set SO_REUSEADDR itself */
+  uint16_t family;
+  uint8_t type, phase;   /* enum socket_phase */
+  bool bound : 1;        /* bind has succeeded */
+  bool connecting : 1;   /* a connect has begun and not ended: to `peer` */
+  bool taking : 1;       /* a result is being made: finalizers must not read */
+  bool reuse_chosen : 1; /* the script has set SO_REUSEADDR itself */
+  uint8_t failed : 2;    /* the step that failed, see socket_remember; 0: none */
+  uint8_t backoffs;      /* how often accept has found descriptors run out, in a row */
+  uint16_t flags;        /* of the reading operation: MSG_DONTWAIT, MSG_OOB */
   struct gate rd, wr;
   int64_t timeout_ns; /* of each operation; NET_NEVER */
-  int64_t backoff_ns; /* accept waits that long when descriptors have run out */
-  const char *failed; /* the step that failed: "bind" "listen" "connect"; NULL: none */
-  size_t sent;        /* progress of the send that holds the gate */
-  struct want want;
+  /* What a reading operation is after; fixed at its entry, in force until it ends. */
+  const struct reading *how;
+  size_t want; /* bytes wanted, or the limit of a search */
   struct stream stream;
+  size_t sent; /* progress of the send that holds the gate */
+  union socket_peer peer;
 };
 
-/* User values. */
-enum {
-  SOCKET_PEER = 1, /* the target of a connect, or the bytes of an accepted peer's
-                      address, which take a third of the object's memory */
-  SOCKET_PAST,     /* the error of `failed`; once closed: "file:line" of the close */
-  SOCKET_USER_VALUES = SOCKET_PAST,
-};
+/* The user value: the error of `failed`; once closed: "file:line" of the close. */
+enum { SOCKET_PAST = 1, SOCKET_USER_VALUES = SOCKET_PAST };
 
 enum { SOCKET_TEXT = ADDR_TEXT * 2 + 8 };
 
@@ -106,39 +104,61 @@ static inline bool socket_has_connections(const struct socket *s) {
 }
 
 /* The deadline of an operation that begins now. */
-int64_t socket_deadline(const struct socket *s);
+static inline int64_t socket_deadline(const struct socket *s) {
+  if (s->timeout_ns == NET_NEVER) return NET_NEVER;
+  return loop_now(&s->sched->loop) + s->timeout_ns;
+}
 
 /* Pushes nil, err, code for an operation on the socket at slot `idx` that gave `status`;
  * a closed one tells where it was closed. Leaves the gate.                [-0, +3, m] */
 int socket_fail(lua_State *L, int idx, const char *op, int status);
 
-/* Remembers that the step `op` of the socket at slot 1 failed with the error object that
+/* Notes whom the socket is connected to, or is about to be. */
+void socket_note_peer(struct socket *s, const struct addr *peer);
+
+/* Remembers that the step `op` ("bind" "listen" "connect") of the socket at slot 1 failed with the error object that
  * lies at stack index `err`.                                              [-0, +0, m] */
 void socket_remember(lua_State *L, const char *op, int err);
+
+/* True when `step` is the one that failed. */
+bool socket_has_failed(const struct socket *s, const char *step);
 
 /* Raises when a step that `op` needs has failed before, naming it.        [-0, +0, v] */
 void socket_need(lua_State *L, struct socket *s, const char *op, const char *step);
 
-/* Raises unless the socket is a stream that is connected.                 [-0, +0, v] */
-void socket_need_stream(lua_State *L, struct socket *s, const char *op);
+/* Raises unless the socket is a stream that is connected (or closed).     [-0, +0, v] */
+void socket_refuse_stream(lua_State *L, struct socket *s, const char *op);
+static inline void socket_need_stream(lua_State *L, struct socket *s, const char *op) {
+  if (s->phase != SOCKET_CONNECTED || s->failed) socket_refuse_stream(L, s, op);
+}
 
 /* Refuses an empty packet at `idx`: it would read as the end.              [-0, +0, v] */
 void socket_need_bytes(lua_State *L, int idx);
 
 /* Raises when another task reads this stream, naming it.                  [-0, +0, v] */
-void socket_claim(lua_State *L, struct socket *s, const char *op);
+void socket_refuse_reader(lua_State *L, struct socket *s, const char *op);
+static inline void socket_claim(lua_State *L, struct socket *s, const char *op) {
+  if (s->taking || !gate_open(&s->rd, s->sched)) socket_refuse_reader(L, s, op);
+}
 
 /* Where bytes are received. Bytes that could not become a string, for lack of memory, lie
  * there until then, and go back to their stream now.                      [-0, +0, m] */
-char *socket_scratch(lua_State *L, struct sched *sched);
+char *socket_owed_scratch(lua_State *L, struct sched *sched);
+static inline char *socket_scratch(lua_State *L, struct sched *sched) {
+  return sched->owed ? socket_owed_scratch(L, sched) : sched->scratch;
+}
 
 /* The same at once, for a stream that may be freed without its finalizer; without memory the
  * stream is broken. Raises nothing. */
 void socket_settle(struct sched *sched);
 
-/* The MSG_ flags at `idx`, or 0; raises for those that are not among `valid`.
- *                                                                         [-0, +0, v] */
-int socket_flags(lua_State *L, int idx, const char *op, int valid);
+/* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
+int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
+
+/* The same, or 0 when there is no argument `idx`. */
+static inline int socket_flags(lua_State *L, int idx, const char *op, int valid) {
+  return lua_gettop(L) < idx ? 0 : socket_given_flags(L, idx, op, valid);
+}
 
 /* send and recv of a datagram socket; arguments from slot 2.        [-0, +1 or 3, v] [y] */
 int socket_send_datagram(lua_State *L, struct socket *s, int flags);

@@ -27,7 +27,7 @@ static int step_failed(lua_State *L, struct socket *s, const char *op, int statu
 /* The step has succeeded: forgets that it had failed before; gives the socket. */
 static int step_done(lua_State *L, struct socket *s, const char *op) {
   if (s->sched->current) gate_leave(s->sched->current);
-  if (s->failed && strcmp(s->failed, op) == 0) s->failed = NULL;
+  if (socket_has_failed(s, op)) s->failed = 0;
   lua_settop(L, SLOT_SOCKET);
   return 1;
 }
@@ -106,7 +106,8 @@ static int listen_method(lua_State *L) {
 /* Slots of accept: 1 the listener, 2 the connection's object, made before it is needed. */
 enum { SLOT_CONNECTION = 2 };
 
-/* The last is well below the second in which clients that come to room are to be taken. */
+/* From 5 ms, doubled each time. The last is well below the second in which clients that come
+ * to room are to be taken. */
 enum { BACKOFF_FIRST_NS = 5 * 1000 * 1000, BACKOFF_LAST_NS = 500 * 1000 * 1000 };
 
 /* accept(2): failures of one connection, not of the listener. */
@@ -127,15 +128,13 @@ static bool means_exhaustion(int status) {
 /* The time of the next try when the process or the machine has run out of something: the
  * listener must neither spin nor end. Told once until an accept succeeds. */
 static int64_t back_off(struct socket *s, int status) {
-  if (s->backoff_ns == 0) {
+  if (s->backoffs == 0)
     fprintf(stderr, "soquete: accept: %s (%s); new clients have to wait\n",
             status_text(status), status_name(status));
-    s->backoff_ns = BACKOFF_FIRST_NS;
-  } else if (s->backoff_ns < BACKOFF_LAST_NS) {
-    s->backoff_ns *= 2;
-    if (s->backoff_ns > BACKOFF_LAST_NS) s->backoff_ns = BACKOFF_LAST_NS;
-  }
-  return loop_now(&s->sched->loop) + s->backoff_ns;
+  int64_t ns = (int64_t)BACKOFF_FIRST_NS << s->backoffs;
+  if (ns < BACKOFF_LAST_NS) s->backoffs++;
+  if (ns > BACKOFF_LAST_NS) ns = BACKOFF_LAST_NS;
+  return loop_now(&s->sched->loop) + ns;
 }
 
 static int accept_k(lua_State *L, int status, lua_KContext deadline);
@@ -154,15 +153,14 @@ static int accept_wait(lua_State *L, struct socket *s, int r, int64_t deadline) 
 /* [socket, connection] -> the connection and its peer. */
 static int accepted(lua_State *L, struct socket *s, struct socket *conn) {
   struct addr peer = {0};
-  s->backoff_ns = 0;
+  s->backoffs = 0;
   if (s->sched->current) gate_leave(s->sched->current);
   conn->phase = SOCKET_CONNECTED;
   if (net_name_of(s->sched->loop.net, conn->h, NET_PEER, &peer) < 0)
     peer = (struct addr){sizeof(sa_family_t), {.sa.sa_family = (sa_family_t)s->family}};
   addr_unmap(&peer);
-  lua_pushlstring(L, (const char *)&peer.u, peer.len);
-  lua_setiuservalue(L, SLOT_CONNECTION, SOCKET_PEER);
-  address_push(L, &peer);
+  socket_note_peer(conn, &peer);
+  address_push(L, s->sched, &peer);
   return task_step(L, s->sched, 2, 0);
 }
 
@@ -211,12 +209,12 @@ static int accept_method(lua_State *L) {
 
 /* A connect that is still under way to another address is given up first: the kernel
  * would go on with it (connect(2): AF_UNSPEC dissolves the association). */
-static void begin_anew(lua_State *L, struct socket *s) {
+static void begin_anew(struct socket *s, const struct addr *to) {
   struct addr none = {sizeof(sa_family_t), {.sa.sa_family = AF_UNSPEC}};
-  if (!s->connecting) return;
-  lua_getiuservalue(L, SLOT_SOCKET, SOCKET_PEER);
-  if (!lua_rawequal(L, -1, SLOT_ADDRESS)) net_connect(s->sched->loop.net, s->h, &none);
-  lua_pop(L, 1);
+  union socket_peer before = s->peer;
+  socket_note_peer(s, to);
+  if (s->connecting && memcmp(&before, &s->peer, sizeof before) != 0)
+    net_connect(s->sched->loop.net, s->h, &none);
 }
 
 static int connect_k(lua_State *L, int status, lua_KContext deadline) {
@@ -232,11 +230,9 @@ static int connect_k(lua_State *L, int status, lua_KContext deadline) {
     return step_failed(L, s, "connect", r == -EAGAIN ? STATUS_TIMEOUT : r, f.address);
   struct addr a;
   address_get(L, SLOT_ADDRESS, s->family, &a);
-  begin_anew(L, s);
   if (s->h < 0)
     return socket_fail(L, SLOT_SOCKET, "connect", STATUS_CLOSED); /* by a __gc */
-  lua_pushvalue(L, SLOT_ADDRESS);
-  lua_setiuservalue(L, SLOT_SOCKET, SOCKET_PEER);
+  begin_anew(s, &a);
   r = net_connect(s->sched->loop.net, s->h, &a);
   s->connecting = r == -EAGAIN;
   if (r == -EAGAIN && !task_late(s->sched, deadline)) {

@@ -39,31 +39,38 @@ static int send_wait(lua_State *L, struct socket *s, bool turn, int64_t deadline
   return task_await(L, s->sched, &w, sendto_k);
 }
 
+/* To the address object `to`, NULL: to the peer. */
+static int send_once(lua_State *L, struct socket *s, const struct addr *to, bool late,
+                     int64_t deadline) {
+  int flags = lua_gettop(L) < SLOT_FLAGS ? 0 : (int)lua_tointeger(L, SLOT_FLAGS);
+  bool may_wait = !late && !(flags & MSG_DONTWAIT);
+  int in_vain = late ? STATUS_TIMEOUT : -EAGAIN;
+  if (!gate_open(&s->wr, s->sched))
+    return may_wait ? send_wait(L, s, false, deadline) : send_failed(L, s, in_vain, NULL);
+  size_t len;
+  struct addr mapped;
+  const char *data = lua_tolstring(L, SLOT_DATA, &len);
+  if (to) to = address_for(to, s->family, &mapped);
+  ssize_t n = net_sendto(s->sched->loop.net, s->h, data, len, to, flags);
+  if (n == -EAGAIN && may_wait) return send_wait(L, s, true, deadline);
+  if (n < 0) return send_failed(L, s, n == -EAGAIN ? in_vain : (int)n, NULL);
+  if (s->sched->current) gate_leave(s->sched->current);
+  lua_pushinteger(L, n);
+  return task_step(L, s->sched, 1, (size_t)n);
+}
+
 static int sendto_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct failure f = {"sendto", 0, NULL, NULL};
   if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL);
   bool late = task_late(s->sched, deadline), named = !lua_isnil(L, SLOT_ADDRESS);
-  int flags = (int)lua_tointeger(L, SLOT_FLAGS);
-  bool may_wait = !late && !(flags & MSG_DONTWAIT);
-  int in_vain = late ? STATUS_TIMEOUT : -EAGAIN;
   int r = named ? lookup_resolve(L, SLOT_ADDRESS, &f) : 0;
   if (r == -EAGAIN && !late)
     return lookup_await(L, SLOT_ADDRESS, "sendto", deadline, sendto_k);
   if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : r, f.address);
-  if (!gate_open(&s->wr, s->sched))
-    return may_wait ? send_wait(L, s, false, deadline) : send_failed(L, s, in_vain, NULL);
-  struct addr to;
-  if (named) address_get(L, SLOT_ADDRESS, s->family, &to);
-  size_t len;
-  const char *data = lua_tolstring(L, SLOT_DATA, &len);
-  ssize_t n = net_sendto(s->sched->loop.net, s->h, data, len, named ? &to : NULL, flags);
-  if (n == -EAGAIN && may_wait) return send_wait(L, s, true, deadline);
-  if (n < 0) return send_failed(L, s, n == -EAGAIN ? in_vain : (int)n, NULL);
-  if (s->sched->current) gate_leave(s->sched->current);
-  lua_pushinteger(L, n);
-  return task_step(L, s->sched, 1, (size_t)n);
+  if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL); /* by a __gc */
+  return send_once(L, s, named ? address_at(L, SLOT_ADDRESS) : NULL, late, deadline);
 }
 
 /* sock:sendto(data, address) or sock:sendto(data, host, port) -> bytes | nil, err, code  */
@@ -75,8 +82,12 @@ static int sendto_method(lua_State *L) {
     return luaL_error(L, "sendto: this socket has one peer; use send");
   address_arg(L, SLOT_ADDRESS, s->family, s->type, 0);
   lua_settop(L, SLOT_ADDRESS);
-  if (s->h >= 0) interrupt_check(L, s->sched, "sendto", s);
-  return sendto_k(L, LUA_OK, socket_deadline(s));
+  if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL);
+  interrupt_check(L, s->sched, "sendto", s);
+  int64_t deadline = socket_deadline(s);
+  const struct addr *to = address_at(L, SLOT_ADDRESS);
+  return to ? send_once(L, s, to, task_late(s->sched, deadline), deadline)
+            : sendto_k(L, LUA_OK, deadline);
 }
 
 int socket_send_datagram(lua_State *L, struct socket *s, int flags) {
@@ -99,18 +110,30 @@ static int deliver(lua_State *L, struct socket *s, ssize_t n, const struct addr 
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushlstring(L, s->sched->scratch, (size_t)n);
   if (from->len > sizeof(sa_family_t))
-    address_push(L, from);
+    address_push(L, s->sched, from);
   else
     lua_pushnil(L);
   lua_pushinteger(L, (lua_Integer)size);
   return task_step(L, s->sched, 3, (size_t)n);
 }
 
-static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
-  (void)status;
-  struct socket *s = socket_check(L, SLOT_SOCKET);
-  size_t n = (size_t)lua_tointeger(L, SLOT_DATA);
-  int flags = (int)lua_tointeger(L, SLOT_FLAGS);
+static int recvfrom_k(lua_State *L, int status, lua_KContext deadline);
+
+/* Waits for the turn or for a datagram, with what is asked for in the slots. */
+static int receive_wait(lua_State *L, struct socket *s, bool turn, size_t n, int flags,
+                        int64_t deadline) {
+  struct task_wait w = {"recvfrom", s, turn ? s->h : -1, NET_RD, deadline, 0};
+  lua_settop(L, SLOT_SOCKET);
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_pushnil(L);
+  lua_pushinteger(L, flags);
+  if (!turn) return task_queue(L, s->sched, &s->rd, &w, recvfrom_k);
+  gate_enter(&s->rd, s->sched);
+  return task_await(L, s->sched, &w, recvfrom_k);
+}
+
+static int receive(lua_State *L, struct socket *s, size_t n, int flags,
+                   int64_t deadline) {
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_CLOSED);
   bool turn = gate_open(&s->rd, s->sched);
   struct addr from;
@@ -125,10 +148,14 @@ static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
     return socket_fail(L, SLOT_SOCKET, "recvfrom", (int)r);
   if (task_late(s->sched, deadline))
     return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_TIMEOUT);
-  struct task_wait w = {"recvfrom", s, turn ? s->h : -1, NET_RD, deadline, 0};
-  if (!turn) return task_queue(L, s->sched, &s->rd, &w, recvfrom_k);
-  gate_enter(&s->rd, s->sched);
-  return task_await(L, s->sched, &w, recvfrom_k);
+  return receive_wait(L, s, turn, n, flags, deadline);
+}
+
+static int recvfrom_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  size_t n = (size_t)lua_tointeger(L, SLOT_DATA);
+  return receive(L, s, n, (int)lua_tointeger(L, SLOT_FLAGS), deadline);
 }
 
 int socket_recv_datagram(lua_State *L, struct socket *s) {
@@ -137,12 +164,9 @@ int socket_recv_datagram(lua_State *L, struct socket *s) {
   int flags =
       socket_flags(L, SLOT_DATA + 1, "recvfrom", MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL);
   lua_settop(L, SLOT_SOCKET);
-  lua_pushinteger(L, (lua_Integer)n);
-  lua_pushnil(L);
-  lua_pushinteger(L, flags);
   if (s->type == SOCK_SEQPACKET) socket_need_stream(L, s, "recv");
   if (s->h >= 0) interrupt_check(L, s->sched, "recvfrom", s);
-  return recvfrom_k(L, LUA_OK, socket_deadline(s));
+  return receive(L, s, n, flags, socket_deadline(s));
 }
 
 /* sock:recvfrom([n [, flags]]) -> data, from, size | nil, err, code. n is 65,535 unless

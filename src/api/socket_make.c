@@ -90,8 +90,8 @@ void socket_become(struct socket *s, net_h h) {
   bool known = is_known(family, type);
   struct addr a;
   s->h = h;
-  s->family = known ? family : AF_UNSPEC;
-  s->type = known ? type : SOCK_STREAM;
+  s->family = (uint16_t)(known ? family : AF_UNSPEC);
+  s->type = (uint8_t)(known ? type : SOCK_STREAM);
   s->bound = true; /* a bind that fails from here on takes nothing away */
   if (!known ||
       s->sched->loop.net->ops->name_of(s->sched->loop.net, h, NET_PEER, &a) == 0)

@@ -19,15 +19,26 @@ enum {
   PIECE_BYTES = 64 * 1024,
 };
 
+/* A way to read. */
+struct reading {
+  const char *op;
+  /* Pushes the result when the buffer holds it: 1; 0: more is needed; or a status. NULL: what
+   * one receive gives. */
+  int (*take)(lua_State *L, struct socket *s);
+  bool keep_end;    /* a line keeps its end */
+  bool rest_at_end; /* at the end of the stream what is left is the result */
+  bool iterates;    /* the end is nil, any other failure raises */
+};
+
 /* --- takers: what is wanted, from the buffer ------------------------------------------ */
 
 /* Pushes n bytes and takes them, and `drop` more, out of the buffer. A push may run
  * finalizers, and one of them may close this very socket; or it raises. */
 static int push_bytes(lua_State *L, struct socket *s, size_t n, size_t drop) {
   if (s->sched->current) gate_leave(s->sched->current);
-  s->reading = true;
+  s->taking = true;
   lua_pushlstring(L, buf_len(&s->stream.in) ? buf_bytes(&s->stream.in) : "", n);
-  s->reading = false;
+  s->taking = false;
   if (s->h >= 0) stream_take(&s->stream, n + drop);
   return 1;
 }
@@ -37,7 +48,7 @@ static int take_peek(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
   if (held == 0) return 0;
   if (s->sched->current) gate_leave(s->sched->current);
-  lua_pushlstring(L, buf_bytes(&s->stream.in), held < s->want.n ? held : s->want.n);
+  lua_pushlstring(L, buf_bytes(&s->stream.in), held < s->want ? held : s->want);
   return 1;
 }
 
@@ -51,17 +62,17 @@ static void owe(struct socket *s, size_t n) {
 /* Exactly n bytes; 0 bytes once one byte, or the end, is there. */
 static int take_exact(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
-  if (held < (s->want.n ? s->want.n : 1)) return 0;
-  return push_bytes(L, s, s->want.n, 0);
+  if (held < (s->want ? s->want : 1)) return 0;
+  return push_bytes(L, s, s->want, 0);
 }
 
 /* Without its end, LF or CRLF, unless it is to be kept. */
 static int take_line(lua_State *L, struct socket *s) {
   struct stream *st = &s->stream;
   ssize_t at = stream_find(st, "\n", 1);
-  if (at < 0) return buf_len(&st->in) > s->want.max ? STATUS_OVERSIZED : 0;
-  if ((size_t)at > s->want.max) return STATUS_OVERSIZED;
-  if (s->want.keep_end) return push_bytes(L, s, (size_t)at + 1, 0);
+  if (at < 0) return buf_len(&st->in) > s->want ? STATUS_OVERSIZED : 0;
+  if ((size_t)at > s->want) return STATUS_OVERSIZED;
+  if (s->how->keep_end) return push_bytes(L, s, (size_t)at + 1, 0);
   bool crlf = at > 0 && buf_bytes(&st->in)[at - 1] == '\r';
   return push_bytes(L, s, (size_t)at - crlf, 1 + (size_t)crlf);
 }
@@ -70,8 +81,8 @@ static int take_until(lua_State *L, struct socket *s) {
   size_t len;
   const char *delimiter = lua_tolstring(L, SLOT_DELIMITER, &len);
   ssize_t at = stream_find(&s->stream, delimiter, len);
-  if (at < 0) return buf_len(&s->stream.in) > s->want.max ? STATUS_OVERSIZED : 0;
-  if ((size_t)at > s->want.max) return STATUS_OVERSIZED;
+  if (at < 0) return buf_len(&s->stream.in) > s->want ? STATUS_OVERSIZED : 0;
+  if ((size_t)at > s->want) return STATUS_OVERSIZED;
   return push_bytes(L, s, (size_t)at, len);
 }
 
@@ -102,15 +113,15 @@ static int take_number(lua_State *L, struct socket *s) {
 /* Everything, which is there only at the end of the stream. */
 static int take_all(lua_State *L, struct socket *s) {
   (void)L;
-  return buf_len(&s->stream.in) > s->want.max ? STATUS_OVERSIZED : 0;
+  return buf_len(&s->stream.in) > s->want ? STATUS_OVERSIZED : 0;
 }
 
 /* --- the one operation ---------------------------------------------------------------- */
 
 static int read_failed(lua_State *L, struct socket *s, int status) {
-  bool iterates = s->want.iterates;
+  bool iterates = s->how->iterates;
   size_t held = s->h < 0 ? 0 : buf_len(&s->stream.in);
-  socket_fail(L, SLOT_SOCKET, s->want.op, status);
+  socket_fail(L, SLOT_SOCKET, s->how->op, status);
   lua_pushinteger(L, (lua_Integer)held);
   lua_setfield(L, -3, "partial");
   if (!iterates) return 3;
@@ -121,15 +132,15 @@ static int read_failed(lua_State *L, struct socket *s, int status) {
 /* The end of the stream: the rest, nil for an iterator, or a failure. */
 static int read_end(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
-  bool all = s->want.take == take_all;
-  if (s->want.rest_at_end && (held > 0 || all)) {
-    if (s->want.take == take_number)
+  bool all = s->how->take == take_all;
+  if (s->how->rest_at_end && (held > 0 || all)) {
+    if (s->how->take == take_number)
       push_number(L, s, true);
     else
       push_bytes(L, s, held, 0);
     return task_step(L, s->sched, 1, held);
   }
-  if (!s->want.iterates) return read_failed(L, s, STATUS_EOF);
+  if (!s->how->iterates) return read_failed(L, s, STATUS_EOF);
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushnil(L);
   return 1;
@@ -140,23 +151,30 @@ static int read_done(lua_State *L, struct socket *s) {
   return task_step(L, s->sched, 1, lua_rawlen(L, -1));
 }
 
+/* Of one receive. Who looks for an end does not know how far it is: what comes beyond it,
+ * or beyond the limit, has to be held, so it is little. */
+static size_t fill_bytes(const struct socket *s) {
+  bool counts = s->how->take == take_exact || s->how->take == take_all;
+  return counts ? SCRATCH_BYTES : PIECE_BYTES;
+}
+
 static int read_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct net *net = s->sched->loop.net;
   for (;;) {
     if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
-    int taken = s->want.take(L, s);
+    int taken = s->how->take(L, s);
     if (taken > 0) return read_done(L, s);
     if (taken < 0) return read_failed(L, s, taken);
     char *scratch = socket_scratch(L, s->sched);
-    ssize_t r = stream_fill(&s->stream, net, s->h, scratch, SCRATCH_BYTES);
+    ssize_t r = stream_fill(&s->stream, net, s->h, scratch, fill_bytes(s));
     if (r > 0) continue;
     if (s->stream.unkept) owe(s, s->stream.unkept);
     if (r == STATUS_EOF) return read_end(L, s);
-    if (s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
+    if (s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-      struct task_wait w = {s->want.op, s, s->h, NET_RD, deadline, 0};
+      struct task_wait w = {s->how->op, s, s->h, NET_RD, deadline, 0};
       gate_enter(&s->rd, s->sched);
       return task_await(L, s->sched, &w, read_k);
     }
@@ -164,18 +182,54 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
   }
 }
 
-/* Checks, and begins the operation `want`. */
+/* Which way to read there is, and what for. */
+struct want {
+  const struct reading *how;
+  size_t n; /* bytes wanted, or the limit of a search */
+  int flags;
+};
+
+/* Checks, and fixes the operation. */
+static void claim(lua_State *L, struct socket *s, struct want want) {
+  socket_need_stream(L, s, want.how->op);
+  socket_claim(L, s, want.how->op);
+  s->how = want.how;
+  s->want = want.n;
+  s->flags = (uint16_t)want.flags;
+  if (s->h >= 0) interrupt_check(L, s->sched, want.how->op, s);
+}
+
+/* Begins an operation on the buffer. */
 static int begin(lua_State *L, struct want want) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (!socket_is_stream(s))
-    return luaL_error(L, "%s: this is a datagram socket; use recvfrom or recv", want.op);
-  socket_need_stream(L, s, want.op);
-  socket_claim(L, s, want.op);
-  s->want = want;
+    return luaL_error(L, "%s: this is a datagram socket; use recvfrom or recv",
+                      want.how->op);
+  claim(L, s, want);
   stream_restart(&s->stream);
-  if (s->h >= 0) interrupt_check(L, s->sched, want.op, s);
   return read_k(L, LUA_OK, socket_deadline(s));
 }
+
+static const struct reading recv_way = {.op = "recv"},
+                            recv_peek = {.op = "recv", .take = take_peek},
+                            peek_way = {.op = "peek", .take = take_peek},
+                            pieces_way = {.op = "pieces", .iterates = true},
+                            exact_way = {.op = "read_exact", .take = take_exact},
+                            until_way = {.op = "read_until", .take = take_until};
+
+/* What the formats of Lua's file:read ask for: of read, then of lines. */
+enum format { FORMAT_N, FORMAT_LINE, FORMAT_LINE_END, FORMAT_NUMBER, FORMAT_ALL };
+static const struct reading formats[2][FORMAT_ALL + 1] = {
+    {{"read", take_exact, .rest_at_end = true},
+     {"read", take_line, .rest_at_end = true},
+     {"read", take_line, .keep_end = true, .rest_at_end = true},
+     {"read", take_number, .rest_at_end = true},
+     {"read", take_all, .rest_at_end = true}},
+    {{"lines", take_exact, .rest_at_end = true, .iterates = true},
+     {"lines", take_line, .rest_at_end = true, .iterates = true},
+     {"lines", take_line, .keep_end = true, .rest_at_end = true, .iterates = true},
+     {"lines", take_number, .rest_at_end = true, .iterates = true}},
+};
 
 /* --- methods -------------------------------------------------------------------------- */
 
@@ -198,36 +252,32 @@ static void push_received(lua_State *L, struct socket *s, size_t n) {
   s->sched->owed = NULL;
 }
 
-static int recv_k(lua_State *L, int status, lua_KContext deadline) {
-  (void)status;
-  struct socket *s = socket_check(L, SLOT_SOCKET);
+static int recv_k(lua_State *L, int status, lua_KContext deadline);
+
+static int recv_once(lua_State *L, struct socket *s, int64_t deadline) {
   if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
   char *scratch = socket_scratch(L, s->sched);
   size_t held = buf_len(&s->stream.in);
   if (held > 0) {
-    push_bytes(L, s, held < s->want.n ? held : s->want.n, 0);
+    push_bytes(L, s, held < s->want ? held : s->want, 0);
     return read_done(L, s);
   }
-  ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, scratch, s->want.n);
+  ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, scratch, s->want);
   if (r > 0) {
     push_received(L, s, (size_t)r);
     return read_done(L, s);
   }
   if (r == STATUS_EOF) return read_end(L, s);
-  if (r != -EAGAIN || s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
+  if (r != -EAGAIN || s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
   if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
-  struct task_wait w = {s->want.op, s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {s->how->op, s, s->h, NET_RD, deadline, 0};
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, recv_k);
 }
 
-/* Straight from the net to the string, without the buffer where it is empty. */
-static int receive(lua_State *L, struct socket *s, struct want want, lua_KFunction k) {
-  socket_need_stream(L, s, want.op);
-  socket_claim(L, s, want.op);
-  s->want = want;
-  if (s->h >= 0) interrupt_check(L, s->sched, want.op, s);
-  return k(L, LUA_OK, socket_deadline(s));
+static int recv_k(lua_State *L, int status, lua_KContext deadline) {
+  (void)status;
+  return recv_once(L, socket_check(L, SLOT_SOCKET), deadline);
 }
 
 /* Urgent bytes (tcp(7), MSG_OOB): beside the stream, so the buffer stays as it is. */
@@ -235,16 +285,16 @@ static int urgent_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
-  struct iovec iov = {socket_scratch(L, s->sched), s->want.n};
+  struct iovec iov = {socket_scratch(L, s->sched), s->want};
   struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-  ssize_t r = net_recvmsg(s->sched->loop.net, s->h, &msg, s->want.flags);
+  ssize_t r = net_recvmsg(s->sched->loop.net, s->h, &msg, s->flags);
   if (r > 0) {
     if (s->sched->current) gate_leave(s->sched->current);
     lua_pushlstring(L, s->sched->scratch, (size_t)r);
     return task_step(L, s->sched, 1, (size_t)r);
   }
   if (r == 0) return read_failed(L, s, STATUS_EOF);
-  if (r != -EAGAIN || s->want.flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
+  if (r != -EAGAIN || s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
   if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
   struct task_wait w = {"recv", s, s->h, NET_RD, deadline, 0};
   gate_enter(&s->rd, s->sched);
@@ -261,40 +311,32 @@ static int recv_method(lua_State *L) {
   int flags = socket_flags(L, SLOT_FLAGS, "recv",
                            MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB);
   lua_settop(L, SLOT_SOCKET);
-  struct want want = {
-      .op = "recv", .n = n < SCRATCH_BYTES ? n : SCRATCH_BYTES, .flags = flags};
-  if (flags & MSG_OOB) return receive(L, s, want, urgent_k);
-  if (!(flags & MSG_PEEK)) return receive(L, s, want, recv_k);
-  want.take = take_peek;
-  return begin(L, want);
+  struct want want = {&recv_way, n < SCRATCH_BYTES ? n : SCRATCH_BYTES, flags};
+  if (flags & MSG_PEEK) {
+    want.how = &recv_peek;
+    return begin(L, want);
+  }
+  claim(L, s, want);
+  if (flags & MSG_OOB) return urgent_k(L, LUA_OK, socket_deadline(s));
+  return recv_once(L, s, socket_deadline(s));
 }
 
-static struct want read_line(lua_State *L, bool keep_end, int options) {
-  return (struct want){.op = "read",
-                       .take = take_line,
-                       .max = limit(L, options, LINE_MAX_BYTES),
-                       .keep_end = keep_end,
-                       .rest_at_end = true};
-}
-
-/* What a format of Lua's file:read asks for. */
-static struct want read_format(lua_State *L, int idx) {
+/* Reads a format of Lua's file:read at `idx`, and its limit. */
+static struct want read_format(lua_State *L, int idx, bool iterates) {
+  const struct reading *ways = formats[iterates];
   if (lua_type(L, idx) == LUA_TNUMBER)
-    return (struct want){.op = "read",
-                         .take = take_exact,
-                         .n = args_size(L, idx, 0, LUA_MAXINTEGER),
-                         .rest_at_end = true};
+    return (struct want){&ways[FORMAT_N], args_size(L, idx, 0, LUA_MAXINTEGER), 0};
   const char *format = luaL_optstring(L, idx, "l");
   if (*format == '*') format++; /* Lua 5.1 wrote them so */
-  if (strcmp(format, "l") == 0 || strcmp(format, "L") == 0)
-    return read_line(L, *format == 'L', idx + 1);
-  if (strcmp(format, "n") == 0)
-    return (struct want){.op = "read", .take = take_number, .rest_at_end = true};
+  if (strcmp(format, "l") == 0)
+    return (struct want){&ways[FORMAT_LINE], limit(L, idx + 1, LINE_MAX_BYTES), 0};
+  if (strcmp(format, "L") == 0)
+    return (struct want){&ways[FORMAT_LINE_END], limit(L, idx + 1, LINE_MAX_BYTES), 0};
+  if (strcmp(format, "n") == 0) return (struct want){&ways[FORMAT_NUMBER], 0, 0};
+  if (strcmp(format, "a") == 0 && !iterates)
+    return (struct want){&ways[FORMAT_ALL], limit(L, idx + 1, ALL_MAX_BYTES), 0};
   if (strcmp(format, "a") == 0)
-    return (struct want){.op = "read",
-                         .take = take_all,
-                         .max = limit(L, idx + 1, ALL_MAX_BYTES),
-                         .rest_at_end = true};
+    luaL_argerror(L, idx, "\"a\" has no next line; use read(\"a\")");
   luaL_argerror(L, idx,
                 lua_pushfstring(
                     L, "'%s' is none of \"l\", \"L\", \"n\", \"a\" or a number", format));
@@ -304,7 +346,7 @@ static struct want read_format(lua_State *L, int idx) {
 /* sock:read([format [, {max=bytes}]]) -> string | nil, err, code. "l" (a line, the
  * default), "L" (with its end), "n" (a number), "a" (all), or a number of bytes.     [y] */
 static int read_method(lua_State *L) {
-  struct want want = read_format(L, 2);
+  struct want want = read_format(L, 2, false);
   lua_settop(L, SLOT_SOCKET);
   return begin(L, want);
 }
@@ -318,7 +360,7 @@ static int read_exact_method(lua_State *L) {
     lua_pushliteral(L, "");
     return 1;
   }
-  return begin(L, (struct want){.op = "read_exact", .take = take_exact, .n = n});
+  return begin(L, (struct want){&exact_way, n, 0});
 }
 
 /* sock:read_until(delimiter [, {max=bytes}]) -> the bytes before it, which is consumed
@@ -329,14 +371,14 @@ static int read_until_method(lua_State *L) {
   luaL_argcheck(L, len > 0, SLOT_DELIMITER, "the delimiter is empty");
   size_t max = limit(L, 3, LINE_MAX_BYTES);
   lua_settop(L, SLOT_DELIMITER);
-  return begin(L, (struct want){.op = "read_until", .take = take_until, .max = max});
+  return begin(L, (struct want){&until_way, max, 0});
 }
 
 /* sock:peek([n]) -> up to n bytes that stay in the buffer | nil, err, code           [y] */
 static int peek_method(lua_State *L) {
   size_t n = lua_isnoneornil(L, 2) ? PIECE_BYTES : args_size(L, 2, 1, LUA_MAXINTEGER);
   lua_settop(L, SLOT_SOCKET);
-  return begin(L, (struct want){.op = "peek", .take = take_peek, .n = n});
+  return begin(L, (struct want){&peek_way, n, 0});
 }
 
 /* sock:pending() -> bytes that the buffer holds                                          */
@@ -354,9 +396,7 @@ static int next_line(lua_State *L) {
   lua_pushvalue(L, lua_upvalueindex(2));
   lua_pushvalue(L, lua_upvalueindex(3));
   lua_pushvalue(L, lua_upvalueindex(4));
-  struct want want = read_format(L, 2);
-  want.op = "lines";
-  want.iterates = true;
+  struct want want = read_format(L, 2, true);
   lua_settop(L, SLOT_SOCKET);
   return begin(L, want);
 }
@@ -366,8 +406,7 @@ static int next_line(lua_State *L) {
 static int lines_method(lua_State *L) {
   socket_check(L, 1);
   lua_settop(L, 3);
-  struct want want = read_format(L, 2); /* a bad format raises here, not later */
-  luaL_argcheck(L, want.take != take_all, 2, "\"a\" has no next line; use read(\"a\")");
+  read_format(L, 2, true); /* a bad format raises here, not later */
   lua_settop(L, 3);
   lua_pushlightuserdata(L, sched_of(L));
   lua_insert(L, 1);
@@ -378,8 +417,9 @@ static int lines_method(lua_State *L) {
 static int next_piece(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(2));
-  struct want want = {.op = "pieces", .n = PIECE_BYTES, .iterates = true};
-  return receive(L, socket_check(L, SLOT_SOCKET), want, recv_k);
+  struct socket *s = socket_check(L, SLOT_SOCKET);
+  claim(L, s, (struct want){&pieces_way, PIECE_BYTES, 0});
+  return recv_once(L, s, socket_deadline(s));
 }
 
 /* sock:pieces() -> iterator over what arrives, up to 64 KiB each, until the peer ends    */

@@ -73,7 +73,7 @@ static void push_message(lua_State *L, struct socket *s, struct msghdr *msg,
   set_bool(L, "control_truncated", lost || msg->msg_flags & MSG_CTRUNC);
   while ((c = control_next(msg, c))) ancillary_set(L, c);
   if (from.len <= sizeof(sa_family_t)) return;
-  address_push(L, &from);
+  address_push(L, s->sched, &from);
   lua_setfield(L, -2, "from");
 }
 

@@ -79,6 +79,12 @@ static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
   return 0;
 }
 
+static int sent(lua_State *L, struct socket *s) {
+  if (s->sched->current) gate_leave(s->sched->current);
+  lua_pushinteger(L, (lua_Integer)s->sent);
+  return task_step(L, s->sched, 1, s->sent);
+}
+
 static int continue_send(lua_State *L, bool all, int64_t deadline, lua_KFunction k) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   bool waited = lua_toboolean(L, SLOT_WAITED);
@@ -98,9 +104,7 @@ static int continue_send(lua_State *L, bool all, int64_t deadline, lua_KFunction
     return wait_room(L, s, deadline, k);
   }
   if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : (int)r, s->sent);
-  if (s->sched->current) gate_leave(s->sched->current);
-  lua_pushinteger(L, (lua_Integer)s->sent);
-  return task_step(L, s->sched, 1, s->sent);
+  return sent(L, s);
 }
 
 static int send_k(lua_State *L, int status, lua_KContext deadline) {
@@ -121,6 +125,15 @@ static void begin(lua_State *L, struct socket *s, int flags) {
   interrupt_check(L, s->sched, "send", s);
 }
 
+/* What nearly every send is: a string that the stream takes as a whole. False when it is
+ * not, with what was taken in s->sent. */
+static bool send_at_once(lua_State *L, struct socket *s, size_t *len) {
+  const char *data = lua_tolstring(L, SLOT_DATA, len);
+  ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, data, *len);
+  s->sent = r > 0 ? (size_t)r : 0;
+  return s->sent == *len;
+}
+
 /* sock:send(data | {fragments} [, flags]) -> bytes | nil, err, code. All of it or a failure,
  * whose err.sent counts what had gone; with MSG_DONTWAIT what goes at once. On a datagram
  * socket: one datagram.                                                              [y] */
@@ -134,7 +147,13 @@ static int send_method(lua_State *L) {
     read_data(L);
     return socket_send_datagram(L, s, flags);
   }
+  size_t len = 0;
+  bool plain = !flags && lua_type(L, SLOT_DATA) == LUA_TSTRING &&
+               gate_open(&s->wr, s->sched) && s->h >= 0 && lua_rawlen(L, SLOT_DATA) > 0;
   begin(L, s, flags);
+  if (!plain) return send_k(L, LUA_OK, socket_deadline(s));
+  if (send_at_once(L, s, &len)) return sent(L, s);
+  lua_pushboolean(L, 1); /* what was taken is this call's, as after a wait */
   return send_k(L, LUA_OK, socket_deadline(s));
 }
 

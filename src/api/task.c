@@ -21,11 +21,13 @@ enum {
   SHARE_OPS = 64,           /* operations in a row before a task steps aside */
   SHARE_BYTES = 256 * 1024, /* bytes in a row */
   REAP_SHARE = 20,          /* the reaper takes at most a twentieth of the time */
+  ANCHORS = 256,
+  NO_ANCHOR = -1,
 };
 
 /* Yielded by a wait; every resume of a script's coroutine hands it outward. */
 static char parked_sentinel;
-static char tasks_key, body_key, sched_key; /* registry keys */
+static char sched_key; /* registry key */
 
 struct sched *sched_get(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &sched_key);
@@ -34,22 +36,54 @@ struct sched *sched_get(lua_State *L) {
   return s;
 }
 
-/* --- the end of a task -------------------------------------------------------------- */
+/* --- anchors ------------------------------------------------------------------------ */
 
-void task_push(lua_State *L, const struct task *t) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
-  lua_rawgetp(L, -1, t);
+/* Living tasks lie in tables of ANCHORS each: one large table would grow by doubling, and
+ * need more memory for each of them. A free place holds the number of the next free one. */
+static void push_anchors(lua_State *L, const struct sched *s, int place) {
+  sched_push(L, s->tasks_ref);
+  lua_rawgeti(L, -1, 1 + place / ANCHORS);
   lua_remove(L, -2);
 }
 
-static void anchor(lua_State *L, struct task *t, bool on) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
-  if (on)
-    lua_pushvalue(L, -2);
-  else
-    lua_pushnil(L);
-  lua_rawsetp(L, -2, t);
+/* Adds a table of free places.                                            [-0, +0, m] */
+static void add_anchors(lua_State *L, struct sched *s) {
+  sched_push(L, s->tasks_ref);
+  int first = (int)lua_rawlen(L, -1) * ANCHORS;
+  lua_createtable(L, ANCHORS, 0);
+  for (int i = 1; i <= ANCHORS; i++) {
+    lua_pushinteger(L, i < ANCHORS ? first + i : NO_ANCHOR);
+    lua_rawseti(L, -2, i);
+  }
+  lua_rawseti(L, -2, 1 + first / ANCHORS);
   lua_pop(L, 1);
+  s->free_anchor = first;
+}
+
+/* Keeps the task on top of the stack from being collected.                 [-0, +0, m] */
+static void anchor(lua_State *L, struct sched *s, struct task *t) {
+  if (s->free_anchor == NO_ANCHOR) add_anchors(L, s);
+  t->anchor = s->free_anchor;
+  push_anchors(L, s, t->anchor);
+  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
+  s->free_anchor = (int)lua_tointeger(L, -1);
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -3, 1 + t->anchor % ANCHORS);
+  lua_pop(L, 2);
+}
+
+static void let_go(struct sched *s, int place) {
+  push_anchors(s->main, s, place);
+  lua_pushinteger(s->main, s->free_anchor);
+  lua_rawseti(s->main, -2, 1 + place % ANCHORS);
+  lua_pop(s->main, 1);
+  s->free_anchor = place;
+}
+
+void task_push(lua_State *L, const struct task *t) {
+  push_anchors(L, t->sched, t->anchor);
+  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
+  lua_remove(L, -2);
 }
 
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
@@ -66,11 +100,36 @@ void task_told(struct task *t) {
   if (t->state == TASK_FAILED) list_remove(&t->all);
 }
 
+/* --- the side ----------------------------------------------------------------------- */
+
+struct task_side *task_side(struct task *t) {
+  if (t->side) return t->side;
+  t->side = calloc(1, sizeof *t->side);
+  if (!t->side) return NULL;
+  t->side->task = t;
+  list_init(&t->side->joiners);
+  list_init(&t->side->member);
+  return t->side;
+}
+
+/* Readies all that wait for its end. */
+static void ready_joiners(struct task *t) {
+  struct list *node;
+  while (t->side && (node = list_shift(&t->side->joiners)))
+    loop_ready(&t->sched->loop, &list_entry(node, struct task, queued)->waiter);
+}
+
 void task_fini(struct task *t) {
   list_remove(&t->all);
-  free(t->trace);
-  t->trace = NULL;
+  if (!t->side) return;
+  while (list_shift(&t->side->joiners)) {}
+  list_remove(&t->side->member);
+  free(t->side->trace);
+  free(t->side);
+  t->side = NULL;
 }
+
+/* --- the end ------------------------------------------------------------------------ */
 
 static void failed(struct task *t) {
   struct sched *s = t->sched;
@@ -80,9 +139,10 @@ static void failed(struct task *t) {
     interrupt_all(s);
     return;
   }
-  if (!list_empty(&t->joiners)) return;
+  if (t->side && !list_empty(&t->side->joiners)) return;
   list_append(&s->untold, &t->all);
-  if (t->set || waiter_busy(&s->reaper)) return; /* a set holds its tasks */
+  if ((t->side && t->side->set) || waiter_busy(&s->reaper))
+    return; /* a set holds its tasks */
   int64_t now = loop_now(&s->loop);
   /* without memory for a timer it is told by a later collection or at the end */
   (void)loop_wait(&s->loop, &s->reaper, -1, 0, now > s->reap_ns ? now : s->reap_ns);
@@ -90,6 +150,7 @@ static void failed(struct task *t) {
 
 static void finish(struct task *t, int status, int results) {
   struct sched *s = t->sched;
+  int place = t->anchor;
   results -= TASK_BASE;   /* they lie above that */
   if (status != LUA_OK) { /* an error outside the body: there was no memory for it */
     t->state = TASK_FAILED;
@@ -105,16 +166,15 @@ static void finish(struct task *t, int status, int results) {
   if (t->state == TASK_FAILED) failed(t);
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
-  struct list *node;
-  while ((node = list_shift(&t->joiners)))
-    loop_ready(&s->loop, &list_entry(node, struct task, queued)->waiter);
-  anchor(s->main, t, false);
+  ready_joiners(t);
+  let_go(s, place);
 }
 
 /* --- running ------------------------------------------------------------------------ */
 
 static bool is_cancel(lua_State *L, const struct task *t) {
-  return t->cancelled && t->cancel_error && lua_topointer(L, -1) == t->cancel_error;
+  const void *raised = t->cancelled && t->side ? t->side->cancel_error : NULL;
+  return raised && lua_topointer(L, -1) == raised;
 }
 
 static int body_k(lua_State *L, int status, lua_KContext context) {
@@ -129,15 +189,17 @@ static int body_k(lua_State *L, int status, lua_KContext context) {
  * would kill the thread before its <close> variables run. */
 static int body(lua_State *L) {
   int nargs = lua_gettop(L) - 1;
-  report_push_handler(L);
+  sched_push(L, sched_of(L)->handler_ref);
   lua_insert(L, 1);
   return body_k(L, lua_pcallk(L, nargs, LUA_MULTRET, 1, 0, body_k), 0);
 }
 
 /* The further waiters of a wait end with it. */
 static void disarm(struct task *t) {
-  if (t->more) t->more->disarm(t->more);
-  t->more = NULL;
+  struct task_more *more = t->side ? t->side->more : NULL;
+  if (!more) return;
+  more->disarm(more);
+  t->side->more = NULL;
 }
 
 static void run(struct waiter *w) {
@@ -181,21 +243,19 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   waiter_init(&t->waiter, run);
   list_init(&t->all);
   list_init(&t->queued);
-  list_init(&t->member);
-  list_init(&t->joiners);
-  luaL_setmetatable(L, "net.task");
+  sched_push(L, s->class_ref);
+  lua_setmetatable(L, -2);
   t->L = lua_newthread(L);
   lua_setiuservalue(L, -2, 1);
   if (s->current)
-    error_where(L);
+    error_recent_place(L, s->places_ref);
   else
     lua_pushliteral(L, "program start");
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
   lua_pushnil(t->L);
-  if (!lua_checkstack(t->L, nargs + 3)) luaL_error(L, "spawn: too many arguments");
-  anchor(L, t, true);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &body_key);
+  anchor(L, s, t);
+  sched_push(L, s->body_ref);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
   *interrupt_depth(t->L) = TASK_DEPTH;
@@ -252,7 +312,7 @@ int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
   if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
   int r = -ENOMEM; /* the queue is left whatever there was no memory for */
   if (lua_checkstack(L, 1)) r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
-  if (r == 0 && more) r = more->arm(more);
+  if (r == 0 && more) r = task_side(t) ? more->arm(more) : -ENOMEM;
   if (r < 0) {
     loop_cancel(&s->loop, &t->waiter);
     gate_leave(t);
@@ -261,7 +321,7 @@ int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
                       r == -EBUSY ? "another task waits for this already"
                                   : status_text(r));
   }
-  t->more = more;
+  if (more) t->side->more = more;
   return park(L, t, w->op, w->on, w->deadline_ns, k);
 }
 
@@ -294,7 +354,7 @@ int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
 bool task_spent(lua_State *L, struct sched *s, size_t bytes) {
   struct task *t = s->current;
   if (!t) return false;
-  t->bytes += bytes;
+  t->bytes += bytes < SHARE_BYTES ? (uint32_t)bytes : SHARE_BYTES;
   if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return false;
   return can_wait(L, s);
 }
@@ -344,7 +404,7 @@ int task_yield_values(lua_State *L, int results) {
 /* --- the scheduler -------------------------------------------------------------------- */
 
 int sched_init(struct sched *s, lua_State *L, struct net *net) {
-  *s = (struct sched){.main = L};
+  *s = (struct sched){.main = L, .free_anchor = NO_ANCHOR};
   s->scratch = malloc(SCRATCH_BYTES);
   if (!s->scratch) return -ENOMEM;
   loop_init(&s->loop, net);
@@ -358,10 +418,12 @@ void sched_open(lua_State *L, struct sched *s) {
   lua_pushlightuserdata(L, s);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched_key);
   lua_newtable(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  s->tasks_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_newtable(L);
+  s->places_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushlightuserdata(L, s);
   lua_pushcclosure(L, body, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &body_key);
+  s->body_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void sched_fini(struct sched *s) {

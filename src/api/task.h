@@ -19,43 +19,58 @@ struct task;
 
 enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
 
-struct task {
-  struct waiter waiter;
-  struct list all;      /* in sched.tasks while alive; in sched.untold when it failed */
-  struct list queued;   /* in a gate's queue or in another task's `joiners` */
-  struct list member;   /* in a join set's list while it is in one */
-  struct join_set *set; /* borrowed, or NULL */
-  struct list joiners;  /* of task.queued: who waits for the end of this one */
-  struct sched *sched;  /* borrowed */
-  lua_State *L;         /* its thread; user value 1 keeps it */
-  const char *site;     /* "file:line" of the spawn: the string at TASK_SITE */
-  char *trace;          /* owned; the traceback of the error it failed with, or NULL */
-  lua_State *parked;    /* the innermost thread while it waits, else NULL */
-  struct gate *gate;    /* the gate it holds or was handed, or NULL */
-  struct scope *scope;  /* the innermost deadline, or NULL */
-  const char *op;       /* what it waits in, for reports */
-  const struct socket *on; /* borrowed while it waits; NULL: no socket */
-  struct task_more *more;  /* borrowed while it waits; NULL: none */
-  int64_t since_ns;
+/* What few tasks need: those that are joined, in a join set, interrupted or failed. */
+struct task_side {
+  struct task *task;      /* borrowed: whose it is */
+  struct list joiners;    /* of task.queued: who waits for the end of this one */
+  struct list member;     /* in a join set's list while it is in one */
+  struct join_set *set;   /* borrowed, or NULL */
+  struct task_more *more; /* borrowed while it waits; NULL: none */
+  char *trace;            /* owned; the traceback of the error it failed with, or NULL */
+  const void *cause; /* identity of the error that a join raised here, see report.c */
   const void *cancel_error; /* identity of the error that was raised for the cancel */
-  const void *cause;     /* identity of the error that a join raised here, see report.c */
-  int64_t grace_ns;      /* as in struct scope, for the cancel */
+  int64_t grace_ns;         /* as in struct scope, for the cancel */
   lua_State *unwind_L;   /* not NULL: an interruption unwinds to the protected call ... */
   intptr_t unwind_depth; /* ... of this depth in this thread; <close> handlers may wait */
   unsigned swallowed;    /* how often a protected call caught the interruption */
-  uint64_t park;         /* which wait this is, or was last: unique in the scheduler */
-  unsigned ops;          /* operations since it waited last */
-  size_t bytes;          /* bytes they moved */
-  uint32_t id;
-  uint8_t state; /* enum task_state */
+};
+
+/* Each connection has one, so it is small; what every wait touches comes first. */
+struct task {
+  struct waiter waiter;
+  struct sched *sched;     /* borrowed */
+  lua_State *L;            /* its thread; user value 1 keeps it */
+  lua_State *parked;       /* the innermost thread while it waits, else NULL */
+  struct gate *gate;       /* the gate it holds or was handed, or NULL */
+  struct scope *scope;     /* the innermost deadline, or NULL */
+  struct task_side *side;  /* owned; NULL while nothing in it is set */
+  const char *op;          /* what it waits in, for reports */
+  const struct socket *on; /* borrowed while it waits; NULL: no socket */
+  int64_t since_ns;
+  uint64_t park;  /* which wait this is, or was last: unique in the scheduler */
+  uint32_t bytes; /* that its operations have moved since it waited last */
+  uint8_t ops;    /* how many they were */
+  uint8_t state;  /* enum task_state */
   bool cancelled;
-  bool named;  /* the watchdog has told that it computes for long */
-  int results; /* values on its stack once it is done; the error when it failed */
+  bool named;         /* the watchdog has told that it computes for long */
+  struct list queued; /* in a gate's queue or in another task's `joiners` */
+  struct list all;    /* in sched.tasks while alive; in sched.untold when it failed */
+  const char *site;   /* "file:line" of the spawn: the string at TASK_SITE */
+  uint32_t id;
+  union {
+    int anchor;  /* while it is alive: its place in the table sched.tasks_ref */
+    int results; /* then: values on its stack; the error when it failed */
+  };
 };
 
 struct sched {
   struct loop loop;
-  lua_State *main;             /* the state; runs no script itself */
+  lua_State *main; /* the state; runs no script itself */
+  /* What spawning needs, in the registry (luaL_ref): the tasks that are alive, by anchor;
+   * the classes of tasks and of sockets; the function `body`; its message handler; places (error.h); addresses (address.h). */
+  int tasks_ref, class_ref, socket_ref, body_ref, handler_ref;
+  int places_ref, addresses_ref;
+  int free_anchor;             /* the first free place for a living task */
   struct task *current;        /* the task that runs, or NULL */
   lua_State *volatile running; /* the innermost thread that runs, or NULL */
   lua_State *blocked;   /* not NULL: this thread is inside a C call that cannot yield */
@@ -84,9 +99,32 @@ struct sched {
 
 enum { SCRATCH_BYTES = 256 * 1024 };
 
+/* Pushes what `ref` stands for.                                           [-0, +1, -] */
+static inline void sched_push(lua_State *L, int ref) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+}
+
 /* Every function of ours has the scheduler as its first upvalue. */
 static inline struct sched *sched_of(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* Raises when the running task is interrupted: every operation that may wait asks first.
+ *                                                                           [-0, +0, v] */
+static inline void interrupt_check(lua_State *L, struct sched *s, const char *op,
+                                   const struct socket *on) {
+  struct task *t = s->current;
+  if (t && (t->cancelled || t->scope)) interrupt_look(L, t, op, on);
+}
+
+/* True when the running task holds the gate or could take it. */
+static inline bool gate_open(const struct gate *g, const struct sched *s) {
+  return !g->holder || g->holder == s->current;
+}
+
+/* Leaves the gate that `t` holds, if any. */
+static inline void gate_leave(struct task *t) {
+  if (t->gate) gate_hand_on(t);
 }
 
 /* Prepares `s` over `net`; -ENOMEM when there is no memory. */
@@ -183,6 +221,14 @@ void task_push(lua_State *L, const struct task *t);
 
 /* Forgets that a failure is untold: somebody has joined the task. */
 void task_told(struct task *t);
+
+/* The side of a task, made if need be; NULL without memory. */
+struct task_side *task_side(struct task *t);
+
+/* True while an interruption of `t` unwinds in `L`. */
+static inline bool task_unwinds(const struct task *t, const lua_State *L) {
+  return t->side && t->side->unwind_L == L;
+}
 
 /* Frees what a task owns; its userdata is being collected. */
 void task_fini(struct task *t);

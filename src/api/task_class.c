@@ -101,7 +101,9 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
   if (t->state <= TASK_ALIVE) {
     if (t == s->current) return luaL_error(L, "join: a task cannot wait for its own end");
     struct task_wait w = {"join", NULL, -1, 0, NET_NEVER, 0};
-    return task_wait_in(L, s, &t->joiners, &w, join_k);
+    struct task_side *side = task_side(t);
+    if (!side) return luaL_error(L, "join: not enough memory");
+    return task_wait_in(L, s, &side->joiners, &w, join_k);
   }
   task_told(t);
   switch (t->state) {
@@ -193,7 +195,7 @@ void task_class_open(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushboolean(L, false);
   lua_setfield(L, -2, "__metatable"); /* a script must not collect a task that lives */
-  lua_pop(L, 1);
+  sched_get(L)->class_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void task_class_functions(lua_State *L) {

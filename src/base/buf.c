@@ -16,58 +16,61 @@ void buf_init(struct buf *b) {
 }
 
 void buf_fini(struct buf *b) {
-  free(b->data);
+  free(b->block);
   buf_init(b);
 }
 
 /* Moves the held bytes to new memory with room for at least `needed` bytes. */
 static int grow(struct buf *b, size_t needed) {
-  size_t cap = b->cap ? b->cap : CAP_MIN;
+  size_t cap = b->block ? b->block->cap : CAP_MIN, len = buf_len(b);
   while (cap < needed) {
-    if (cap > SIZE_MAX / 2) return -ENOMEM;
+    if (cap > SIZE_MAX / 4) return -ENOMEM;
     cap *= 2;
   }
   /* realloc may grow in place: a long line then leaves no smaller buffers behind. It would
    * copy consumed bytes too. */
-  size_t len = buf_len(b);
-  char *data = b->head ? malloc(cap) : realloc(b->data, cap);
-  if (!data) return -ENOMEM;
-  if (b->head) {
-    memcpy(data, buf_bytes(b), len);
-    free(b->data);
+  bool consumed = b->block && b->block->head > 0;
+  struct buf_block *block = realloc(consumed ? NULL : b->block, sizeof *block + cap);
+  if (!block) return -ENOMEM;
+  if (consumed) {
+    memcpy(block->bytes, buf_bytes(b), len);
+    free(b->block);
   }
-  *b = (struct buf){.data = data, .tail = len, .cap = cap};
+  block->head = 0;
+  block->tail = len;
+  block->cap = cap;
+  b->block = block;
   return 0;
 }
 
-static void move_to_front(struct buf *b) {
-  size_t len = buf_len(b);
-  memmove(b->data, b->data + b->head, len);
-  b->head = 0;
-  b->tail = len;
+static void move_to_front(struct buf_block *block, size_t len) {
+  memmove(block->bytes, block->bytes + block->head, len);
+  block->head = 0;
+  block->tail = len;
 }
 
 int buf_reserve(struct buf *b, size_t n, char **at) {
+  struct buf_block *block = b->block;
   size_t len = buf_len(b);
   if (n > SIZE_MAX - len) return -ENOMEM;
-  if (!b->data || n > b->cap - b->tail) {
-    bool fits = b->data && len + n <= b->cap;
-    if (fits && b->head >= len) {
-      move_to_front(b);
+  if (!block || n > block->cap - block->tail) {
+    bool fits = block && len + n <= block->cap;
+    if (fits && block->head >= len) {
+      move_to_front(block, len);
     } else {
       /* Where it fits, moving more bytes than were consumed would make a nearly full
        * buffer pay its whole length for each small piece: it doubles instead. */
-      int r = grow(b, fits ? b->cap + 1 : len + n);
+      int r = grow(b, fits ? block->cap + 1 : len + n);
       if (r < 0) return r;
     }
   }
-  *at = b->data + b->tail;
+  *at = b->block->bytes + b->block->tail;
   return 0;
 }
 
 void buf_commit(struct buf *b, size_t n) {
-  assert(n <= b->cap - b->tail);
-  b->tail += n;
+  assert(n <= b->block->cap - b->block->tail);
+  b->block->tail += n;
 }
 
 int buf_append(struct buf *b, const void *bytes, size_t n) {
@@ -82,8 +85,9 @@ int buf_append(struct buf *b, const void *bytes, size_t n) {
 
 void buf_consume(struct buf *b, size_t n) {
   assert(n <= buf_len(b));
-  b->head += n;
-  if (b->head == b->tail) buf_fini(b);
+  if (!b->block) return;
+  b->block->head += n;
+  if (b->block->head == b->block->tail) buf_fini(b);
 }
 
 ssize_t buf_find(const struct buf *b, size_t from, const char *pattern, size_t len) {

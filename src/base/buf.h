@@ -6,21 +6,27 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct buf_block {
+  size_t head, tail, cap; /* held are the bytes from head to tail */
+  char bytes[];
+};
+
+/* One pointer, because thousands of connections have an empty one. */
 struct buf {
-  char *data; /* owned; NULL while cap is 0 */
-  size_t head, tail, cap;
+  struct buf_block *block; /* owned; NULL while nothing is held or reserved */
 };
 
 void buf_init(struct buf *b);
 void buf_fini(struct buf *b);
 
 static inline size_t buf_len(const struct buf *b) {
-  return b->tail - b->head;
+  return b->block ? b->block->tail - b->block->head : 0;
 }
 
-/* The first held byte; borrowed until the next reserve, consume or fini. */
+/* The first held byte, NULL when there is none; borrowed until the next reserve, consume or
+ * fini. */
 static inline const char *buf_bytes(const struct buf *b) {
-  return b->data + b->head;
+  return b->block ? b->block->bytes + b->block->head : NULL;
 }
 
 /* Makes room for `n` more bytes and points `*at` there. 0, or -ENOMEM with all kept. */

@@ -9,12 +9,12 @@
 enum { CAP_MIN = 16 };
 
 static bool before(const struct heap_node *a, const struct heap_node *b) {
-  return a->key != b->key ? a->key < b->key : a->seq < b->seq;
+  return a->key != b->key ? a->key < b->key : (int32_t)(a->seq - b->seq) < 0;
 }
 
 static void put(struct heap *h, struct heap_node *node, size_t place) {
   h->nodes[place] = node;
-  node->place = place;
+  node->place = (uint32_t)place;
 }
 
 /* Puts `node` at the free place `place` or above it. */

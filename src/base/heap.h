@@ -9,14 +9,15 @@
 
 struct heap_node {
   int64_t key;
-  uint64_t seq; /* set by heap_insert: first in, first out between equal keys */
-  size_t place; /* 1-based place in the array; 0: in no heap */
+  uint32_t seq;   /* set by heap_insert: first in, first out between equal keys */
+  uint32_t place; /* 1-based place in the array; 0: in no heap */
 };
 
 struct heap {
   struct heap_node **nodes; /* owned array of borrowed nodes */
   size_t count, cap;
-  uint64_t seq;
+  uint32_t seq; /* may wrap: what counts is the distance, and no two nodes of one key lie
+                   2^31 insertions apart */
 };
 
 void heap_init(struct heap *h);

@@ -23,6 +23,7 @@ static const struct row rows[] = {
     {STATUS_CLOSED,    "closed",    "closed"                       },
     {STATUS_CANCELLED, "cancelled", "cancelled"                    },
     {STATUS_OVERSIZED, "oversized", "too many bytes without an end"},
+    {STATUS_INVALID,   "invalid",   "not what the protocol wants"  },
     {STATUS_IRREGULAR, "irregular", "not a regular file"           },
     {STATUS_TRUNCATED, "truncated", "the file ended too early"     },
     EAI(BADFLAGS, "bad value for ai_flags"),

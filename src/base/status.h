@@ -12,6 +12,7 @@ enum {
   STATUS_CLOSED,       /* this side closed the handle */
   STATUS_CANCELLED,    /* the task was cancelled */
   STATUS_OVERSIZED,    /* more bytes without an end than the limit allows */
+  STATUS_INVALID,      /* the bytes are not what the protocol wants */
   STATUS_IRREGULAR,    /* a FIFO, a device or a socket where a file was asked for */
   STATUS_TRUNCATED,    /* a file ended before the bytes that were promised of it */
 };

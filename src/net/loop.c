@@ -3,8 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "base/table.h"
 
 enum { EVENTS_PER_POLL = 256 };
 
@@ -17,7 +17,7 @@ void loop_init(struct loop *loop, struct net *net) {
 
 void loop_fini(struct loop *loop) {
   heap_fini(&loop->timers);
-  free(loop->slots);
+  table_free(loop->slots, loop->slot_count, sizeof *loop->slots);
   loop->slots = NULL;
   loop->slot_count = 0;
 }
@@ -34,14 +34,11 @@ bool waiter_busy(const struct waiter *w) {
 /* --- who waits for which handle --------------------------------------------------- */
 
 static int grow(struct loop *loop, net_h h) {
+  size_t size = sizeof *loop->slots;
   if ((size_t)h < loop->slot_count) return 0;
-  size_t count = loop->slot_count ? loop->slot_count : 64;
-  while (count <= (size_t)h) count *= 2;
-  struct loop_slot *slots = realloc(loop->slots, count * sizeof *slots);
+  void *slots = table_reach(loop->slots, &loop->slot_count, size, (size_t)h);
   if (!slots) return -ENOMEM;
-  memset(slots + loop->slot_count, 0, (count - loop->slot_count) * sizeof *slots);
   loop->slots = slots;
-  loop->slot_count = count;
   return 0;
 }
 

@@ -68,12 +68,9 @@ net_h net_accept(struct net *net, net_h h) {
   return (net_h)observed(net, "accept", h, net->ops->accept(net, h), NULL, NULL);
 }
 
-ssize_t net_recv(struct net *net, net_h h, void *bytes, size_t n) {
-  return observed(net, "recv", h, net->ops->recv(net, h, bytes, n), NULL, bytes);
-}
-
-ssize_t net_send(struct net *net, net_h h, const void *bytes, size_t n) {
-  return observed(net, "send", h, net->ops->send(net, h, bytes, n), NULL, bytes);
+ssize_t net_observed(struct net *net, const char *op, net_h h, ssize_t result,
+                     const void *data) {
+  return observed(net, op, h, result, NULL, data);
 }
 
 ssize_t net_recvfrom(struct net *net, net_h h, void *bytes, size_t n, struct addr *from,

@@ -129,8 +129,6 @@ int net_getopt(struct net *, net_h, int level, int name, void *, socklen_t *);
 int net_name_of(struct net *, net_h, int which, struct addr *);
 int net_connect(struct net *, net_h, const struct addr *);
 net_h net_accept(struct net *, net_h);
-ssize_t net_recv(struct net *, net_h, void *, size_t);
-ssize_t net_send(struct net *, net_h, const void *, size_t);
 /* One datagram. `from` and `size` are set when it returns >= 0: the sender, and the
  * datagram's true size, which is larger than the result when it was cut. */
 ssize_t net_recvfrom(struct net *, net_h, void *, size_t, struct addr *from, size_t *size,
@@ -157,6 +155,20 @@ int net_poll(struct net *, struct net_event *, int max, int64_t deadline_ns);
 
 /* Frees a lookup's answer and drops it if it is pending. */
 void net_lookup_fini(struct net *, struct net_lookup *);
+
+/* Tells the observer; `result` comes back. */
+ssize_t net_observed(struct net *, const char *op, net_h h, ssize_t result,
+                     const void *data);
+
+static inline ssize_t net_recv(struct net *net, net_h h, void *bytes, size_t n) {
+  ssize_t r = net->ops->recv(net, h, bytes, n);
+  return net->observer ? net_observed(net, "recv", h, r, bytes) : r;
+}
+
+static inline ssize_t net_send(struct net *net, net_h h, const void *bytes, size_t n) {
+  ssize_t r = net->ops->send(net, h, bytes, n);
+  return net->observer ? net_observed(net, "send", h, r, bytes) : r;
+}
 
 static inline int64_t net_now(struct net *net) {
   return net->ops->now(net);

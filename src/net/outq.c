@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/table.h"
+
 void outq_init(struct outq *q, struct net *net,
                ssize_t (*write)(struct net *, net_h, const void *, size_t)) {
   *q = (struct outq){.net = net, .write = write, .failed = -1};
@@ -20,7 +22,7 @@ static void free_rest(struct outq *q, struct outq_slot *slot) {
 
 void outq_fini(struct outq *q) {
   for (size_t h = 0; h < q->slot_count; h++) free_rest(q, &q->slots[h]);
-  free(q->slots);
+  table_free(q->slots, q->slot_count, sizeof *q->slots);
   free(q->entries);
   free(q->arena);
   *q = (struct outq){0};
@@ -30,13 +32,9 @@ void outq_fini(struct outq *q) {
 
 static int grow_slots(struct outq *q, net_h h) {
   if ((size_t)h < q->slot_count) return 0;
-  size_t count = q->slot_count ? q->slot_count : 64;
-  while (count <= (size_t)h) count *= 2;
-  struct outq_slot *slots = realloc(q->slots, count * sizeof *slots);
+  void *slots = table_reach(q->slots, &q->slot_count, sizeof *q->slots, (size_t)h);
   if (!slots) return -ENOMEM;
-  memset(slots + q->slot_count, 0, (count - q->slot_count) * sizeof *slots);
   q->slots = slots;
-  q->slot_count = count;
   return 0;
 }
 

@@ -64,6 +64,32 @@ local function changed_globals()
   return names
 end
 
+-- The names of net.http and of its classes.
+local function add_http_names(names)
+  local core = require "net.http.core"
+  require "net.http.request"
+  require "net.http.response"
+  local function add(prefix, methods)
+    for name, value in pairs(methods) do
+      if type(value) == "function" and not name:find("^__") then names[prefix .. name] = true end
+    end
+  end
+  local function grep(prefix, path, class)
+    for name in read(path):gmatch("\nfunction " .. class .. ":(%w+)") do
+      names[prefix .. name] = true
+    end
+  end
+  add("http.", require "net.http")
+  add("request:", core.message)
+  add("response:", core.reply)
+  for _, name in ipairs(registered("src/api/http_fields.c", "header_methods")) do
+    names["headers:" .. name] = true
+  end
+  grep("server:", "lua/net/http/server.lua", "Server")
+  grep("part:", "lua/net/http/multipart.lua", "Part")
+  grep("events:", "lua/net/http/response.lua", "Events")
+end
+
 local function live_names()
   local names = changed_globals()
   local function add_methods(prefix, object)
@@ -80,6 +106,7 @@ local function live_names()
   add_methods("task:", net.spawn(function() end))
   add_methods("channel:", net.channel())
   net.group(function(g) add_methods("group:", g) end)
+  add_http_names(names)
   return names
 end
 

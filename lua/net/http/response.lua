@@ -1,0 +1,136 @@
+-- What `res` offers beyond sending: JSON, redirects, cookies, events, another protocol.
+
+local core = require "net.http.core"
+
+local M = {}
+local reply = core.reply
+
+---Answers with a value as JSON.
+function reply:json(value, status, headers)
+  local text, why = require("net.http.json").encode(value)
+  if not text then error("json: " .. tostring(why), 2) end
+  self:header("Content-Type", "application/json")
+  return self:send(status or 200, text, headers)
+end
+
+---Sends the client elsewhere: 302 unless told.
+function reply:redirect(target, status)
+  self:header("Location", target)
+  return self:send(status or 302)
+end
+
+-- RFC 6265 section 4.1.1: printable ASCII without white space, quotes, comma, semicolon
+-- and backslash.
+local function check_cookie(what, text)
+  if text:find("[^!#-+--:<-[%]^-~]") then
+    error("cookie: its " .. what .. " holds a byte that cookies cannot; encode it", 4)
+  end
+end
+
+local attributes = { -- name in the options, as it is written, kind
+  { "path", "Path", "text" },
+  { "domain", "Domain", "text" },
+  { "max_age", "Max-Age", "number" },
+  { "expires", "Expires", "date" },
+  { "same_site", "SameSite", "text" },
+  { "secure", "Secure", "flag" },
+  { "http_only", "HttpOnly", "flag" },
+}
+
+local known = {}
+for _, row in ipairs(attributes) do known[row[1]] = true end
+
+local write = {
+  text = function(name, value)
+    if type(value) ~= "string" or value:find("[%c;]") then
+      error("cookie: " .. name .. " holds what cookies cannot", 5)
+    end
+    return "; " .. name .. "=" .. value
+  end,
+  number = function(name, value) return ("; %s=%d"):format(name, value) end,
+  date = function(name, value) return "; " .. name .. "=" .. core.date(value) end,
+  flag = function(name, value) return value and "; " .. name or "" end,
+}
+
+---A cookie as the value of Set-Cookie.
+function M.cookie(name, value, options)
+  options = options or {}
+  if type(name) ~= "string" or not core.is_token(name) then
+    error("cookie: its name must be a token", 2)
+  end
+  value = tostring(value)
+  check_cookie("value", value)
+  for key in pairs(options) do
+    if not known[key] then error("cookie: there is no attribute '" .. tostring(key) .. "'", 2) end
+  end
+  local text = name .. "=" .. value
+  for _, row in ipairs(attributes) do
+    local given = options[row[1]]
+    if given ~= nil then text = text .. write[row[3]](row[2], given) end
+  end
+  return text
+end
+
+---Sets a cookie: `res:cookie("id", "42", {http_only = true, max_age = 3600})`.
+function reply:cookie(name, value, options)
+  return self:add_header("Set-Cookie", M.cookie(name, value, options))
+end
+
+-- --- server-sent events ----------------------------------------------------------------
+
+local Events = {}
+Events.__index = Events
+Events.__name = "net.http.events"
+
+local function field(lines, name, value)
+  if value == nil then return end
+  local text = tostring(value)
+  if text:find("[\r\n%z]") then
+    error("events: '" .. name .. "' cannot hold a line's end", 4)
+  end
+  lines[#lines + 1] = name .. ": " .. text
+end
+
+-- An event as lines: data is split into lines of its own.
+local function event_text(event)
+  if type(event) ~= "table" then event = { data = event } end
+  local lines = {}
+  field(lines, "event", event.event)
+  field(lines, "id", event.id)
+  field(lines, "retry", event.retry)
+  if event.data ~= nil then
+    local data = tostring(event.data):gsub("\r\n?", "\n")
+    for line in (data .. "\n"):gmatch("([^\n]*)\n") do lines[#lines + 1] = "data: " .. line end
+  end
+  return table.concat(lines, "\n") .. "\n\n"
+end
+
+---Sends one event: a text, or a table of `event`, `id`, `data`, `retry` (milliseconds).
+---nil, err, code once the client has gone.
+function Events:send(event)
+  return self.res:write(event_text(event))
+end
+
+---Sends a comment, which clients pass over: keeps a connection alive.
+function Events:comment(text)
+  return self.res:write(": " .. tostring(text or ""):gsub("[\r\n]", " ") .. "\n\n")
+end
+
+---Begins a stream of server-sent events.
+function reply:events()
+  self:header("Content-Type", "text/event-stream")
+  self:header("Cache-Control", "no-cache")
+  local ok, err, code = self:write("")
+  if not ok then return nil, err, code end
+  return setmetatable({ res = self }, Events)
+end
+
+---Ends HTTP on this connection: answers 101 and gives the socket, which lives until the
+---handler returns.
+function reply:upgrade(protocol)
+  local ok, err, code = core.switch(self, protocol)
+  if not ok then return nil, err, code end
+  return core.socket_of(self)
+end
+
+return M

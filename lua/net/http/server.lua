@@ -1,0 +1,299 @@
+-- A server: its listener, a task for each connection, and how it ends.
+
+local net = require "net"
+local runtime = require "net.core"
+local core = require "net.http.core"
+require "net.http.request"
+require "net.http.response"
+
+local M = {}
+
+local CONNECTIONS = 10000
+local REFUSALS = 100 -- connections that may be told at one time that there are too many
+local GRACE = 5      -- seconds that running requests have when the server stops
+
+-- --- one connection --------------------------------------------------------------------
+
+local function page(status)
+  return status .. " " .. core.reason(status) .. "\n"
+end
+
+-- Raises again what has to end the task; a cancel cannot be swallowed.
+local function pass_interruption(err)
+  if type(err) == "table" and err.code == "cancelled" then net.yield() end
+end
+
+-- What a failed handler means for its client: the status that the error asks for, 500, or
+-- an answer that is cut where its head has gone.
+local function failed(conn, req, err, trace)
+  pass_interruption(err)
+  if conn:broken() then return end -- the client has gone: nobody's fault
+  local status = type(err) == "table" and math.type(err.status) == "integer" and err.status
+  if not status then
+    io.stderr:write("soquete: ", req.method, " ", core.escape(req.target), ": ", trace, "\n")
+  end
+  local sent = conn:state()
+  if sent == "part" then conn:abandon() end
+  if sent == "nothing" then conn:answer(status or 500, page(status or 500)) end
+end
+
+-- Ends the exchange: true when another request may follow.
+local function settle(conn, req)
+  if conn:state() == "nothing" and not conn:broken() then
+    net.yield() -- raises in a handler that has swallowed its cancel
+    io.stderr:write("soquete: ", req.method, " ", core.escape(req.target),
+      ": the handler has sent nothing\n")
+    conn:answer(500, page(500))
+  end
+  conn:finish()
+  return conn:drop()
+end
+
+-- The answer to what no handler sees; the connection ends behind it.
+local function refuse(server, conn, status)
+  conn:answer(status, page(status), true)
+  if server.log then server.log(server, conn, nil, status) end
+  conn:linger()
+end
+
+local next_request = core.methods.next_request
+
+-- The life of a connection: one request after the other. What is usual happens inside one
+-- protected call, which is left for what is not: an error, a body that nobody has read.
+local function converse(server, conn)
+  local handler, log = server.handler, server.log
+  local req, begun, trace
+  local function note(err)
+    trace = debug.traceback(tostring(err), 2)
+      :gsub("\n\t%[soquete:net%.http%.server%].*", ""):gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
+    return err
+  end
+  -- true: the last exchange is to be settled; else the end, with what is to be answered.
+  local function exchanges()
+    repeat
+      local nextone, res, _, status = next_request(conn)
+      if not nextone then return nextone == false, status end
+      req = nextone
+      begun = log and runtime.now()
+      handler(req, res)
+    until log
+    return true
+  end
+  while true do
+    local ok, unsettled, status = xpcall(exchanges, note)
+    if not ok then
+      failed(conn, req, unsettled, trace)
+    elseif not unsettled then
+      if status then refuse(server, conn, status) end
+      return
+    end
+    local again = conn:done() or settle(conn, req)
+    if log then log(server, conn, req, nil, begun) end
+    if not again then return conn:linger() end
+  end
+end
+
+-- However a task ends, its connection is closed and it is counted out.
+local function counted(server, conn, name)
+  return setmetatable({}, {
+    __close = function()
+      conn:close()
+      server.tasks[conn] = nil
+      server[name] = server[name] - 1
+      if server.count == 0 then server.empty:wake() end
+    end,
+  })
+end
+
+local function serve_connection(server, conn)
+  local _ <close> = counted(server, conn, "count")
+  converse(server, conn)
+end
+
+local function turn_away(server, conn)
+  local _ <close> = counted(server, conn, "refusals")
+  refuse(server, conn, 503)
+end
+
+-- --- the server ------------------------------------------------------------------------
+
+local Server = {}
+Server.__index = Server
+Server.__name = "net.http.server"
+
+local function admit(server, sock, peer)
+  local conn = core.connection(sock, server.shared, peer)
+  if server.count < server.connections then
+    server.count = server.count + 1
+    server.tasks[conn] = net.spawn(serve_connection, server, conn)
+  elseif server.refusals < REFUSALS then
+    server.refusals = server.refusals + 1
+    net.spawn(turn_away, server, conn)
+  else
+    conn:close()
+  end
+end
+
+-- Waits until no connection is left.
+local function wait_empty(server)
+  while server.count > 0 do server.empty:wait("get") end
+  server.empty:wake() -- the next who waits
+end
+
+local function cancel_all(server)
+  local tasks = {}
+  for _, task in pairs(server.tasks) do tasks[#tasks + 1] = task end
+  table.sort(tasks, function(a, b) return a:id() < b:id() end)
+  for _, task in ipairs(tasks) do task:cancel() end
+end
+
+---Accepts and serves until the server is stopped or its listener breaks.
+function Server:run()
+  local _ <close> = self
+  while true do
+    local sock, peer, code = self.listener:accept()
+    if sock then
+      admit(self, sock, peer)
+    elseif self.stopping then
+      break
+    else
+      return nil, peer, code
+    end
+  end
+  wait_empty(self)
+  return true
+end
+
+---Stops: no connection is accepted any more, idle ones are closed, and running requests
+---have `grace` seconds to end before they are cancelled.
+function Server:stop(grace)
+  if not self.stopping then
+    self.stopping = true
+    self.listener:close()
+    self.shared:stop()
+  end
+  local _, _, code = net.deadline(grace or self.grace, wait_empty, self)
+  if code == "timeout" then
+    cancel_all(self)
+    wait_empty(self)
+  end
+  return true
+end
+
+---Stops at once: running requests are cancelled.
+function Server:close()
+  self.stopping = true
+  self.listener:close()
+  self.shared:stop()
+  cancel_all(self)
+end
+
+Server.__close = Server.close
+
+---How many connections are open, how many requests have come, and how many were refused
+---before a handler saw them.
+function Server:counts()
+  local open, requests, refused = self.shared:counts()
+  return {
+    connections = open,
+    dropped = self.dropped, -- lines that the log could not take
+    refused = refused,
+    requests = requests,
+  }
+end
+
+local function is_callable(value)
+  if type(value) == "function" then return true end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.__call ~= nil
+end
+
+local known = {
+  body = true, body_timeout = true, connections = true, fields = true, grace = true,
+  head = true, head_timeout = true, idle_timeout = true, line = true, log = true,
+  rate = true, requests = true, signals = true,
+}
+
+local function check_options(options)
+  if type(options) ~= "table" then
+    error("http: the options are a table, not " .. type(options), 3)
+  end
+  for name in pairs(options) do
+    if not known[name] then error("http: there is no option '" .. tostring(name) .. "'", 3) end
+  end
+end
+
+local function check_number(options, name, otherwise)
+  local value = options[name]
+  if value == nil then return otherwise end
+  if type(value) ~= "number" or value ~= value or value < 0 then
+    error("http: " .. name .. " must be a number, not negative", 3)
+  end
+  return value
+end
+
+local function listen(where)
+  if runtime.is_socket(where) then return where end
+  return net.listen(where)
+end
+
+---A server that does not run yet: `where` is an address or a listening socket.
+function M.server(where, handler, options)
+  options = options or {}
+  check_options(options)
+  if not is_callable(handler) then error("http: the handler must be a function", 2) end
+  local connections = check_number(options, "connections", CONNECTIONS)
+  local grace = check_number(options, "grace", GRACE)
+  local log = options.log and require("net.http.log").new(options.log)
+  local shared = core.shared(options)
+  local listener, err, code = listen(where)
+  if not listener then return nil, err, code end
+  listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
+  return setmetatable({
+    address = listener:getsockname(),
+    connections = connections,
+    count = 0,
+    dropped = 0,
+    empty = runtime.condition(),
+    grace = grace,
+    handler = handler,
+    listener = listener,
+    log = log,
+    refusals = 0,
+    shared = shared,
+    tasks = {},
+  }, Server)
+end
+
+local signals = { "SIGINT", "SIGTERM" }
+
+-- The first signal stops the server; a second one has its own meaning again. A log whose
+-- reader has gone is no reason to end, as it is for a filter.
+local function take_signals(server)
+  net.on_signal("SIGPIPE", function() end)
+  for _, name in ipairs(signals) do
+    net.on_signal(name, function()
+      for _, each in ipairs(signals) do net.on_signal(each, nil) end
+      server:stop()
+    end)
+  end
+end
+
+local signals_back = setmetatable({}, {
+  __close = function()
+    net.on_signal("SIGPIPE", nil)
+    for _, each in ipairs(signals) do net.on_signal(each, nil) end
+  end,
+})
+
+---Serves until a signal stops it, SIGINT or SIGTERM: true; or nil, err, code.
+function M.serve(where, handler, options)
+  local server, err, code = M.server(where, handler, options)
+  if not server then return nil, err, code end
+  if options and options.signals == false then return server:run() end
+  local _ <close> = signals_back
+  take_signals(server)
+  return server:run()
+end
+
+return M

@@ -1,0 +1,211 @@
+/* The C half of net.http, the module net.http.core: heads, bodies and answers over one
+ * connection. Servers and clients share it. What is policy (routes, logs, what is answered
+ * to whom) is Lua's.
+ *
+ *   http_shared   what the connections of one server, or of one client, have in common
+ *   http_conn     one connection: the message that is being read, the one being written
+ *   http_message  the head of a request or an answer that has come; lives on by itself
+ *   http_reply    `res`: the right to answer one request
+ *
+ * The bytes that a peer sends lie in the socket's stream buffer until they are read. */
+#ifndef API_HTTP_H
+#define API_HTTP_H
+
+#include <lua.h>
+#include <time.h>
+
+#include "api/socket.h"
+#include "proto/http1.h"
+
+extern const char http_shared_class, http_conn_class, http_message_class,
+    http_reply_class;
+extern const char http_message_name[], http_reply_name[]; /* of the metatables */
+
+struct http_shared {
+  const void *class;   /* identity: &http_shared_class */
+  struct sched *sched; /* borrowed */
+  struct http1_limits limits;
+  int64_t idle_ns; /* between two messages */
+  int64_t head_ns; /* from the first byte of a head to its last */
+  int64_t body_ns; /* the patience for a body, and for a peer that takes an answer ... */
+  uint32_t rate;   /* ... which each so many bytes lengthen by a second */
+  uint64_t requests_max;
+  size_t body_max;   /* of a body that is read as a whole, unless told */
+  bool stopping;     /* answers close their connections, idle ones end */
+  struct list conns; /* of http_conn.link, oldest first */
+  size_t open;       /* connections that are not closed */
+  uint64_t requests; /* whole heads that have come */
+  uint64_t refused;  /* heads that broke a rule or came too late */
+  time_t date_at;    /* the second that `date` tells */
+  char date[40];     /* "Date: ...\r\n" */
+  uint8_t date_len;
+  struct http1_head head; /* where a head is parsed that came in one piece */
+  uint32_t fields_max;
+  struct http1_field fields[];
+};
+
+/* A head of which a part has come. */
+struct http_partial {
+  struct http1_head head;
+  struct http1_field fields[];
+};
+
+enum http_phase {
+  HTTP_IDLE,  /* no byte of the next message has come */
+  HTTP_HEAD,  /* some have */
+  HTTP_BODY,  /* the head was handed out; what follows is its body */
+  HTTP_ENDED, /* nothing more is read as HTTP: closing, upgraded */
+};
+
+enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED, HTTP_UNTIL_CLOSE };
+
+/* What has been sent of the message that is being written. */
+enum http_sent { HTTP_NOTHING, HTTP_PART, HTTP_ALL };
+
+struct http_conn {
+  const void *class;          /* identity: &http_conn_class */
+  struct http_shared *shared; /* user value HTTP_SHARED keeps it */
+  struct socket *sock;        /* user value HTTP_SOCKET keeps it */
+  struct list link;           /* in shared->conns */
+  uint64_t serial;            /* of the request that is being handled; 0: none yet */
+
+  /* reading */
+  enum http_phase phase;
+  bool client;                  /* answers come, not requests */
+  enum http1_method asked;      /* client: by which method */
+  struct http_partial *partial; /* owned; NULL: no part of a head has come */
+  enum http1_body body;         /* how the rest of the body is framed; NONE: read */
+  uint64_t left;                /* bytes of it, by length */
+  struct http1_chunks chunks;
+  bool trailers;       /* the last chunk was read */
+  bool expect;         /* the peer waits for 100 Continue */
+  uint64_t body_bytes; /* read of this body */
+  int64_t deadline_ns; /* of the phase */
+  int64_t patience_ns; /* what is left of it for this body */
+  int64_t waits_ns;    /* since when a body is waited for; 0: it is not */
+  struct buf whole;    /* a body that is read as a whole, so far */
+  uint64_t dropped;    /* bytes of a body that nobody has read */
+
+  /* writing */
+  enum http_sent sent;
+  enum http_framing framing;
+  bool head_only;  /* the answer to HEAD: no body follows its head */
+  bool old;        /* the peer speaks HTTP/1.0 */
+  bool keep;       /* another request may follow */
+  bool wants_more; /* the client would have let it */
+  bool broken;     /* the peer got less than it was promised */
+  bool has_date, has_server, has_type;
+  int status;
+  int64_t promised; /* Content-Length that the script has set; -1: none */
+  uint64_t written; /* bytes of the body so far */
+  struct buf lines; /* field lines that res:header has added */
+  size_t put;       /* progress of the send that waits */
+};
+
+/* User values of a connection. */
+enum {
+  HTTP_SOCKET = 1,
+  HTTP_SHARED,
+  HTTP_PEER,
+  HTTP_MESSAGE_CLASS, /* the metatables of what each request makes: at hand here, they */
+  HTTP_REPLY_CLASS,   /* cost a tenth of a look into the registry */
+  HTTP_CONN_VALUES = HTTP_REPLY_CLASS,
+};
+
+struct http_message {
+  const void *class;      /* identity: &http_message_class */
+  struct http_conn *conn; /* user value HTTP_CONN keeps it */
+  uint64_t serial;        /* the connection's when this head came */
+  struct http1_head head; /* its slices count from `bytes` */
+  const char *bytes;      /* the head itself, behind the fields */
+  uint32_t size;
+  struct http1_field fields[];
+};
+
+/* User values of a message. */
+enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
+
+/* res: user value 1 keeps the connection. */
+struct http_reply {
+  const void *class; /* identity: &http_reply_class */
+  struct http_conn *conn;
+  uint64_t serial;
+};
+
+/* The loader of net.http.core.                                            [-0, +1, m] */
+int luaopen_net_http_core(lua_State *L);
+
+/* The connection at `idx`, or a type error. Every userdata that scripts can reach holds a
+ * pointer at least, so its class can be looked at.                        [-0, +0, v] */
+int http_conn_error(lua_State *L, int idx);
+static inline struct http_conn *http_conn_check(lua_State *L, int idx) {
+  struct http_conn *c = lua_touserdata(L, idx);
+  if (!c || c->class != &http_conn_class) http_conn_error(L, idx);
+  return c;
+}
+
+/* The message at `idx`, or a type error.                                  [-0, +0, v] */
+struct http_message *http_message_check(lua_State *L, int idx);
+
+/* Sets the methods of the class on top, with the scheduler as upvalue.    [-0, +0, m] */
+void http_head_methods(lua_State *L);   /* of connections */
+void http_ask_methods(lua_State *L);    /* of connections */
+void http_body_methods(lua_State *L);   /* of messages */
+void http_linger_methods(lua_State *L); /* of connections */
+void http_write_methods(lua_State *L);  /* of connections */
+
+/* Makes the classes of messages and of their header fields; the methods of messages are
+ * left on the stack for Lua to complete.                                  [-0, +1, m] */
+void http_fields_open(lua_State *L);
+
+/* Adds functions to the table on top, makes the class of replies, and leaves its methods
+ * on the stack.                                                           [-0, +1, m] */
+void http_reply_open(lua_State *L);
+
+/* Adds the reader of multipart bodies to the table on top.                [-0, +0, m] */
+void http_multipart_open(lua_State *L);
+
+/* Adds the pure functions to the table on top.                            [-0, +0, m] */
+void http_text_functions(lua_State *L);
+
+/* The answer has gone, the body was read, and another request may follow. */
+static inline bool http_is_settled(const struct http_conn *c) {
+  return c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE;
+}
+
+/* Pushes the message whose head is the first `size` bytes of the stream's buffer, of the
+ * connection at `conn`. False with rubbish pushed when a finalizer has closed the socket.
+ *                                                                         [-0, +1, m] */
+bool http_message_push(lua_State *L, struct http_conn *c, int conn,
+                       const struct http1_head *h, size_t size);
+
+/* Pushes nil, an error and its code for `status`; `text` tells more, or is NULL.
+ *                                                                         [-0, +3, m] */
+int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
+              const char *text);
+
+/* Begins the reading of the body behind a head, and the answer to it. */
+void http_body_begin(struct http_conn *c, const struct http1_head *h);
+void http_write_begin(struct http_conn *c, const struct http1_head *request);
+
+/* Pushes the reply to the request with the connection's serial.           [-0, +1, m] */
+void http_reply_push(lua_State *L, struct http_conn *c, int conn);
+
+/* One step of the body: up to `n` bytes of it to `out`. > 0: so many; 0: it is read;
+ * -EAGAIN: receive more; another status, or -rule of http1 with `*rule` set. */
+ssize_t http_body_step(struct http_conn *c, char *out, size_t n, int *rule);
+
+enum {
+  HTTP_DROP_BYTES = 256 * 1024
+}; /* of an unread body, so that a connection goes on */
+
+/* Reads and drops what nobody has read of the body, within bounds: pushes whether the
+ * connection, in slot 1, can go on.                                      [-?, +1, v] [y] */
+int http_drop_body(lua_State *L, struct http_conn *c);
+
+/* Sends `n` bytes of the scratch, and behind them the string at `tail` (0: none): ends the
+ * binding with true | nil, err, code. The connection is the user value 1 of what lies in
+ * slot 1, or it.                                                     [-0, +1 or 3, v] [y] */
+int http_put(lua_State *L, struct http_conn *c, size_t n, int tail);
+
+#endif

@@ -1,0 +1,209 @@
+/* Heads: next_request and next_response wait until a whole head lies in the stream's
+ * buffer. A head that came in one piece, as nearly all do, is parsed in a place that all
+ * connections share; one that came in part gets a place of its own. */
+#include "api/http.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+enum { SLOT_CONN = 1 };
+
+static const char *operation(const struct http_conn *c) {
+  return c->client ? "response" : "request";
+}
+
+static int64_t later(const struct http_conn *c, int64_t ns) {
+  return ns == NET_NEVER ? NET_NEVER : c->sock->sched->loop.turn_ns + ns;
+}
+
+/* --- failures --------------------------------------------------------------------------- */
+
+static void forget_partial(struct http_conn *c) {
+  free(c->partial);
+  c->partial = NULL;
+}
+
+/* nil, err, code, and the status to answer where one is due. Nothing more is read. */
+static int head_failed(lua_State *L, struct http_conn *c, int status, int answer) {
+  forget_partial(c);
+  c->phase = HTTP_ENDED;
+  c->keep = false;
+  if (answer) c->shared->refused++;
+  http_fail(L, c, operation(c), status, NULL);
+  if (!answer) return 3;
+  lua_pushinteger(L, answer);
+  return 4;
+}
+
+static int head_bad(lua_State *L, struct http_conn *c, ssize_t rule) {
+  const struct http1_rule_row *row = http1_rule(rule);
+  head_failed(L, c, STATUS_INVALID, row->status);
+  lua_pushfstring(L, "%s (RFC %s)", row->text, row->section);
+  lua_setfield(L, -4, "text");
+  lua_pushstring(L, row->name);
+  lua_setfield(L, -4, "rule");
+  return 4;
+}
+
+/* --- parsing ---------------------------------------------------------------------------- */
+
+/* Keeps what is known of a head whose rest has not come. */
+static int keep_partial(struct http_conn *c) {
+  struct http_shared *shared = c->shared;
+  struct http_partial *p =
+      malloc(sizeof *p + shared->fields_max * sizeof(struct http1_field));
+  if (!p) return -ENOMEM;
+  p->head = shared->head;
+  p->head.fields = p->fields;
+  memcpy(p->fields, shared->fields, p->head.field_count * sizeof(struct http1_field));
+  c->partial = p;
+  return 0;
+}
+
+/* > 0: the size of a whole head in `*out`; 0: more has to come; < 0: -rule. */
+static ssize_t parse(struct http_conn *c, struct http1_head **out) {
+  struct http_shared *shared = c->shared;
+  const struct buf *in = &c->sock->stream.in;
+  struct http1_head *h = c->partial ? &c->partial->head : &shared->head;
+  if (!c->partial) http1_head_init(h, shared->fields, shared->fields_max);
+  *out = h;
+  if (c->client)
+    return http1_response(h, &shared->limits, c->asked, buf_bytes(in), buf_len(in));
+  return http1_request(h, &shared->limits, buf_bytes(in), buf_len(in));
+}
+
+/* --- the one operation ------------------------------------------------------------------ */
+
+/* A head that only announces another (RFC 9110 section 15.2). */
+static bool is_interim(const struct http_conn *c, const struct http1_head *h) {
+  return c->client && h->status < 200 && h->status != 101;
+}
+
+/* Hands the head out: the message, and the reply to a request. */
+static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h,
+                     size_t size) {
+  struct socket *s = c->sock;
+  if (s->sched->current) gate_leave(s->sched->current);
+  c->serial++;
+  c->shared->requests++;
+  c->phase = HTTP_BODY;
+  http_body_begin(c, h);
+  if (!c->client) http_write_begin(c, h);
+  if (c->client) c->keep = c->keep && h->keep_alive;
+  if (!http_message_push(L, c, SLOT_CONN, h, size))
+    return head_failed(L, c, STATUS_CLOSED, 0);
+  forget_partial(c);
+  stream_take(&s->stream, size);
+  if (c->client) return task_step(L, s->sched, 1, size);
+  http_reply_push(L, c, SLOT_CONN);
+  return task_step(L, s->sched, 2, size);
+}
+
+static int next_k(lua_State *L, int status, lua_KContext context);
+
+static int await(lua_State *L, struct http_conn *c) {
+  struct socket *s = c->sock;
+  if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
+    return head_failed(L, c, STATUS_CLOSED, 0);
+  if (task_late(s->sched, c->deadline_ns))
+    return head_failed(L, c, STATUS_TIMEOUT,
+                       c->phase == HTTP_HEAD && !c->client ? 408 : 0);
+  struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0};
+  gate_enter(&s->rd, s->sched);
+  return task_await(L, s->sched, &w, next_k);
+}
+
+/* What the buffer holds: a whole head ends the operation, 0 wants more. */
+static int take_head(lua_State *L, struct http_conn *c, int *results) {
+  struct http1_head *h;
+  if (c->phase == HTTP_IDLE) {
+    c->phase = HTTP_HEAD;
+    c->deadline_ns = later(c, c->shared->head_ns);
+  }
+  ssize_t r = parse(c, &h);
+  while (r > 0 && is_interim(c, h)) {
+    forget_partial(c);
+    stream_take(&c->sock->stream, (size_t)r);
+    if (buf_len(&c->sock->stream.in) == 0) return 0;
+    r = parse(c, &h);
+  }
+  if (r < 0) {
+    *results = head_bad(L, c, r);
+    return 1;
+  }
+  if (r == 0) return c->partial ? 0 : keep_partial(c);
+  *results = head_done(L, c, h, (size_t)r);
+  return 1;
+}
+
+static int next_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+  struct socket *s = c->sock;
+  for (;;) {
+    if (s->h < 0) return head_failed(L, c, STATUS_CLOSED, 0);
+    if (buf_len(&s->stream.in) > 0) {
+      int results, r = take_head(L, c, &results);
+      if (r > 0) return results;
+      if (r < 0) return head_failed(L, c, r, 0);
+    }
+    ssize_t r = stream_fill(&s->stream, s->sched->loop.net, s->h,
+                            socket_scratch(L, s->sched), SCRATCH_BYTES);
+    if (r > 0) continue;
+    if (r == -EAGAIN) return await(L, c);
+    return head_failed(L, c, (int)r, 0);
+  }
+}
+
+/* What has to be true before another head is read. */
+static void begin(lua_State *L, struct http_conn *c) {
+  const char *op = operation(c);
+  if (c->body != HTTP1_BODY_NONE) luaL_error(L, "%s: a body has not been read", op);
+  socket_claim(L, c->sock, op);
+  interrupt_check(L, c->sock->sched, op, c->sock);
+  if (c->phase == HTTP_BODY) c->phase = HTTP_IDLE;
+  c->deadline_ns = later(c, c->shared->idle_ns);
+}
+
+/* conn:next_request() -> req, res | nil, err, code [, status to answer] | false where the
+ * exchange before is not settled                                                     [y] */
+static int next_request(lua_State *L) {
+  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+  lua_settop(L, SLOT_CONN);
+  if (!http_is_settled(c)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (c->phase == HTTP_ENDED) return http_fail(L, c, "request", STATUS_CLOSED, NULL);
+  begin(L, c);
+  return next_k(L, LUA_OK, 0);
+}
+
+/* conn:next_response(method) -> answer | nil, err, code                              [y] */
+static int next_response(lua_State *L) {
+  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+  const char *method = luaL_checkstring(L, 2);
+  c->asked = HTTP1_GET;
+  if (strcmp(method, "HEAD") == 0) c->asked = HTTP1_HEAD;
+  if (strcmp(method, "CONNECT") == 0) c->asked = HTTP1_CONNECT;
+  lua_settop(L, SLOT_CONN);
+  if (c->phase == HTTP_ENDED) return http_fail(L, c, "response", STATUS_CLOSED, NULL);
+  begin(L, c);
+  return next_k(L, LUA_OK, 0);
+}
+
+static const luaL_Reg methods[] = {
+    {"next_request",  next_request },
+    {"next_response", next_response},
+    {NULL,            NULL         },
+};
+
+void http_head_methods(lua_State *L) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, methods, 1);
+}
