@@ -118,9 +118,9 @@ static int open_files(void) {
 /* --- one run ---------------------------------------------------------------------------- */
 
 static bool has_struck(void *arg) {
-  const char *code;
+  int status;
   (void)arg;
-  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &code);
+  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &status);
 }
 
 /* A task that the fault has ended may have left others waiting for it for ever. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/loader.h"
+#include "base/status.h"
 #include "support/fake_net.h"
 #include "support/fault_alloc.h"
 #include "support/fault_net.h"
@@ -95,18 +96,21 @@ static int fail(lua_State *L) {
 /* testing.fault() -> operation, code | nothing: the failure that the campaign injected */
 static int fault(lua_State *L) {
   struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
-  const char *code, *op = fault_net_struck(rt->net, &code);
+  int status;
+  const char *op = fault_net_struck(rt->net, &status);
   if (!op) return 0;
+  unsigned told = fault_alloc->told;
   lua_pushstring(L, op);
-  lua_pushstring(L, code);
+  lua_pushstring(L, status_name(status));
+  fault_alloc->told = told; /* a test that asks has not been told */
   return 2;
 }
 
 /* testing.strikes() -> how many faults the campaign has injected so far */
 static int strikes(lua_State *L) {
   struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
-  const char *code;
-  bool struck = fault_net_struck(rt->net, &code);
+  int status;
+  bool struck = fault_net_struck(rt->net, &status);
   lua_pushinteger(L, (lua_Integer)fault_alloc->refused + struck);
   return 1;
 }
