@@ -226,9 +226,12 @@ static bool judge(const struct plan *plan, int status) {
   ending.told = test.shared->alloc.told > 0;
   ending.words[0] = plan->op ? status_name(plan->status) : "not enough memory";
   ending.words[1] = plan->op ? status_text(plan->status) : "ENOMEM";
-  ending.words[2] = plan->op ? NULL : "annot allocate memory";
-  ending.words[3] = plan->op ? NULL : "too many"; /* what lua_checkstack did not get */
-  ending.words[4] = plan->op ? NULL : "stack overflow";
+  /* what lua_checkstack did not get; and what the peer of who was hit meets */
+  ending.words[2] = plan->op ? status_name(-ECONNRESET) : "annot allocate memory";
+  ending.words[3] = plan->op ? status_name(-EPIPE) : "too many";
+  ending.words[4] = plan->op ? "eof" : "stack overflow";
+  /* a name that cannot be had is missing where it would be shown */
+  if (plan->op == FAULT_NAME_OF) ending.told = true;
   const char *why = verdict(&ending);
   bool struck = test.shared->struck || !WIFEXITED(status);
   add(&totals->runs, 1);
