@@ -2,7 +2,6 @@
  * [--seconds S] [--seed N] [-v]. Each test of the files runs again and again, each time
  * with another fault: the n-th allocation fails, or the n-th call of an operation of the
  * seam fails with one of its errors, for n = 1, 2, 3 … until it is not reached any more.
- *
  * A test is prepared once, up to its begin; each run is a fork from there. S bounds the
  * seconds that a test's runs take: then they are spread evenly over what there is. The last
  * line is "N passed, N failed, N skipped". */
