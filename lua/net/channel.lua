@@ -72,7 +72,7 @@ end
 function methods:get()
   check(self, "get")
   local taken = false
-  -- A getter that was woken and then interrupted hands its wake on.
+  -- A getter that is interrupted takes nothing, and hands its wake on.
   local _ <close> = setmetatable({}, {
     __close = function()
       if not taken and self.last >= self.first then self.getters:wake() end
@@ -80,7 +80,7 @@ function methods:get()
   })
   while self.last < self.first do
     if self.closed then return core.closed("get", self.closed) end
-    self.getters:wait("get")
+    self.getters:wait("get", true)
   end
   taken = true
   return core.step(take(self))
