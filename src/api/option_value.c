@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/address.h"
+#include "api/args.h"
 #include "api/info.h"
 #include "base/status.h"
 
@@ -211,6 +212,13 @@ static int fill_member6(lua_State *L, int at, int idx, const struct addr *group,
   return index < 0 ? index : (int)sizeof v->mreq6;
 }
 
+/* Raises for a table with a field that a membership does not have: a misspelt interface
+ * would join at another one. A plain value is the group. */
+static void check_member(lua_State *L, int idx) {
+  static const char *const names[] = {"group", "interface", NULL};
+  if (lua_istable(L, idx)) args_fields(L, idx, names);
+}
+
 /* Pushes the field of the table at `idx`, or for a plain value: it for `group`, else nil. */
 static int push_field(lua_State *L, int idx, const char *field) {
   if (lua_istable(L, idx))
@@ -224,20 +232,23 @@ static int push_field(lua_State *L, int idx, const char *field) {
 
 static int read_member(lua_State *L, int idx, union option_value *v) {
   struct addr group;
+  check_member(L, idx);
   read_host(L, push_field(L, idx, "group"), idx, "the group", &group);
   return fill_member(L, push_field(L, idx, "interface"), idx, &group, v);
 }
 
 static int read_member6(lua_State *L, int idx, union option_value *v) {
   struct addr group;
+  check_member(L, idx);
   read_host(L, push_field(L, idx, "group"), idx, "the group", &group);
   return fill_member6(L, push_field(L, idx, "interface"), idx, &group, v);
 }
 
 /* ip(7), struct ip_mreq_source: the interface is one of its addresses. */
 static int read_source(lua_State *L, int idx, union option_value *v) {
+  static const char *const names[] = {"group", "interface", "source", NULL};
   struct addr group, source, interface = {0};
-  luaL_checktype(L, idx, LUA_TTABLE);
+  args_fields(L, idx, names);
   read_host(L, push_field(L, idx, "group"), idx, "the group", &group);
   read_host(L, push_field(L, idx, "source"), idx, "the source", &source);
   need_family(L, idx, &group, AF_INET);

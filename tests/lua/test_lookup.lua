@@ -50,6 +50,16 @@ T.test("an_address_without_a_name_gives_a_code", function()
   T.eq(err.address, "192.0.2.1:1")
 end)
 
+T.test("what_getaddrinfo_is_to_find_is_checked", function()
+  T.raises("no option is named 'fam': it has family, type", net.getaddrinfo, "::1", 80,
+    { fam = net.AF_INET })
+  for _, family in ipairs { "inet", 1.5, -1, 2 ^ 40, true } do
+    T.raises("family must be one of the constants", net.getaddrinfo, "::1", 80,
+      { family = family })
+  end
+  T.raises("type must be", net.getaddrinfo, "::1", 80, { type = {} })
+end)
+
 T.test("names_are_checked", function()
   T.raises("holds no NUL byte", net.gethostbyname, "a\0b")
   T.raises("too long", net.gethostbyname, ("x"):rep(300))

@@ -179,3 +179,14 @@ T.test("info_of_a_listener_says_so", function()
   local l <close> = T.listener()
   T.eq(l:info().state, "LISTEN")
 end)
+
+T.test("a_misspelt_field_of_a_membership_raises", function()
+  local s <close> = udp()
+  local wrong = { group = "239.255.1.9", interfase = "lo" }
+  T.raises("no option is named 'interfase': it has group, interface", s.setsockopt, s,
+    "IP_ADD_MEMBERSHIP", wrong)
+  T.raises("no option is named", s.setsockopt, s, "IP_ADD_SOURCE_MEMBERSHIP", wrong)
+  local six <close> = T.ok(net.socket(net.AF_INET6, net.SOCK_DGRAM))
+  T.raises("no option is named", six.setsockopt, six, "IPV6_ADD_MEMBERSHIP",
+    { group = "ff12::9", interfase = "lo" })
+end)
