@@ -216,6 +216,7 @@ static int name_info(lua_State *L) {
   luaL_argcheck(L, address_at(L, 1), 1, "a numeric address is needed, not a name");
   struct lookup *l = new_lookup(L);
   address_get(L, 1, AF_UNSPEC, &l->of);
+  luaL_argcheck(L, addr_family(&l->of) != AF_UNIX, 1, "a Unix address has no name");
   l->q.of = &l->of;
   l->q.name_required = true;
   lua_replace(L, 1);

@@ -57,6 +57,13 @@ static int read_bytes(lua_State *L, int idx, union option_value *v) {
   return (int)len;
 }
 
+/* A text of C: the kernel would stop at its first zero byte, and take "reno\0x" for "reno". */
+static int read_string(lua_State *L, int idx, union option_value *v) {
+  int len = read_bytes(L, idx, v);
+  luaL_argcheck(L, strlen(v->bytes) == (size_t)len, idx, "the text holds a zero byte");
+  return len;
+}
+
 static void push_bytes(lua_State *L, const union option_value *v, socklen_t len) {
   lua_pushlstring(L, v->bytes, len);
 }
@@ -143,7 +150,9 @@ static void read_host(lua_State *L, int at, int idx, const char *what, struct ad
  * -ENODEV. */
 static int read_index(lua_State *L, int at, int idx) {
   if (lua_isnoneornil(L, at)) return 0;
-  if (lua_type(L, at) == LUA_TSTRING) return addr_interface(lua_tostring(L, at));
+  size_t len;
+  const char *name = lua_type(L, at) == LUA_TSTRING ? lua_tolstring(L, at, &len) : NULL;
+  if (name) return strlen(name) == len ? addr_interface(name) : -ENODEV;
   int is_integer;
   lua_Integer n = lua_tointegerx(L, at, &is_integer);
   luaL_argcheck(L, is_integer && n >= 0 && n <= INT_MAX, idx,
@@ -159,9 +168,11 @@ static int read_interface(lua_State *L, int at, int idx, struct ip_mreqn *m) {
     m->imr_address = a.u.in.sin_addr;
     return 0;
   }
-  if (lua_type(L, at) == LUA_TSTRING &&
-      inet_pton(AF_INET, lua_tostring(L, at), &m->imr_address) == 1)
+  if (lua_type(L, at) == LUA_TSTRING && parse_host(L, at, &a) &&
+      addr_family(&a) == AF_INET) {
+    m->imr_address = a.u.in.sin_addr;
     return 0;
+  }
   int index = read_index(L, at, idx);
   m->imr_ifindex = index;
   return index;
@@ -295,7 +306,7 @@ static const struct {
     [OPTION_MEMBERSIX] = {read_member6,  NULL        },
     [OPTION_OUTGOING] = {read_outgoing, push_in_addr},
     [OPTION_SOURCE] = {read_source,   NULL        },
-    [OPTION_STRING] = {read_bytes,    push_string },
+    [OPTION_STRING] = {read_string,   push_string },
     [OPTION_TIMEVAL] = {NULL,          push_timeval},
     [OPTION_UINT] = {read_uint,     push_uint   },
 };

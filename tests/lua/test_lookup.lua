@@ -60,6 +60,10 @@ T.test("what_getaddrinfo_is_to_find_is_checked", function()
   T.raises("type must be", net.getaddrinfo, "::1", 80, { type = {} })
 end)
 
+T.test("getnameinfo_of_a_unix_address_raises", function()
+  T.raises("a Unix address has no name", net.getnameinfo, "unix:@x")
+end)
+
 T.test("names_are_checked", function()
   T.raises("holds no NUL byte", net.gethostbyname, "a\0b")
   T.raises("too long", net.gethostbyname, ("x"):rep(300))
