@@ -329,7 +329,7 @@ function net.open(root, path) end
 ---@return net.task task
 function net.spawn(fn, ...) end
 
----Waits. 0 or less still lets every other task run once.
+---Waits. 0 or less still lets every other task run once; `math.huge` is for ever.
 ---
 ---Raises: `seconds` is not a number, or is nan; the wait is interrupted.
 ---

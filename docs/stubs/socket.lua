@@ -94,7 +94,8 @@ function socket:accept() end
 
 ---Connects to a server. On a datagram socket it only fixes the peer: nothing is sent,
 ---`send` and `recv` are for that peer, and datagrams of others are dropped. Of a name it
----takes the first address, while a thread asks for it; `net.connect` tries all.
+---takes the first address, while a thread asks for it; `net.connect` tries all. A Unix
+---listener whose backlog is full makes it wait, as it does in C.
 ---
 ---Codes: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EISCONN`,
 ---`timeout`, `EAI_*`. A failed `connect` of a stream makes `send` and `recv` raise.

@@ -217,6 +217,19 @@ static void begin_anew(struct socket *s, const struct addr *to) {
     net_connect(s->sched->loop.net, s->h, &none);
 }
 
+static int connect_k(lua_State *L, int status, lua_KContext deadline);
+
+/* Waits for the answer, or to ask a full backlog again. */
+static int connect_wait(lua_State *L, struct socket *s, int r, int64_t deadline) {
+  enum { AGAIN_NS = 10 * 1000 * 1000 };
+  struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0};
+  if (r == -EBUSY) {
+    w.h = -1;
+    w.wake_ns = loop_now(&s->sched->loop) + AGAIN_NS;
+  }
+  return task_await(L, s->sched, &w, connect_k);
+}
+
 static int connect_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
@@ -235,11 +248,9 @@ static int connect_k(lua_State *L, int status, lua_KContext deadline) {
   begin_anew(s, &a);
   r = net_connect(s->sched->loop.net, s->h, &a);
   s->connecting = r == -EAGAIN;
-  if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-    struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0};
-    return task_await(L, s->sched, &w, connect_k);
-  }
-  if (r < 0) return step_failed(L, s, "connect", r == -EAGAIN ? STATUS_TIMEOUT : r, NULL);
+  bool waits = r == -EAGAIN || r == -EBUSY;
+  if (waits && !task_late(s->sched, deadline)) return connect_wait(L, s, r, deadline);
+  if (r < 0) return step_failed(L, s, "connect", waits ? STATUS_TIMEOUT : r, NULL);
   s->phase = SOCKET_CONNECTED;
   return step_done(L, s, "connect");
 }
