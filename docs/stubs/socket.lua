@@ -70,7 +70,8 @@ function socket:listen(backlog) end
 
 ---Waits for a connection and gives a new socket for it. The listening socket stays as it
 ---is. Clients that gave up meanwhile are passed over. When descriptors run out it says so
----once on standard error, waits, and tries again.
+---once on standard error (again when that had been over for a minute), waits, and tries
+---again.
 ---
 ---Codes: `timeout`, `closed`.
 ---

@@ -125,12 +125,20 @@ static bool means_exhaustion(int status) {
          status == -ENOBUFS;
 }
 
-/* The time of the next try when the process or the machine has run out of something: the
- * listener must neither spin nor end. Told once until an accept succeeds. */
-static int64_t back_off(struct socket *s, int status) {
-  if (s->backoffs == 0)
+/* Told once, and again when it had been over for a minute: at the limit each client that
+ * leaves makes room for one. */
+static void tell_exhaustion(struct sched *s, int status) {
+  const int64_t minute_ns = 60 * (int64_t)1000000000, now = loop_now(&s->loop);
+  if (!s->exhausted_ns || now - s->exhausted_ns > minute_ns)
     fprintf(stderr, "soquete: accept: %s (%s); new clients have to wait\n",
             status_text(status), status_name(status));
+  s->exhausted_ns = now;
+}
+
+/* The time of the next try when the process or the machine has run out of something: the
+ * listener must neither spin nor end. */
+static int64_t back_off(struct socket *s, int status) {
+  tell_exhaustion(s->sched, status);
   int64_t ns = (int64_t)BACKOFF_FIRST_NS << s->backoffs;
   if (ns < BACKOFF_LAST_NS) s->backoffs++;
   if (ns > BACKOFF_LAST_NS) ns = BACKOFF_LAST_NS;

@@ -6,9 +6,9 @@ local net = require "net"
 local T = require "harness"
 
 T.test("connect_without_descriptors_names_every_attempt", function()
-  T.eq(os.execute("prlimit --pid $PPID --nofile=32"), true)
+  T.limit_files(T.open_files() + 8)
   local kept, code = {}, nil
-  for i = 1, 32 do
+  for i = 1, 20 do
     local s, _, why = net.socket()
     kept[i], code = s, why
   end
