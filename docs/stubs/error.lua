@@ -38,6 +38,7 @@
 ---@field where string the script's `file:line`
 ---@field hint string? what usually lies behind it, and what to do; computed when first read
 ---@field partial integer? bytes that a failed read left in the buffer, for the next call
+---@field url string? what a request of `net.http` asked for
 ---@field sent integer? bytes that a failed `send` or `sendfile` had handed over
 local err = {}
 

@@ -128,6 +128,42 @@ function http.server(where, handler, options) end
 ---@return fun(req:net.http.request,res:net.http.response) router
 function http.router(routes) end
 
+---Makes a handler that serves the files beneath a folder, for GET and HEAD: with type,
+---version (`ETag`, `Last-Modified`), preconditions, ranges, and compressed siblings
+---(`a.html.br`, `a.html.gz`) for clients that take them. A folder is its index, or 403.
+---
+---| option | unless told | |
+---|---|---|---|
+---| `index` | `{"index.html"}` | the names that stand for a folder, the first that is there |
+---| `listing` | false | a folder without an index is a page of its names |
+---| `dotfiles` | false | names that begin with a dot are served |
+---| `compressed` | true | siblings are looked for |
+---| `types` | none | suffix -> media type, before those that are known |
+---| `cache_control` | none | the value of `Cache-Control` |
+---
+---No path leads out of the folder: not by `..`, encoded or not, nor by a link; 404. An
+---encoded slash, backslash or control byte is 400; other methods are 405. FIFOs, devices and
+---sockets are not served. The folder is opened once.
+---
+---Files up to 128 KiB that have not changed for a second are kept as ready answers, 32 MiB
+---of them, where the server has no log and the handler is this one or a router with it. A
+---change shows in the next answer.
+---
+---Raises: there is no such folder; an option that does not exist, or is of another type.
+---
+---Source: RFC 9110 sections 8.8, 13 and 14; openat2(2), inotify(7).
+---
+---<!-- fragment -->
+---```lua
+---http.serve(":8080", http.router {
+---  ["/static/*"] = http.files("public", { cache_control = "max-age=3600" }),
+---})
+---```
+---@param root string a folder
+---@param options? table see above
+---@return fun(req:net.http.request,res:net.http.response) handler
+function http.files(root, options) end
+
 ---A cookie as the value of `Set-Cookie`; `res:cookie` sets it.
 ---
 ---Raises: the name is no token, the value holds a byte that cookies cannot (encode it), an
@@ -184,8 +220,9 @@ function server:stop(grace) end
 ---```
 function server:close() end
 
----How the server does: `connections` that are open, `requests` that have come, `refused`
----heads, `dropped` lines of the log.
+---How the server does: `connections` that are open, `requests` that have come, how many of
+---those were given a `ready` answer (`http.files`), `refused` heads, `dropped` lines of the
+---log.
 ---
 ---<!-- fragment -->
 ---```lua

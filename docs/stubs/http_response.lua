@@ -53,6 +53,25 @@ function response:send(status, body, headers) end
 ---@return net.code? code
 function response:json(value, status, headers) end
 
+---Answers with a file, as `http.files` does: type, version, preconditions, ranges, HEAD. The
+---path is a path, not a part of a URL, and cannot lead out of the root. When there is no such
+---file, the answer is the status that tells so.
+---
+---Codes: those of `net.open`, after the answer has gone.
+---
+---Source: RFC 9110 sections 8.8, 13 and 14.
+---
+---<!-- fragment -->
+---```lua
+---return function(req, res) res:file("reports", req.params.id .. ".pdf") end
+---```
+---@param root string a folder, opened at its first use
+---@param path string
+---@return true? ok
+---@return net.error? err
+---@return net.code? code
+function response:file(root, path) end
+
 ---Sends the client elsewhere.
 ---
 ---Codes: those of `send`.

@@ -6,7 +6,12 @@ local http = {}
 
 -- name -> the module that holds it, under the same name.
 local parts = {
+  close_idle = "client",
   cookie = "response",
+  files = "files",
+  get = "client",
+  post = "client",
+  request = "client",
   router = "router",
   serve = "server",
   server = "server",

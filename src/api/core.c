@@ -4,7 +4,9 @@
 #include <lauxlib.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/address.h"
 #include "api/condition.h"
@@ -31,6 +33,34 @@ static int address(lua_State *L) {
                 "a numeric host is needed; getaddrinfo asks names");
   lua_settop(L, 1);
   return 1;
+}
+
+static char at_end_key; /* registry key: list of functions */
+
+/* core.at_end(fn): fn() runs when the last task has ended; it cannot wait                 */
+static int at_end(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &at_end_key) != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &at_end_key);
+    lua_replace(L, 2);
+  }
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, 2, (lua_Integer)lua_rawlen(L, 2) + 1);
+  return 0;
+}
+
+void core_ended(lua_State *L) {
+  int top = lua_gettop(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &at_end_key) == LUA_TTABLE) {
+    for (lua_Integer i = 1; lua_rawgeti(L, top + 1, i) == LUA_TFUNCTION; i++) {
+      if (lua_pcall(L, 0, 0, 0) != LUA_OK) report_value(L, -1);
+      lua_settop(L, top + 1);
+    }
+  }
+  lua_settop(L, top);
 }
 
 /* flush(): hands queued sends to the kernel, before something blocks the process     */
@@ -90,6 +120,15 @@ static int strict(lua_State *L) {
   return 1;
 }
 
+/* core.terminal(fd) -> columns | nil where the descriptor is no terminal                 */
+static int terminal(lua_State *L) {
+  struct winsize size = {0};
+  int fd = (int)luaL_checkinteger(L, 1);
+  if (!isatty(fd)) return 0;
+  lua_pushinteger(L, ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80);
+  return 1;
+}
+
 #define CONSTANT(name) \
   { #name, name }
 
@@ -111,12 +150,14 @@ static const struct {
 
 static const luaL_Reg functions[] = {
     {"address",    address   },
+    {"at_end",     at_end    },
     {"closed",     closed    },
     {"here",       here      },
     {"is_address", is_address},
     {"is_socket",  is_socket },
     {"method",     method    },
     {"strict",     strict    },
+    {"terminal",   terminal  },
     {NULL,         NULL      },
 };
 

@@ -9,6 +9,10 @@
  *                                                                         [-0, +1, m] */
 void core_open(lua_State *L);
 
+/* Runs what core.at_end was given, once no task is left. It raises nothing; what fails in it
+ * is told on stderr.                                                      [-0, +0, -] */
+void core_ended(lua_State *L);
+
 /* Makes the classes, and pushes the table of net.core. Called when something of it is first
  * used: many scripts never do.                                            [-0, +1, m] */
 int luaopen_net_core(lua_State *L);

@@ -30,6 +30,12 @@ struct file_object *file_class_check(lua_State *L, int idx) {
   return f;
 }
 
+struct file_object *file_class_folder(lua_State *L, int idx) {
+  struct file_object *f = object_at(L, idx);
+  luaL_argcheck(L, f && f->folder && f->fd >= 0, idx, "an open folder is needed");
+  return f;
+}
+
 /* Pushes a closed one, to be filled: slot first, resource second. Its path is at `path`. */
 static struct file_object *new_object(lua_State *L, int path, bool folder) {
   struct file_object *f = lua_newuserdatauv(L, sizeof *f, FILE_PATH);

@@ -24,4 +24,7 @@ void file_class_functions(lua_State *L);
 /* The file at `idx`; raises when it is something else, or a folder.        [-0, +0, v] */
 struct file_object *file_class_check(lua_State *L, int idx);
 
+/* The open folder at `idx`; raises when it is something else.              [-0, +0, v] */
+struct file_object *file_class_folder(lua_State *L, int idx);
+
 #endif

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "api/socket.h"
+#include "net/hot.h"
 #include "proto/http1.h"
 
 extern const char http_shared_class, http_conn_class, http_message_class,
@@ -35,7 +36,9 @@ struct http_shared {
   struct list conns; /* of http_conn.link, oldest first */
   size_t open;       /* connections that are not closed */
   uint64_t requests; /* whole heads that have come */
+  uint64_t ready;    /* those that a ready answer was enough for */
   uint64_t refused;  /* heads that broke a rule or came too late */
+  struct hot *hot;   /* owned; ready answers, or NULL */
   time_t date_at;    /* the second that `date` tells */
   char date[40];     /* "Date: ...\r\n" */
   uint8_t date_len;
@@ -96,10 +99,11 @@ struct http_conn {
   bool broken;     /* the peer got less than it was promised */
   bool has_date, has_server, has_type;
   int status;
-  int64_t promised; /* Content-Length that the script has set; -1: none */
-  uint64_t written; /* bytes of the body so far */
-  struct buf lines; /* field lines that res:header has added */
-  size_t put;       /* progress of the send that waits */
+  int64_t promised;      /* Content-Length that the script has set; -1: none */
+  uint64_t written;      /* bytes of the body so far */
+  struct buf lines;      /* field lines that res:header has added */
+  size_t put;            /* progress of the send that waits */
+  struct hot_entry *hot; /* the ready answer that is being sent, or NULL */
 };
 
 /* User values of a connection. */
@@ -125,12 +129,14 @@ struct http_message {
 /* User values of a message. */
 enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
 
-/* res: user value 1 keeps the connection. */
 struct http_reply {
-  const void *class; /* identity: &http_reply_class */
-  struct http_conn *conn;
+  const void *class;      /* identity: &http_reply_class */
+  struct http_conn *conn; /* user value HTTP_REPLY_CONN keeps it */
   uint64_t serial;
 };
+
+/* User values of a reply. */
+enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_REQUEST, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
@@ -167,6 +173,11 @@ void http_multipart_open(lua_State *L);
 
 /* Adds the pure functions to the table on top.                            [-0, +0, m] */
 void http_text_functions(lua_State *L);
+void http_url_functions(lua_State *L);
+
+/* Adds what holds a connection that waits to be used again to the table on top.
+ *                                                                         [-0, +0, m] */
+void http_idle_open(lua_State *L);
 
 /* The answer has gone, the body was read, and another request may follow. */
 static inline bool http_is_settled(const struct http_conn *c) {
@@ -188,8 +199,12 @@ int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
 void http_body_begin(struct http_conn *c, const struct http1_head *h);
 void http_write_begin(struct http_conn *c, const struct http1_head *request);
 
-/* Pushes the reply to the request with the connection's serial.           [-0, +1, m] */
+/* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
 void http_reply_push(lua_State *L, struct http_conn *c, int conn);
+
+/* The connection whose present request the reply in slot 1 answers; raises when that is
+ * over.                                                                   [-0, +0, v] */
+struct http_conn *http_reply_live(lua_State *L, const char *op);
 
 /* One step of the body: up to `n` bytes of it to `out`. > 0: so many; 0: it is read;
  * -EAGAIN: receive more; another status, or -rule of http1 with `*rule` set. */
@@ -202,6 +217,23 @@ enum {
 /* Reads and drops what nobody has read of the body, within bounds: pushes whether the
  * connection, in slot 1, can go on.                                      [-?, +1, v] [y] */
 int http_drop_body(lua_State *L, struct http_conn *c);
+
+/* Takes the request, whose head is the first `size` bytes of the stream's buffer, if a
+ * ready answer is all that it wants: c->hot is then to be sent. */
+bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size);
+
+/* Sends c->hot. 0: it has gone; -EAGAIN: wait for room until c->deadline_ns; or another
+ * status. */
+int http_hot_send(struct http_conn *c);
+
+/* Gives c->hot back. */
+void http_hot_let_go(struct http_conn *c);
+
+/* Adds what net.http.files needs to the table on top.                     [-0, +0, m] */
+void http_files_functions(lua_State *L);
+
+/* Until when a peer may take to accept `n` bytes. */
+int64_t http_patience(const struct http_conn *c, size_t n);
 
 /* Sends `n` bytes of the scratch, and behind them the string at `tail` (0: none): ends the
  * binding with true | nil, err, code. The connection is the user value 1 of what lies in

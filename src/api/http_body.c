@@ -143,7 +143,8 @@ static int status_to_answer(int status) {
   return status == STATUS_INVALID || status == STATUS_EOF ? 400 : 0;
 }
 
-/* nil, err, code. The connection cannot go on. err.status is what a server answers. */
+/* nil, err, code. The connection cannot go on. err.status is what a server answers; what
+ * another server did is no fault of a request that is being handled meanwhile. */
 static int body_failed(lua_State *L, struct http_conn *c, const char *op, int status,
                        int rule) {
   c->keep = false;
@@ -152,7 +153,7 @@ static int body_failed(lua_State *L, struct http_conn *c, const char *op, int st
   if (status == STATUS_OVERSIZED) text = "the body is longer than its limit";
   if (status == STATUS_EOF) text = "the peer ended in the middle of a body";
   http_fail(L, c, op, status, text);
-  if (answer) {
+  if (answer && !c->client) {
     lua_pushinteger(L, answer);
     lua_setfield(L, -3, "status");
   }

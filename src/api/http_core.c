@@ -8,6 +8,7 @@
 
 #include "api/args.h"
 #include "base/status.h"
+#include "base/version.h"
 
 const char http_shared_class, http_conn_class;
 
@@ -79,13 +80,30 @@ static int new_shared(lua_State *L) {
   return 1;
 }
 
-/* shared:counts() -> open connections, requests, refused heads                           */
+/* shared:counts() -> open connections, requests, refused heads, ready answers            */
 static int counts(lua_State *L) {
   struct http_shared *s = shared_check(L, 1);
   lua_pushinteger(L, (lua_Integer)s->open);
   lua_pushinteger(L, (lua_Integer)s->requests);
   lua_pushinteger(L, (lua_Integer)s->refused);
-  return 3;
+  lua_pushinteger(L, (lua_Integer)s->ready);
+  return 4;
+}
+
+/* shared:keep_ready(): small files are kept as ready answers, where the kernel tells of
+ * their changes.                                                                         */
+static int keep_ready(lua_State *L) {
+  struct http_shared *s = shared_check(L, 1);
+  int status;
+  if (!s->hot && !s->stopping) s->hot = hot_new(&s->sched->loop, &status);
+  return 0;
+}
+
+static int collect_shared(lua_State *L) {
+  struct http_shared *s = shared_check(L, 1);
+  hot_free(s->hot);
+  s->hot = NULL;
+  return 0;
 }
 
 /* shared:stop(): connections that wait for a request end; the others close after their
@@ -93,6 +111,8 @@ static int counts(lua_State *L) {
 static int stop(lua_State *L) {
   struct http_shared *s = shared_check(L, 1);
   s->stopping = true;
+  hot_free(s->hot);
+  s->hot = NULL;
   for (struct list *i = s->conns.next; i != &s->conns; i = i->next) {
     struct http_conn *c = list_entry(i, struct http_conn, link);
     if (c->phase != HTTP_IDLE || c->sock->h < 0) continue;
@@ -157,6 +177,7 @@ static int new_connection(lua_State *L) {
 }
 
 static void let_go(struct http_conn *c) {
+  http_hot_let_go(c);
   free(c->partial);
   c->partial = NULL;
   buf_fini(&c->whole);
@@ -228,11 +249,12 @@ static int broken(lua_State *L) {
   return 1;
 }
 
-/* core.invalid(op, text, status) -> nil, err, "invalid". `status` is what a server answers. */
+/* core.invalid(op, text [, status]) -> nil, err, "invalid". `status` is what a server
+ * answers.                                                                               */
 static int invalid(lua_State *L) {
   luaL_checkstring(L, 1);
   luaL_checkstring(L, 2);
-  luaL_checkinteger(L, 3);
+  if (!lua_isnoneornil(L, 3)) luaL_checkinteger(L, 3);
   lua_settop(L, 3);
   error_return(L, &(struct failure){lua_tostring(L, 1), STATUS_INVALID, NULL, NULL});
   lua_pushvalue(L, 2);
@@ -242,17 +264,36 @@ static int invalid(lua_State *L) {
   return 3;
 }
 
+/* core.failure(op, what, whom [, text]) -> nil, err, code. `what`: "closed", "oversized",
+ * or an errno that io told.                                                              */
+static int failure(lua_State *L) {
+  static const char *const names[] = {"closed", "oversized", NULL};
+  static const int statuses[] = {STATUS_CLOSED, STATUS_OVERSIZED};
+  const char *op = luaL_checkstring(L, 1), *whom = luaL_checkstring(L, 3);
+  int status = lua_type(L, 2) == LUA_TNUMBER
+                   ? -(int)luaL_checkinteger(L, 2)
+                   : statuses[luaL_checkoption(L, 2, NULL, names)];
+  lua_settop(L, 4);
+  error_return(L, &(struct failure){op, status, whom, NULL});
+  if (lua_isnil(L, 4)) return 3;
+  lua_pushvalue(L, 4);
+  lua_setfield(L, -3, "text");
+  return 3;
+}
+
 static const luaL_Reg functions[] = {
     {"connection", new_connection},
+    {"failure",    failure       },
     {"invalid",    invalid       },
     {"shared",     new_shared    },
     {NULL,         NULL          },
 };
 
 static const luaL_Reg shared_methods[] = {
-    {"counts", counts},
-    {"stop",   stop  },
-    {NULL,     NULL  },
+    {"counts",     counts    },
+    {"keep_ready", keep_ready},
+    {"stop",       stop      },
+    {NULL,         NULL      },
 };
 
 static const luaL_Reg conn_methods[] = {
@@ -272,6 +313,8 @@ static void set_methods(lua_State *L, const luaL_Reg *methods) {
 
 static void open_shared(lua_State *L) {
   luaL_newmetatable(L, shared_name);
+  lua_pushcfunction(L, collect_shared);
+  lua_setfield(L, -2, "__gc");
   lua_newtable(L);
   set_methods(L, shared_methods);
   lua_setfield(L, -2, "__index");
@@ -304,7 +347,12 @@ int luaopen_net_http_core(lua_State *L) {
   http_reply_open(L);
   lua_setfield(L, -2, "reply");
   http_multipart_open(L);
+  http_idle_open(L);
+  http_files_functions(L);
   http_text_functions(L);
+  http_url_functions(L);
+  lua_pushliteral(L, SOQUETE_VERSION);
+  lua_setfield(L, -2, "version");
   luaL_getmetatable(L, conn_name);
   lua_getfield(L, -1, "__index");
   lua_setfield(L, -3, "methods");

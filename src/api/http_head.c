@@ -117,7 +117,10 @@ static int await(lua_State *L, struct http_conn *c) {
   return task_await(L, s->sched, &w, next_k);
 }
 
-/* What the buffer holds: a whole head ends the operation, 0 wants more. */
+enum { TAKE_MORE, TAKE_DONE, TAKE_READY };
+
+/* What the buffer holds: a whole head ends the operation, or a ready answer is to be sent;
+ * or more has to come. */
 static int take_head(lua_State *L, struct http_conn *c, int *results) {
   struct http1_head *h;
   if (c->phase == HTTP_IDLE) {
@@ -133,11 +136,34 @@ static int take_head(lua_State *L, struct http_conn *c, int *results) {
   }
   if (r < 0) {
     *results = head_bad(L, c, r);
-    return 1;
+    return TAKE_DONE;
   }
   if (r == 0) return c->partial ? 0 : keep_partial(c);
+  if (c->shared->hot && http_hot_take(c, h, (size_t)r)) {
+    forget_partial(c);
+    c->deadline_ns = NET_NEVER; /* until it has to wait for room */
+    return TAKE_READY;
+  }
   *results = head_done(L, c, h, (size_t)r);
-  return 1;
+  return TAKE_DONE;
+}
+
+/* Sends the ready answer, waits for room, or steps aside after a fair share. 0: go on. */
+static int send_ready(lua_State *L, struct http_conn *c) {
+  struct socket *s = c->sock;
+  size_t len = c->hot->len;
+  int r = http_hot_send(c);
+  if (r == -EAGAIN && c->deadline_ns == NET_NEVER) c->deadline_ns = http_patience(c, len);
+  if (r == -EAGAIN && task_late(s->sched, c->deadline_ns)) r = STATUS_TIMEOUT;
+  struct task_wait w = {"send", s, s->h, NET_WR, c->deadline_ns, 0};
+  if (r == -EAGAIN) {
+    gate_enter(&s->wr, s->sched);
+    return task_await(L, s->sched, &w, next_k);
+  }
+  if (r < 0) return head_failed(L, c, r, 0);
+  if (s->sched->current) gate_leave(s->sched->current);
+  c->deadline_ns = later(c, c->shared->idle_ns);
+  return task_spent(L, s->sched, len) ? task_yield(L, s->sched, &w, next_k) : 0;
 }
 
 static int next_k(lua_State *L, int status, lua_KContext context) {
@@ -147,9 +173,14 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
   struct socket *s = c->sock;
   for (;;) {
     if (s->h < 0) return head_failed(L, c, STATUS_CLOSED, 0);
+    if (c->hot) {
+      int results = send_ready(L, c);
+      if (results) return results;
+    }
     if (buf_len(&s->stream.in) > 0) {
       int results, r = take_head(L, c, &results);
-      if (r > 0) return results;
+      if (r == TAKE_DONE) return results;
+      if (r == TAKE_READY) continue;
       if (r < 0) return head_failed(L, c, r, 0);
     }
     ssize_t r = stream_fill(&s->stream, s->sched->loop.net, s->h,

@@ -16,12 +16,14 @@ const char http_reply_name[] = "net.http.reply";
 enum { SLOT_REPLY = 1, SLOT_STATUS, SLOT_BODY, SLOT_HEADERS };
 
 void http_reply_push(lua_State *L, struct http_conn *c, int conn) {
-  struct http_reply *r = lua_newuserdatauv(L, sizeof *r, 1);
+  struct http_reply *r = lua_newuserdatauv(L, sizeof *r, HTTP_REPLY_VALUES);
   *r = (struct http_reply){&http_reply_class, c, c->serial};
   lua_getiuservalue(L, conn, HTTP_REPLY_CLASS);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, conn);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, HTTP_REPLY_CONN);
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, HTTP_REPLY_REQUEST);
 }
 
 static struct http_reply *check(lua_State *L) {
@@ -32,7 +34,7 @@ static struct http_reply *check(lua_State *L) {
 }
 
 /* The connection, whose present request this reply answers. */
-static struct http_conn *live(lua_State *L, const char *op) {
+struct http_conn *http_reply_live(lua_State *L, const char *op) {
   struct http_reply *r = check(L);
   enum http_phase phase = r->conn->phase;
   if (r->serial != r->conn->serial || phase == HTTP_IDLE || phase == HTTP_HEAD)
@@ -43,7 +45,7 @@ static struct http_conn *live(lua_State *L, const char *op) {
 }
 
 static struct http_conn *unsent(lua_State *L, const char *op) {
-  struct http_conn *c = live(L, op);
+  struct http_conn *c = http_reply_live(L, op);
   if (c->sent == HTTP_PART) luaL_error(L, "%s: the head of the answer has gone", op);
   if (c->sent == HTTP_ALL) luaL_error(L, "%s: this request has been answered", op);
   return c;
@@ -138,7 +140,7 @@ static int add_header_method(lua_State *L) {
 /* res:write(piece) -> true | nil, err, code. The first one sends the head, with the status
  * that res.status tells. Waits for room.                                             [y] */
 static int write_method(lua_State *L) {
-  struct http_conn *c = live(L, "write");
+  struct http_conn *c = http_reply_live(L, "write");
   luaL_checkstring(L, 2);
   if (c->sent == HTTP_ALL) luaL_error(L, "write: this request has been answered");
   struct http_out o = http_out(L, c);
@@ -221,6 +223,13 @@ static int socket_of(lua_State *L) {
   return 1;
 }
 
+/* core.request_of(res) -> the request that it answers                                    */
+static int request_of(lua_State *L) {
+  check(L);
+  lua_getiuservalue(L, 1, HTTP_REPLY_REQUEST);
+  return 1;
+}
+
 /* --- fields ----------------------------------------------------------------------------- */
 
 /* __index: `status`, `sent`, or a method. Upvalue 2: the methods.                        */
@@ -283,9 +292,10 @@ static const luaL_Reg conn_methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"socket_of", socket_of      },
-    {"switch",    switch_protocol},
-    {NULL,        NULL           },
+    {"request_of", request_of     },
+    {"socket_of",  socket_of      },
+    {"switch",     switch_protocol},
+    {NULL,         NULL           },
 };
 
 static const luaL_Reg metamethods[] = {

@@ -292,8 +292,11 @@ struct name {
   size_t len;
 };
 
+/* Host goes first (RFC 9110 section 7.2). */
 static int compare(const void *a, const void *b) {
-  return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+  const struct name *x = a, *y = b;
+  int host = char_same(y->text, y->len, "host") - char_same(x->text, x->len, "host");
+  return host ? host : strcmp(x->text, y->text);
 }
 
 void http_add_lines(lua_State *L, struct http_conn *c, int table) {
@@ -361,7 +364,7 @@ static int put_k(lua_State *L, int status, lua_KContext deadline) {
 }
 
 /* A peer has the patience of a body, and a second more for every `rate` bytes. */
-static int64_t put_deadline(const struct http_conn *c, size_t n) {
+int64_t http_patience(const struct http_conn *c, size_t n) {
   int64_t ns = c->shared->body_ns, more = INT64_MAX / 4;
   if (ns == NET_NEVER) return NET_NEVER;
   if (n / c->shared->rate < (uint64_t)more / 1000000000)
@@ -393,13 +396,14 @@ static int put_rest(lua_State *L, struct http_conn *c, size_t from, size_t n, in
   lua_insert(L, SLOT_CONN);
   lua_insert(L, SLOT_BYTES);
   lua_settop(L, SLOT_BYTES);
-  return put_k(L, LUA_OK, put_deadline(c, lua_rawlen(L, SLOT_BYTES)));
+  return put_k(L, LUA_OK, http_patience(c, lua_rawlen(L, SLOT_BYTES)));
 }
 
 int http_put(lua_State *L, struct http_conn *c, size_t n, int tail) {
   struct socket *s = c->sock;
   size_t sent = 0;
   if (s->h < 0) return put_failed(L, c, STATUS_CLOSED);
+  interrupt_check(L, s->sched, "send", s);
   if (gate_open(&s->wr, s->sched) && n > 0) {
     ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, s->sched->scratch, n);
     if (r < 0 && r != -EAGAIN) return put_failed(L, c, (int)r);

@@ -140,6 +140,7 @@ int runtime_run(struct runtime *rt, int nargs) {
     return 1;
   }
   turns(s);
+  core_ended(rt->L);
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);
   fflush(stdout);

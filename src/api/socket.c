@@ -234,7 +234,7 @@ int socket_given_flags(lua_State *L, int idx, const char *op, int valid) {
 
 /* --- the end -------------------------------------------------------------------------- */
 
-static int close_handle(struct socket *s) {
+int socket_drop(struct socket *s) {
   net_h h = s->h;
   s->h = -1;
   loop_hangup(&s->sched->loop, h);
@@ -260,7 +260,7 @@ static int close_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   if (s->h >= 0) {
     s->failed = 0;
-    int r = close_handle(s); /* first: what follows may raise for lack of memory */
+    int r = socket_drop(s); /* first: what follows may raise for lack of memory */
     error_recent_place(L, s->sched->places_ref);
     lua_setiuservalue(L, 1, SOCKET_PAST);
     if (r < 0) return close_failed(L, s, r);
@@ -277,7 +277,7 @@ static int collect(lua_State *L) {
     describe(s, text);
     lua_warning(L, text, 1);
     lua_warning(L, " was collected: nobody had closed it", 0);
-    close_handle(s);
+    socket_drop(s);
   }
   stream_fini(&s->stream);
   return 0;

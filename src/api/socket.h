@@ -103,6 +103,10 @@ static inline bool socket_has_connections(const struct socket *s) {
   return s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
 }
 
+/* Closes the handle of an open socket: wakes whoever waits on it. 0, or the error of a send
+ * that was queued. */
+int socket_drop(struct socket *s);
+
 /* The deadline of an operation that begins now. */
 static inline int64_t socket_deadline(const struct socket *s) {
   if (s->timeout_ns == NET_NEVER) return NET_NEVER;

@@ -13,6 +13,14 @@ static struct args parse_help(int argc, char *const argv[], int i) {
   return (struct args){.action = ARGS_EXPLAIN, .script = argv[i + 1]};
 }
 
+/* The commands; a script of such a name is called by a path, as in "./serve". */
+static const char *command_of(const char *word) {
+  static const char *const names[] = {"get", "serve"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(word, names[i]) == 0) return names[i];
+  return NULL;
+}
+
 struct args args_parse(int argc, char *const argv[]) {
   struct args a = {.action = ARGS_PROMPT, .first = argc};
   for (int i = 1; i < argc; i++) {
@@ -31,6 +39,10 @@ struct args args_parse(int argc, char *const argv[]) {
       return a;
     } else if (strcmp(word, "help") == 0) {
       return parse_help(argc, argv, i);
+    } else if ((a.command = command_of(word))) {
+      a.action = ARGS_COMMAND;
+      a.first = i + 1;
+      return a;
     } else if (word[0] == '-' && word[1] != '\0') {
       return complain("there is no option", word);
     } else {

@@ -8,6 +8,7 @@ enum args_action {
   ARGS_RUN,  /* the script `script` ("-": standard input) */
   ARGS_CODE, /* the text `code` */
   ARGS_PROMPT,
+  ARGS_COMMAND, /* a command of ours: the embedded module net.cli.`command` */
   ARGS_VERSION,
   ARGS_HELP,
   ARGS_EXPLAIN, /* help FILE: print the opening comment of `script` */
@@ -17,7 +18,8 @@ enum args_action {
 struct args {
   enum args_action action;
   bool trace;
-  const char *script, *code;    /* borrowed from argv */
+  const char *script, *code; /* borrowed from argv */
+  const char *command;
   int first;                    /* index in argv of the script's first argument */
   const char *complaint, *word; /* what is wrong, and with which word ("" for none) */
 };

@@ -12,12 +12,11 @@
 #include "api/report.h"
 #include "api/runtime.h"
 #include "base/status.h"
+#include "base/version.h"
 #include "cli/args.h"
 #include "cli/explain.h"
 #include "cli/signals.h"
 #include "net/trace.h"
-
-#define SOQUETE_VERSION "0.1.0"
 
 enum { EXIT_USAGE = 2 };
 
@@ -26,6 +25,9 @@ static const char usage[] =
     "       soquete [--trace] -e CODE [arguments]    run a line of code\n"
     "       soquete [--trace] - [arguments]          run what standard input says\n"
     "       soquete                                  a prompt\n"
+    "       soquete serve [DIR] [--port N] [--bind HOST] [--listing]\n"
+    "                                                serve a folder over HTTP\n"
+    "       soquete get URL [-o FILE]                fetch over HTTP\n"
     "       soquete help FILE.lua                    print a script's opening comment\n"
     "       soquete --version | --help\n"
     "\n"
@@ -76,11 +78,21 @@ static int load_prompt(lua_State *L) {
   return loader_text(L, code, sizeof code - 1, "=prompt");
 }
 
+static int load_command(lua_State *L, const char *name) {
+  lua_pushfstring(L, "return require('net.cli.%s')(...)", name);
+  size_t len;
+  const char *code = lua_tolstring(L, -1, &len);
+  int status = loader_text(L, code, len, "=command");
+  lua_remove(L, -2);
+  return status;
+}
+
 /* Pushes the main function; LUA_OK, or the message is on top. */
 static int load_main(lua_State *L, const struct args *a) {
   switch (a->action) {
   case ARGS_RUN: return loader_script(L, a->script);
   case ARGS_CODE: return loader_text(L, a->code, strlen(a->code), "=(command line)");
+  case ARGS_COMMAND: return load_command(L, a->command);
   default: return load_prompt(L);
   }
 }

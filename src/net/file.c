@@ -3,9 +3,15 @@
  * rules for links, and a script's files would depend on the machine. */
 #include "net/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,11 +22,15 @@
 _Static_assert(sizeof(off_t) == 8, "files may be larger than 2 GiB");
 
 enum {
-  RACES = 16,                /* openat2(2): EAGAIN when a folder was renamed meanwhile */
+  RACES = 16,                /* lost in a row before opening is given up */
   SENDFILE_MAX = 0x7ffff000, /* sendfile(2) moves no more in one call */
 };
 
 volatile sig_atomic_t file_is_sending;
+
+static int64_t nanoseconds(const struct timespec *t) {
+  return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
 
 int file_open_root(const char *path) {
   int fd;
@@ -29,23 +39,27 @@ int file_open_root(const char *path) {
   return fd < 0 ? -errno : fd;
 }
 
-static int open_beneath(int root, const char *path) {
-  /* O_NONBLOCK: a FIFO without a writer must not keep us; O_NOCTTY: nor a terminal. */
-  struct open_how how = {
-      .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-  };
+/* openat2(2) beneath the root; -EAGAIN from it means that a folder was renamed meanwhile. */
+static int open_beneath(int root, const char *path, uint64_t flags, uint64_t resolve) {
+  struct open_how how = {.flags = flags | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | resolve};
   for (int tries = 0;;) {
     int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
     if (fd >= 0) return fd;
-    if (errno == ENXIO || errno == ENODEV) return STATUS_IRREGULAR; /* open(2) */
     if (errno != EINTR && (errno != EAGAIN || ++tries == RACES)) return -errno;
   }
 }
 
+/* O_NONBLOCK: a FIFO without a writer must not keep us; O_NOCTTY: nor a terminal. */
+static int open_to_read(int root, const char *path) {
+  int fd =
+      open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_MAGICLINKS);
+  return fd == -ENXIO || fd == -ENODEV ? STATUS_IRREGULAR : fd; /* open(2) */
+}
+
 int file_open(int root, const char *path, struct file_info *info) {
   struct stat st;
-  int fd = open_beneath(root, path);
+  int fd = open_to_read(root, path);
   if (fd < 0) return fd;
   int r = fstat(fd, &st) < 0 ? -errno : 0;
   if (r == 0 && S_ISDIR(st.st_mode)) r = -EISDIR;
@@ -55,9 +69,100 @@ int file_open(int root, const char *path, struct file_info *info) {
     return r;
   }
   info->size = st.st_size;
-  info->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+  info->mtime_ns = nanoseconds(&st.st_mtim);
   return fd;
 }
+
+int file_open_folder(int root, const char *path) {
+  return open_beneath(root, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+}
+
+int file_identify(int fd, struct file_id *id) {
+  struct stat st;
+  if (fstat(fd, &st) < 0) return -errno;
+  *id = (struct file_id){
+      .device = st.st_dev,
+      .inode = st.st_ino,
+      .size = st.st_size,
+      .mtime_ns = nanoseconds(&st.st_mtim),
+      .ctime_ns = nanoseconds(&st.st_ctim),
+  };
+  return 0;
+}
+
+int file_look(int root, const char *path, struct file_id *id) {
+  int fd = open_beneath(root, path, O_PATH, RESOLVE_NO_SYMLINKS);
+  if (fd < 0) return fd;
+  int r = file_identify(fd, id);
+  close(fd);
+  return r;
+}
+
+bool file_same(const struct file_id *a, const struct file_id *b) {
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* --- folders ---------------------------------------------------------------------------- */
+
+struct listing {
+  int root;         /* borrowed, as the path */
+  const char *path; /* of the folder */
+  FILE *out;
+};
+
+/* What a link leads to, if that is beneath the root: its mode, else 0. */
+static mode_t mode_behind(const struct listing *l, const char *name) {
+  char path[PATH_MAX];
+  struct stat st = {0};
+  if (snprintf(path, sizeof path, "%s/%s", l->path, name) >= (int)sizeof path) return 0;
+  int fd = open_beneath(l->root, path, O_PATH, RESOLVE_NO_MAGICLINKS);
+  if (fd < 0) return 0;
+  if (fstat(fd, &st) < 0) st.st_mode = 0;
+  close(fd);
+  return st.st_mode;
+}
+
+static bool add_name(const struct listing *l, const struct dirent *entry) {
+  const char *name = entry->d_name;
+  mode_t mode = DTTOIF(entry->d_type);
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
+  if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) mode = mode_behind(l, name);
+  if (!S_ISREG(mode) && !S_ISDIR(mode)) return true;
+  return fprintf(l->out, S_ISDIR(mode) ? "%s/" : "%s", name) >= 0 &&
+         fputc(0, l->out) != EOF;
+}
+
+/* Closes the folder. */
+static int list_names(struct listing *l, DIR *dir) {
+  struct dirent *entry;
+  bool whole = true;
+  while (whole && (entry = readdir(dir))) whole = add_name(l, entry);
+  closedir(dir);
+  return fclose(l->out) == 0 && whole ? 0 : -ENOMEM;
+}
+
+int file_list(int root, const char *path, char **names, size_t *len) {
+  int fd = open_beneath(root, path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
+  if (fd < 0) return fd;
+  DIR *dir = fdopendir(fd);
+  if (!dir) {
+    close(fd);
+    return -ENOMEM;
+  }
+  struct listing l = {root, path, open_memstream(names, len)};
+  if (!l.out) {
+    closedir(dir);
+    return -ENOMEM;
+  }
+  int r = list_names(&l, dir);
+  if (r == 0) return 0;
+  free(*names);
+  *names = NULL;
+  return r;
+}
+
+/* --- bytes ------------------------------------------------------------------------------ */
 
 int64_t file_size(int fd) {
   struct stat st;
@@ -79,6 +184,14 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
   while (r < 0 && errno == EINTR);
   file_is_sending = 0;
   return r < 0 ? -errno : r;
+}
+
+int file_in_memory(const void *bytes, size_t n) {
+  int fd = memfd_create("answer", MFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (write(fd, bytes, n) == (ssize_t)n) return fd;
+  close(fd);
+  return -ENOMEM;
 }
 
 void file_close(int fd) {

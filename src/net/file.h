@@ -8,6 +8,7 @@
 #define NET_FILE_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,6 +26,29 @@ int file_open_root(const char *path);
  * confine paths, or another -errno. Never waits for the other end of a FIFO. */
 int file_open(int root, const char *path, struct file_info *info);
 
+/* What a file is: as long as all of it is the same, its bytes are taken to be. */
+struct file_id {
+  uint64_t device, inode;
+  int64_t size, mtime_ns, ctime_ns;
+};
+
+/* A folder beneath a folder, by a path without links; "." is the folder itself. For use as
+ * a root: a descriptor, or -errno. */
+int file_open_folder(int root, const char *path);
+
+/* What the open file is. 0 or -errno. */
+int file_identify(int fd, struct file_id *id);
+
+/* What stands at `path` beneath the folder; -ELOOP where a link stands in it. */
+int file_look(int root, const char *path, struct file_id *id);
+
+bool file_same(const struct file_id *a, const struct file_id *b);
+
+/* The names in a folder, each ended by NUL, those of folders by "/" and NUL: bytes to be
+ * freed by the caller, with their number in `*len`; not sorted, without "." and "..", and
+ * without what is neither file, folder nor link. 0 or -errno. */
+int file_list(int root, const char *path, char **names, size_t *len);
+
 /* How many bytes the file has now, or -errno. */
 int64_t file_size(int fd);
 
@@ -36,6 +60,9 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n);
 
 /* True inside file_send, for the handler of SIGPIPE: sendfile(2) has no MSG_NOSIGNAL. */
 extern volatile sig_atomic_t file_is_sending;
+
+/* A nameless file that holds these bytes, in memory: a descriptor, or -errno. */
+int file_in_memory(const void *bytes, size_t n);
 
 void file_close(int fd);
 

@@ -160,6 +160,7 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   slot->flags |= SLOT_WANTED;
   ssize_t r = is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
+  if (r > 0) e->net.intake++;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
   if (r > 0) return r;
   /* a queued send has taken the error: it is no end, and nobody may wait for an answer */

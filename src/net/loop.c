@@ -107,17 +107,23 @@ void loop_hangup(struct loop *loop, net_h h) {
 
 /* --- one turn --------------------------------------------------------------------- */
 
+/* True when nothing can happen that a task waits for. */
+static bool nobody_waits(const struct loop *loop) {
+  return loop->timers.count == loop->background && loop->parked == loop->background &&
+         !loop->outside;
+}
+
 /* Until when the poll may sleep, or -EDEADLK when it would sleep for ever. */
 static int sleep_until(struct loop *loop, int64_t *deadline_ns) {
   struct heap_node *first = heap_first(&loop->timers);
   if (!list_empty(&loop->ready) || !list_empty(&loop->later))
     *deadline_ns = 0;
+  else if (nobody_waits(loop))
+    return -EDEADLK;
   else if (first)
     *deadline_ns = first->key;
-  else if (loop->parked || loop->outside)
-    *deadline_ns = NET_NEVER;
   else
-    return -EDEADLK;
+    *deadline_ns = NET_NEVER;
   return 0;
 }
 

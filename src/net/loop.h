@@ -31,9 +31,11 @@ struct loop {
   struct heap timers;
   struct loop_slot *slots; /* owned; indexed by handle */
   size_t slot_count;
-  size_t parked;   /* waiters that wait for a handle */
-  int64_t turn_ns; /* when this turn began: nearly now, and asking costs nothing */
-  size_t outside;  /* what may wake it from outside: signals that are listened to */
+  size_t parked;     /* waiters that wait for a handle */
+  int64_t turn_ns;   /* when this turn began: nearly now, and asking costs nothing */
+  size_t background; /* of the waits, those that no task is behind: each has a handle and
+                        a deadline */
+  size_t outside;    /* what may wake it from outside: signals that are listened to */
   void (*before_sleep)(void *); /* called before a poll that may sleep; may be NULL */
   void *before_sleep_arg;
 };

@@ -181,6 +181,7 @@ void net_lookup_fini(struct net *net, struct net_lookup *q) {
 }
 
 int net_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
+  net->intake++;
   return net->ops->poll(net, events, max, deadline_ns);
 }
 

@@ -117,6 +117,9 @@ struct net {
   const struct net_ops *ops;
   struct net_observer *observer; /* borrowed; NULL: off, one predictable branch a call */
   int open;                      /* handles that are open: the leak test of every suite */
+  /* Grows each time bytes of peers may have come: with each poll, and when recv asks the
+   * kernel between two polls. */
+  uint64_t intake;
 };
 
 /* The operations as the rooms above call them: the backend's, then the observer. */

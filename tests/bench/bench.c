@@ -15,10 +15,10 @@ void bench_die(const char *what, int error) {
 }
 
 enum bench_mode bench_mode_of(const char *name) {
-  static const char *const names[] = {"lines", "requests", "udp", "idle"};
-  for (int i = 0; i <= BENCH_IDLE; i++)
+  static const char *const names[] = {"lines", "requests", "udp", "idle", "http"};
+  for (int i = 0; i <= BENCH_HTTP; i++)
     if (strcmp(names[i], name) == 0) return (enum bench_mode)i;
-  fprintf(stderr, "bench: '%s' is none of lines, requests, udp, idle\n", name);
+  fprintf(stderr, "bench: '%s' is none of lines, requests, udp, idle, http\n", name);
   exit(2);
 }
 
@@ -46,12 +46,24 @@ void bench_upper(char *bytes, size_t n) {
   }
 }
 
+char *bench_file(const char *path, size_t *len) {
+  FILE *file = fopen(path, "rb");
+  if (!file || fseek(file, 0, SEEK_END) != 0) bench_die(path, errno);
+  *len = (size_t)ftell(file);
+  char *bytes = malloc(*len + 1);
+  if (!bytes) bench_die("memory", ENOMEM);
+  rewind(file);
+  if (fread(bytes, 1, *len, file) != *len) bench_die(path, EIO);
+  fclose(file);
+  return bytes;
+}
+
 /* --- the ring ------------------------------------------------------------------------- */
 
 static void provide(struct ring *ring, unsigned bid, int offset) {
-  io_uring_buf_ring_add(ring->provided, ring->buffers + (size_t)bid * RING_BUFFER_BYTES,
-                        RING_BUFFER_BYTES, (unsigned short)bid,
-                        io_uring_buf_ring_mask(RING_BUFFERS), offset);
+  io_uring_buf_ring_add(ring->provided, ring->buffers + bid * ring->buffer_bytes,
+                        (unsigned)ring->buffer_bytes, (unsigned short)bid,
+                        io_uring_buf_ring_mask(ring->count), offset);
 }
 
 static void *pages(size_t bytes) {
@@ -61,7 +73,7 @@ static void *pages(size_t bytes) {
   return at;
 }
 
-void ring_open(struct ring *ring, unsigned entries) {
+void ring_open(struct ring *ring, unsigned entries, bool large) {
   struct io_uring_params params = {
       .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
@@ -71,18 +83,20 @@ void ring_open(struct ring *ring, unsigned entries) {
   if (r < 0) bench_die("io_uring", r);
   io_uring_register_ring_fd(&ring->io);
   /* liburing 2.3 has no io_uring_setup_buf_ring */
-  ring->provided = pages(RING_BUFFERS * sizeof(struct io_uring_buf));
-  ring->buffers = pages((size_t)RING_BUFFERS * RING_BUFFER_BYTES);
+  ring->count = large ? RING_LARGE_BUFFERS : RING_BUFFERS;
+  ring->buffer_bytes = large ? RING_LARGE_BYTES : RING_BUFFER_BYTES;
+  ring->provided = pages(ring->count * sizeof(struct io_uring_buf));
+  ring->buffers = pages(ring->count * ring->buffer_bytes);
   struct io_uring_buf_reg reg = {
       .ring_addr = (uintptr_t)ring->provided,
-      .ring_entries = RING_BUFFERS,
+      .ring_entries = ring->count,
       .bgid = RING_GROUP,
   };
   r = io_uring_register_buf_ring(&ring->io, &reg, 0);
   if (r < 0) bench_die("io_uring buffer ring", r);
   io_uring_buf_ring_init(ring->provided);
-  for (unsigned i = 0; i < RING_BUFFERS; i++) provide(ring, i, (int)i);
-  io_uring_buf_ring_advance(ring->provided, RING_BUFFERS);
+  for (unsigned i = 0; i < ring->count; i++) provide(ring, i, (int)i);
+  io_uring_buf_ring_advance(ring->provided, (int)ring->count);
 }
 
 struct io_uring_sqe *ring_entry(struct ring *ring) {
@@ -104,7 +118,7 @@ void ring_receive(struct ring *ring, int fd, uint64_t tag) {
 
 char *ring_buffer(struct ring *ring, const struct io_uring_cqe *cqe) {
   unsigned bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-  return ring->buffers + (size_t)bid * RING_BUFFER_BYTES;
+  return ring->buffers + bid * ring->buffer_bytes;
 }
 
 void ring_give_back(struct ring *ring, const struct io_uring_cqe *cqe) {

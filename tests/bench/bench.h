@@ -6,6 +6,7 @@
 
 #include <liburing.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ enum bench_mode {
   BENCH_REQUESTS, /* a connection for each line; the server closes */
   BENCH_UDP,      /* a datagram for a datagram */
   BENCH_IDLE,     /* connections that are only held (load generator) */
+  BENCH_HTTP,     /* kept-open connections, one HTTP request at a time */
 };
 
 _Noreturn void bench_die(const char *what, int error);
@@ -29,17 +31,23 @@ int bench_serve(enum bench_mode mode, int port, int flags);
 /* ASCII upper case, in place. */
 void bench_upper(char *bytes, size_t n);
 
-/* A ring set up for one thread, and `RING_BUFFERS` buffers that multishot receives take
- * from. */
+/* A file's bytes, owned by the caller. */
+char *bench_file(const char *path, size_t *len);
+
+/* A ring set up for one thread, and buffers that multishot receives take from: small ones,
+ * or few large ones for long answers, about as much memory, which the caches then hold. */
 enum { RING_BUFFERS = 1024, RING_BUFFER_BYTES = 2048, RING_GROUP = 0 };
+enum { RING_LARGE_BUFFERS = 64, RING_LARGE_BYTES = 65536 };
 
 struct ring {
   struct io_uring io;
   struct io_uring_buf_ring *provided;
+  unsigned count; /* of buffers, a power of two */
+  size_t buffer_bytes;
   char *buffers;
 };
 
-void ring_open(struct ring *ring, unsigned entries);
+void ring_open(struct ring *ring, unsigned entries, bool large);
 
 /* A submission entry; submits first when the queue is full. */
 struct io_uring_sqe *ring_entry(struct ring *ring);

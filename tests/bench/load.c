@@ -6,7 +6,9 @@
  *
  * Modes: lines (kept-open connections), requests (a connection for each line; the answer
  * ends with the server's close), udp, and idle: opens the connections, prints "open", and
- * for each line on standard input sends one line on each of them, prints "answered". */
+ * for each line on standard input sends one line on each of them, prints "answered"; and
+ * http: the bytes of the file --request, whose answer has to have the body of the file
+ * --body. */
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>
@@ -16,10 +18,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <netinet/tcp.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/answer.h"
 #include "bench/bench.h"
+#include "bench/figures.h"
 
 enum op { OP_SEND, OP_RECV, OP_CONNECT };
 
@@ -39,12 +42,14 @@ static struct {
   size_t size;
   long count; /* lines of each connection; 0: until the time is over */
   pid_t pid;  /* the server, whose processor time is told; 0: none */
-} opt = {"127.0.0.1", "lines", BENCH_LINES, 0, 100, 1.0, 0.3, 32, 0, 0};
+  const char *request_file, *body_file;
+} opt = {"127.0.0.1", "lines", BENCH_LINES, 0, 100, 1.0, 0.3, 32, 0, 0, NULL, NULL};
 
 static void usage(void) {
-  fputs("usage: load --port N [--host 127.0.0.1] [--mode lines|requests|udp|idle]\n"
+  fputs("usage: load --port N [--host 127.0.0.1] [--mode lines|requests|udp|idle|http]\n"
         "            [--connections 100] [--seconds 1] [--warmup 0.3] [--size 32]\n"
-        "            [--count LINES of each connection] [--pid SERVER]\n",
+        "            [--count LINES of each connection] [--pid SERVER]\n"
+        "            [--request FILE --body FILE]\n",
         stderr);
   exit(2);
 }
@@ -60,6 +65,8 @@ static void parse(int argc, char *argv[]) {
       {"size",        required_argument, NULL, 'z'},
       {"count",       required_argument, NULL, 'n'},
       {"pid",         required_argument, NULL, 'i'},
+      {"request",     required_argument, NULL, 'r'},
+      {"body",        required_argument, NULL, 'b'},
       {NULL,          0,                 NULL, 0  },
   };
   int c;
@@ -74,86 +81,15 @@ static void parse(int argc, char *argv[]) {
     case 'z': opt.size = (size_t)atol(optarg); break;
     case 'n': opt.count = atol(optarg); break;
     case 'i': opt.pid = atoi(optarg); break;
+    case 'r': opt.request_file = optarg; break;
+    case 'b': opt.body_file = optarg; break;
     default: usage();
     }
   }
   if (optind < argc || opt.port <= 0 || opt.connections <= 0 || opt.size < 1 ||
       opt.size > SIZE_MAX_BYTES)
     usage();
-}
-
-/* --- figures -------------------------------------------------------------------------- */
-
-/* A histogram as HDR's: exact below 64 ns, above it 64 steps for each power of two, so
- * that a value is known to 1.6 %. */
-enum { STEP_BITS = 6, STEPS = 1 << STEP_BITS, BUCKETS = (64 - STEP_BITS + 1) * STEPS };
-
-static struct {
-  uint64_t requests, errors, lost;
-  uint64_t latency[BUCKETS];
-  uint64_t largest_ns;
-  int64_t begin_ns, end_ns, server_begin_ns, server_end_ns;
-  int64_t own_begin_ns, own_end_ns;
-  const char *first_error;
-} seen;
-
-static unsigned bucket_of(uint64_t ns) {
-  if (ns < STEPS) return (unsigned)ns;
-  unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - STEP_BITS;
-  return (shift + 1) * STEPS + (unsigned)((ns >> shift) - STEPS);
-}
-
-static uint64_t value_of(unsigned bucket) {
-  if (bucket < STEPS) return bucket;
-  unsigned shift = bucket / STEPS - 1;
-  return (uint64_t)(bucket % STEPS + STEPS) << shift;
-}
-
-static double percentile_us(double share) {
-  uint64_t total = 0, count = 0;
-  for (unsigned i = 0; i < BUCKETS; i++) total += seen.latency[i];
-  for (unsigned i = 0; i < BUCKETS; i++) {
-    count += seen.latency[i];
-    if (count > 0 && (double)count >= share * (double)total)
-      return (double)value_of(i) / 1000;
-  }
-  return 0;
-}
-
-static int64_t clock_ns(clockid_t clock) {
-  struct timespec t;
-  if (clock_gettime(clock, &t) < 0) return 0;
-  return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-static int64_t now_ns(void) {
-  return clock_ns(CLOCK_MONOTONIC);
-}
-
-/* The processor time of the server, all its threads, also of those that have ended. */
-static int64_t server_ns(void) {
-  clockid_t clock;
-  if (opt.pid == 0 || clock_getcpuclockid(opt.pid, &clock) != 0) return 0;
-  return clock_ns(clock);
-}
-
-static void begin_window(void) {
-  memset(seen.latency, 0, sizeof seen.latency);
-  seen.requests = seen.largest_ns = 0;
-  seen.server_begin_ns = server_ns();
-  seen.own_begin_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-  seen.begin_ns = now_ns();
-}
-
-static void end_window(void) {
-  seen.end_ns = now_ns();
-  seen.server_end_ns = server_ns();
-  seen.own_end_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-static void error_seen(const char *what) {
-  seen.errors++;
-  if (!seen.first_error) seen.first_error = what;
+  if (opt.mode == BENCH_HTTP && !(opt.request_file && opt.body_file)) usage();
 }
 
 /* --- clients -------------------------------------------------------------------------- */
@@ -164,8 +100,9 @@ struct client {
   uint32_t number;
   size_t got;
   int64_t sent_ns;
-  long left;           /* lines to go; -1: no limit */
-  char *line, *wanted; /* owned; opt.size bytes each */
+  long left;             /* lines to go; -1: no limit */
+  char *line, *wanted;   /* owned; opt.size bytes each; http: all have the request */
+  struct answer *answer; /* owned; http */
 };
 
 static struct ring ring;
@@ -173,6 +110,8 @@ static struct client *clients; /* owned */
 static int alive;
 static struct sockaddr_in server;
 static char congestion[16];
+static char *request, *wanted_body; /* owned; http */
+static size_t wanted_len;
 
 /* life is cut to 24 bits: enough to tell a completion of the connection before */
 static uint64_t tag(const struct client *c, enum op op) {
@@ -218,7 +157,10 @@ static void queue_send(struct client *c, unsigned flags) {
 }
 
 static void next_line(struct client *c, int64_t now) {
-  make_line(c);
+  if (opt.mode == BENCH_HTTP)
+    answer_init(c->answer);
+  else
+    make_line(c);
   c->got = 0;
   c->sent_ns = now;
   queue_send(c, 0);
@@ -247,17 +189,14 @@ static void end_client(struct client *c) {
 }
 
 static void failed(struct client *c, const char *what) {
-  error_seen(what);
+  figures_wrong(what);
   end_client(c);
 }
 
 /* The answer is complete and right. */
 static void answered(struct client *c) {
-  int64_t now = now_ns();
-  uint64_t took = (uint64_t)(now - c->sent_ns);
-  seen.requests++;
-  seen.latency[bucket_of(took)]++;
-  if (took > seen.largest_ns) seen.largest_ns = took;
+  int64_t now = figures_now();
+  figures_answered(c->sent_ns, now);
   if (opt.mode == BENCH_IDLE) return;
   if (c->left > 0) c->left--;
   if (opt.mode == BENCH_REQUESTS) {
@@ -277,11 +216,23 @@ static void answered(struct client *c) {
 
 /* An answer to a datagram that had been given up, and was then sent again. */
 static bool is_late(const struct client *c, const char *bytes, size_t n) {
-  return opt.mode == BENCH_UDP && seen.lost > 0 && n == opt.size && opt.size > 12 &&
-         memcmp(bytes + 6, c->wanted + 6, n - 6) == 0 && memcmp(bytes, c->wanted, 6) != 0;
+  return opt.mode == BENCH_UDP && figures_lost_count() > 0 && n == opt.size &&
+         opt.size > 12 && memcmp(bytes + 6, c->wanted + 6, n - 6) == 0 &&
+         memcmp(bytes, c->wanted, 6) != 0;
+}
+
+static void received_http(struct client *c, const char *bytes, size_t n) {
+  const char *why;
+  int r = answer_feed(c->answer, bytes, n, wanted_body, wanted_len, &why);
+  if (r > 0) answered(c);
+  if (r < 0) failed(c, why);
 }
 
 static void received(struct client *c, const char *bytes, size_t n) {
+  if (opt.mode == BENCH_HTTP) {
+    received_http(c, bytes, n);
+    return;
+  }
   if (is_late(c, bytes, n)) return;
   if (n > opt.size - c->got) {
     failed(c, "more came than was asked for");
@@ -344,34 +295,39 @@ static void resend_lost(int64_t now) {
   looked_ns = now;
   for (struct client *c = clients; c < clients + opt.connections; c++) {
     if (c->fd < 0 || now - c->sent_ns < LOST_NS) continue;
-    seen.lost++;
+    figures_lost();
     next_line(c, now);
   }
 }
 
 static void run(void) {
-  int64_t begin = now_ns(), measure = begin, stop = INT64_MAX;
+  int64_t begin = figures_now(), measure = begin, stop = INT64_MAX;
   if (opt.count == 0) {
     measure = begin + (int64_t)(opt.warmup * 1e9);
     stop = measure + (int64_t)(opt.seconds * 1e9);
   }
   bool warm = false;
-  for (int64_t now = begin; alive > 0 && now < stop; now = now_ns()) {
+  for (int64_t now = begin; alive > 0 && now < stop; now = figures_now()) {
     if (!warm && now >= measure) {
-      begin_window();
+      figures_begin(opt.pid);
       warm = true;
     }
     turn();
     resend_lost(now);
   }
-  end_window();
+  figures_end();
 }
 
 static void open_client(struct client *c) {
   *c = (struct client){.fd = -1, .left = opt.count ? opt.count : -1};
-  c->line = malloc(opt.size);
-  c->wanted = malloc(opt.size);
-  if (!c->line || !c->wanted) bench_die("memory", ENOMEM);
+  if (opt.mode == BENCH_HTTP) {
+    c->line = request;
+    c->answer = malloc(sizeof *c->answer);
+  } else {
+    c->line = malloc(opt.size);
+    c->wanted = malloc(opt.size);
+  }
+  if (!c->line || (!c->wanted && !c->answer)) bench_die("memory", ENOMEM);
   alive++;
   if (opt.mode == BENCH_REQUESTS) return;
   c->fd = open_socket();
@@ -398,7 +354,7 @@ static void open_clients(void) {
 }
 
 static void start_clients(void) {
-  int64_t now = now_ns();
+  int64_t now = figures_now();
   for (struct client *c = clients; c < clients + opt.connections; c++) {
     if (opt.mode == BENCH_REQUESTS)
       next_connection(c, now);
@@ -408,18 +364,11 @@ static void start_clients(void) {
 }
 
 static void tell(void) {
-  double seconds = (double)(seen.end_ns - seen.begin_ns) / 1e9;
-  printf("{\"mode\": \"%s\", \"connections\": %d, \"size\": %zu, \"requests\": %lu, "
-         "\"seconds\": %.6f, \"rate\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
-         "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"errors\": %lu, "
-         "\"lost\": %lu, \"first_error\": \"%s\", \"server_cpu_ns\": %ld, "
-         "\"load_cpu_ns\": %ld, \"congestion\": \"%s\"}\n",
-         opt.mode_name, opt.connections, opt.size, seen.requests, seconds,
-         (double)seen.requests / seconds, percentile_us(0.5), percentile_us(0.9),
-         percentile_us(0.99), percentile_us(0.999), (double)seen.largest_ns / 1000,
-         seen.errors, seen.lost, seen.first_error ? seen.first_error : "",
-         (long)(seen.server_end_ns - seen.server_begin_ns),
-         (long)(seen.own_end_ns - seen.own_begin_ns), congestion);
+  printf(
+      "{\"mode\": \"%s\", \"connections\": %d, \"size\": %zu, \"congestion\": \"%s\", ",
+      opt.mode_name, opt.connections, opt.size, congestion);
+  figures_print();
+  puts("}");
 }
 
 /* Each client sends one line when told to, and stays. */
@@ -428,11 +377,11 @@ static void hold(void) {
   puts("open");
   fflush(stdout);
   while (fgets(command, sizeof command, stdin)) {
-    uint64_t wanted = seen.requests + (uint64_t)opt.connections;
+    uint64_t wanted = figures_requests() + (uint64_t)opt.connections;
     for (struct client *c = clients; c < clients + opt.connections; c++) {
-      if (c->fd >= 0) next_line(c, now_ns());
+      if (c->fd >= 0) next_line(c, figures_now());
     }
-    while (seen.requests + seen.errors < wanted) turn();
+    while (figures_requests() + figures_errors() < wanted) turn();
     puts("answered");
     fflush(stdout);
   }
@@ -449,7 +398,11 @@ static void be_patient(void) {
 int main(int argc, char *argv[]) {
   parse(argc, argv);
   be_patient();
-  ring_open(&ring, 4096);
+  if (opt.mode == BENCH_HTTP) {
+    request = bench_file(opt.request_file, &opt.size);
+    wanted_body = bench_file(opt.body_file, &wanted_len);
+  }
+  ring_open(&ring, 4096, wanted_len >= RING_BUFFER_BYTES);
   open_clients();
   if (opt.mode == BENCH_IDLE) {
     hold();
@@ -458,6 +411,6 @@ int main(int argc, char *argv[]) {
     run();
     tell();
   }
-  if (seen.first_error) fprintf(stderr, "load: %s\n", seen.first_error);
-  return seen.errors > 0;
+  if (figures_first_error()) fprintf(stderr, "load: %s\n", figures_first_error());
+  return figures_errors() > 0;
 }

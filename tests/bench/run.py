@@ -10,216 +10,23 @@ both sides of each connection use the same congestion control, reno.
 import argparse
 import json
 import os
-import platform
 import re
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BENCH = ROOT / "tests/bench"
-PEERS = BENCH / "peers"
-OUT = ROOT / "build/bench"
-PROGRAMS = ROOT / os.environ.get("BENCH_PROGRAMS", "build/release")
-SECTIONS = ("lines", "requests", "udp", "idle", "start", "calls")
-CONGESTION = "reno"
-BASE = "C epoll"
+import web
+from figures import Spread, order, ratios
+from machine import enter_namespace, machine
+from page import document
+from place import OUT, PROGRAMS, ROOT, file_text
+from processes import Server, load, load_argv
+from sides import BASE, sides
 
-
-# --- the sides ------------------------------------------------------------------------
-
-class Side:
-    """A server: its command line for each mode it knows."""
-
-    def __init__(self, name, command, modes=("lines", "requests", "udp"), version=None):
-        self.name, self.command, self.modes, self.version = name, command, modes, version
-
-    def argv(self, mode, port):
-        return [word.format(mode=mode, port=port) for word in self.command]
-
-
-def file_text(path):
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return "unknown"
-
-
-def first_line(argv):
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
-    except OSError:
-        return None
-    text = (done.stdout or done.stderr).strip()
-    return text.splitlines()[0] if text else None
-
-
-def lua_module(lua, module, expression):
-    """The version of a Lua module, or None where it is not installed."""
-    code = f"local m = require '{module}'; print({expression})"
-    try:
-        done = subprocess.run([lua, "-e", code], capture_output=True, text=True, timeout=20)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def go_server():
-    go = shutil.which("go")
-    if not go:
-        return None
-    target = OUT / "go_server"
-    environment = dict(os.environ, GO111MODULE="off", GOCACHE=str(OUT / "go-cache"))
-    subprocess.run([go, "build", "-o", target, PEERS / "server.go"], env=environment,
-                   check=True)
-    return str(target)
-
-
-def sides(against=""):
-    tests = PROGRAMS / "tests/bench"
-    yield Side(BASE, [f"{tests}/epoll_server", "{mode}", "{port}"])
-    yield Side("soquete", [str(PROGRAMS / "soquete"), str(BENCH) + "/{mode}.lua", "{port}"],
-               version=first_line([str(PROGRAMS / "soquete"), "--version"]))
-    if against:
-        yield Side("before", [against, str(BENCH) + "/{mode}.lua", "{port}"],
-                   version=first_line([against, "--version"]))
-    yield Side("C io_uring", [f"{tests}/uring_server", "{mode}", "{port}"])
-    luv = lua_module("lua5.4", "luv", "m.version_string()")
-    if luv:
-        yield Side("luv", ["lua5.4", f"{PEERS}/luv.lua", "{mode}", "{port}"],
-                   version=f"lua5.4, libuv {luv}")
-    cqueues = lua_module("lua5.4", "cqueues", "m.VERSION")
-    if cqueues:
-        yield Side("cqueues", ["lua5.4", f"{PEERS}/cqueues.lua", "{mode}", "{port}"],
-                   modes=("lines", "requests"), version=f"lua5.4, cqueues {cqueues}")
-    copas = lua_module("lua5.2", "copas", "m._VERSION .. ', ' .. require('socket')._VERSION")
-    if copas:
-        yield Side("Copas", ["lua5.2", f"{PEERS}/copas.lua", "{mode}", "{port}"],
-                   version=f"lua5.2, {copas}")
-    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
-    version = first_line([python, "--version"])
-    yield Side("asyncio", [python, f"{PEERS}/py_asyncio.py", "{mode}", "{port}"],
-               version=version)
-    yield Side("Python threads", [python, f"{PEERS}/py_threads.py", "{mode}", "{port}"],
-               version=version)
-    if shutil.which("node"):
-        yield Side("Node", ["node", f"{PEERS}/node.js", "{mode}", "{port}"],
-                   version=first_line(["node", "--version"]))
-    go = go_server()
-    if go:
-        yield Side("Go", [go, "{mode}", "{port}"], version=first_line(["go", "version"]))
-
-
-# --- processes ------------------------------------------------------------------------
-
-def pin(cores):
-    """A preexec_fn that binds the child to these cores."""
-    return lambda: os.sched_setaffinity(0, cores)
-
-
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def answers(mode, port):
-    """True when the server upper-cases."""
-    kind = socket.SOCK_DGRAM if mode == "udp" else socket.SOCK_STREAM
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.settimeout(1)
-        try:
-            s.connect(("127.0.0.1", port))
-            s.send(b"ready?\n")
-            return s.recv(100) == b"READY?\n"
-        except OSError:
-            return False
-
-
-class Server:
-    """A running server; a context."""
-
-    def __init__(self, side, mode, cores):
-        kind = socket.SOCK_DGRAM if mode == "udp" else socket.SOCK_STREAM
-        self.mode, self.port = mode, free_port(kind)
-        with open(OUT / "server.log", "w") as log:
-            self.process = subprocess.Popen(
-                side.argv(mode, self.port), preexec_fn=pin(cores), stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=log)
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        limit = time.monotonic() + 15
-        while not answers(self.mode, self.port):
-            if self.process.poll() is not None or time.monotonic() > limit:
-                self.__exit__()
-                sys.exit(f"bench: {self.process.args} does not answer: "
-                         + (OUT / "server.log").read_text()[-2000:])
-            time.sleep(0.02)
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def resident_kib(self):
-        for line in file_text(f"/proc/{self.pid}/status").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-        raise RuntimeError("no VmRSS")
-
-
-def load_argv(server, mode, clients, opt, **more):
-    words = {"port": server.port, "mode": mode, "connections": clients,
-             "size": opt.size, **more}
-    argv = [str(PROGRAMS / "tests/bench/load")]
-    for name, value in words.items():
-        argv += [f"--{name}", str(value)]
-    return argv
-
-
-def load(server, mode, clients, cores, opt, **more):
-    argv = load_argv(server, mode, clients, opt, **more)
-    done = subprocess.run(argv, preexec_fn=pin(cores), capture_output=True, text=True,
-                          timeout=60 + 10 * opt.seconds)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()} {done.stdout.strip()}")
-    return json.loads(done.stdout)
-
-
-# --- statistics -----------------------------------------------------------------------
-
-class Spread:
-    """The median of some figures with the smallest and the largest."""
-
-    def __init__(self, values):
-        self.values = list(values)
-        self.median = statistics.median(self.values)
-        self.low, self.high = min(self.values), max(self.values)
-
-    def text(self, digits=2):
-        return (f"{self.median:,.{digits}f} "
-                f"({self.low:,.{digits}f}–{self.high:,.{digits}f})")
-
-    def json(self):
-        return {"median": self.median, "low": self.low, "high": self.high,
-                "values": self.values}
-
-
-def ratios(rounds, name, figure, base=BASE):
-    """One ratio for each round that has both sides."""
-    return Spread(r[name][figure] / r[base][figure] for r in rounds
-                  if name in r and base in r)
-
-
-def order(names, number):
-    """The base and soquete stay neighbours; each second round goes backwards."""
-    return list(names) if number % 2 == 0 else list(reversed(names))
+SECTIONS = ("lines", "requests", "udp", "idle", "start", "calls", "web")
 
 
 # --- what is measured -----------------------------------------------------------------
@@ -339,7 +146,7 @@ def measure_start(opt):
              "ratio": ratios(rounds, name, "ms", "lua5.4").json()} for name in commands]
 
 
-def count_calls(side, mode, opt):
+def count_calls(side, mode, opt, load_mode=None, **words):
     """System calls by name of a fixed number of requests, start and end excluded: the
     difference between a long and a short run."""
     clients = 16 if mode == "udp" else 50
@@ -352,7 +159,8 @@ def count_calls(side, mode, opt):
                  str(server.pid)], stderr=subprocess.PIPE)
             with tracer:
                 tracer.stderr.readline()  # "attached"
-                load(server, mode, clients, set(opt.cores), opt, count=lines)
+                load(server, load_mode or mode, clients, set(opt.cores), opt, count=lines,
+                     **words)
                 tracer.send_signal(signal.SIGINT)
         found = re.findall(r"^\s*(\d+)\s+(\w+)\s*$", log.read_text(), re.M)
         counts.append({name: int(calls) for calls, name in found if name != "total"})
@@ -360,140 +168,6 @@ def count_calls(side, mode, opt):
     each = clients * 100
     return {name: (long[name] - short.get(name, 0)) / each for name in sorted(long)
             if abs(long[name] - short.get(name, 0)) / each >= 0.005}
-
-
-# --- the machine ----------------------------------------------------------------------
-
-def machine():
-    cpu = re.search(r"^model name\s*:\s*(.*)$", file_text("/proc/cpuinfo"), re.M)
-    name = re.search(r'^PRETTY_NAME="(.*)"$', file_text("/etc/os-release"), re.M)
-    memory = re.search(r"MemTotal:\s*(\d+)", file_text("/proc/meminfo"))
-    return {"cpu": cpu.group(1) if cpu else platform.processor(),
-            "cores": os.cpu_count(),
-            "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
-            "kernel": platform.release(),
-            "distribution": name.group(1) if name else "unknown",
-            "congestion": file_text("/proc/sys/net/ipv4/tcp_congestion_control"),
-            "compiler": first_line(["gcc", "--version"]),
-            "date": time.strftime("%Y-%m-%d"),
-            "commit": first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]),
-            "load_before": os.getloadavg()[0]}
-
-
-def enter_namespace():
-    """Starts this program anew in a network namespace with one congestion control."""
-    inner = os.environ.get("BENCH_NAMESPACE")
-    if inner == "inside":
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        try:
-            Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text(CONGESTION)
-        except OSError as error:
-            print(f"bench: congestion control stays as it is: {error}")
-        return
-    flags = ["-n"] if os.geteuid() == 0 else ["-r", "-n"]
-    if subprocess.run(["unshare", *flags, "true"], capture_output=True).returncode != 0:
-        print("bench: no namespace can be had; the system's congestion control is used")
-        return
-    os.environ["BENCH_NAMESPACE"] = "inside"
-    os.execvp("unshare", ["unshare", *flags, sys.executable, *sys.argv])
-
-
-# --- words ----------------------------------------------------------------------------
-
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
-
-
-def spread_text(s, digits=2):
-    return f"{s['median']:,.{digits}f} ({s['low']:,.{digits}f}–{s['high']:,.{digits}f})"
-
-
-def scenario_words(s):
-    cores = s["cores"]
-    where = ("server and load on one core" if cores[0] == cores[1]
-             else "server on one core, load on another")
-    rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["busy_ratio"]),
-             spread_text(r["cpu_ratio"]),
-             f"{r['rate']['median']:,.0f}", f"{r['cpu_us']['median']:.2f}",
-             f"{r['p50_us']['median']:,.0f}", f"{r['p99_us']['median']:,.0f}"]
-            for r in s["rows"]]
-    errors = sum(r["errors"] for r in s["rows"])
-    lost = sum(r["lost"] for r in s["rows"])
-    note = f"{s['clients']} clients, {s['size']} B, {where}. Wrong answers: {errors}."
-    if s["mode"] == "udp":
-        note += f" Datagrams sent again after a second without an answer: {lost}."
-    return [f"## {s['title']}", "", note, ""] + table(
-        ["server", f"rate / {BASE}", f"per busy second / {BASE}", f"server CPU / {BASE}", "requests/s",
-         "CPU µs/request", "p50 µs", "p99 µs"], rows)
-
-
-def idle_words(idle, count):
-    rows = [[i["side"], f"{i['rest_kib'] / 1024:.2f}"] + [
-        f"{i[name]:,.0f}" if name in i else "cannot hold so many"
-        for name in ("opened_bytes", "answered_bytes")] for i in idle]
-    return ["## Memory", "",
-            f"Resident memory at rest, and its growth for each of {count:,} connections that "
-            "are held open: after they were accepted, and after each has had one line "
-            "answered. Everything is included but the kernel's own memory.", ""] + table(
-        ["server", "at rest, MiB", "opened, B each", "answered once, B each"], rows)
-
-
-def start_words(rows):
-    return ["## Start-up", "", "An empty program, from fork to end.", ""] + table(
-        ["program", "ratio to lua5.4", "ms"],
-        [[r["side"], spread_text(r["ratio"]), spread_text(r["ms"])] for r in rows])
-
-
-def calls_words(calls):
-    lines = ["## System calls per request", "",
-             "Counted by `strace -c`, as the difference between a long run and a short one. "
-             "Under strace a server is slow, so that more clients are ready each time it "
-             "looks: waits are cheaper here than they are alone, on all sides.", ""]
-    rows = [[mode, side, f"{sum(found.values()):.2f}",
-             ", ".join(f"{n} {c:.2f}" for n, c in
-                       sorted(found.items(), key=lambda item: -item[1]))]
-            for mode, by_side in calls.items() for side, found in by_side.items()]
-    return lines + table(["mode", "server", "calls", "which"], rows)
-
-
-def machine_words(m, versions, opt):
-    lines = ["## The machine, and how to repeat this", "",
-             f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux {m['kernel']}, "
-             f"{m['distribution']}, {m['compiler']}. Congestion control of both sides: "
-             f"{m['congestion']}. Load average before: {m['load_before']:.2f}. "
-             f"{m['date']}, commit {m['commit']}.", "",
-             "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds}"
-             + (f" ONLY={opt.only}" if opt.only else ""), "```", "",
-             f"Each round starts every server anew, warms it up for {opt.warmup} s and "
-             f"measures for {opt.seconds} s; {opt.rounds} rounds, each second one in the "
-             "opposite order. A figure is the median of the rounds, with the smallest and "
-             "the largest in brackets; a ratio is taken within its round. The generator is "
-             "`tests/bench/load.c`: a closed loop over io_uring that compares every byte of "
-             "every answer. CPU is the server's processor time, in user and kernel mode, of "
-             "all its threads, divided by the requests of the same time. The rate per busy "
-             "second divides by the processor time of server and generator together: on one "
-             "core it is the rate, less what other programs took meanwhile.", ""]
-    rows = [[s.name, s.version or "", "`" + " ".join(s.argv("lines", "PORT")).replace(
-        str(ROOT) + "/", "") + "`"] for s in versions]
-    return lines + table(["server", "version", "command"], rows)
-
-
-def document(results, chosen, opt):
-    lines = ["# Benchmarks", "",
-             "Written by `make bench`; do not edit. The limits are bare C programs of the "
-             "bench: `epoll_server.c` and `uring_server.c`. Ratios carry over to other "
-             "machines, absolute figures do not.", ""]
-    for s in results.get("scenarios", []):
-        lines += scenario_words(s)
-    if "idle" in results:
-        lines += idle_words(results["idle"], opt.idle)
-    if "start" in results:
-        lines += start_words(results["start"])
-    if "calls" in results:
-        lines += calls_words(results["calls"])
-    lines += machine_words(results["machine"], chosen, opt)
-    return "\n".join(lines).rstrip() + "\n"
 
 
 # --- the run --------------------------------------------------------------------------
@@ -508,6 +182,7 @@ def arguments():
     p.add_argument("--only", default="", help="of " + ",".join(SECTIONS))
     p.add_argument("--sides", default="", help="names of servers, by commas")
     p.add_argument("--against", default="", help="another build of soquete, as one more side")
+    p.add_argument("--files", default="", help="web: of " + ",".join((*web.SIZES, "text")))
     p.add_argument("--document", default=None, help="where to write (docs/benchmarks.md "
                    "when everything is measured, else build/bench/benchmarks.md)")
     opt = p.parse_args()
@@ -560,6 +235,13 @@ def main():
     if "calls" in opt.sections and shutil.which("strace"):
         results["calls"] = {mode: {s.name: count_calls(s, mode, opt) for s in chosen[:2]}
                             for mode in ("lines", "requests", "udp")}
+    if "web" in opt.sections:
+        core = {opt.cores[-1]}
+        pairs = [(core, core), (core, {opt.cores[0]})][:len(opt.cores)]
+        results["web"], more = web.measure(opt, pairs)
+        results["web_calls"] = {s.name: count_calls(s, "files", opt, "http", **web.words("1KiB"))
+                                for s in more[:1]} if shutil.which("strace") else {}
+        chosen += more
     (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     whole = not (opt.only or opt.sides or opt.against)
     target = Path(opt.document) if opt.document else (

@@ -6,14 +6,20 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import run as bench  # noqa: E402
+import figures  # noqa: E402
+import sides  # noqa: E402
+import web  # noqa: E402
+from page import spread_text  # noqa: E402
+from place import OUT, PROGRAMS  # noqa: E402
+from processes import Server  # noqa: E402
 
-LOAD = str(bench.PROGRAMS / "tests/bench/load")
+LOAD = str(PROGRAMS / "tests/bench/load")
 
 
 class Double:
@@ -180,16 +186,80 @@ class Generator(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
 
 
+class Answers(unittest.TestCase):
+    """The generator's http mode, against servers that answer something else."""
+
+    body = bytes(range(256)) * 40
+
+    def run_load(self, answer, **words):
+        def reply(data, _):
+            return answer if data == b"\r\n" else b""
+        double = Double(reply)
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "request").write_bytes(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            Path(folder, "body").write_bytes(self.body)
+            return load(double.port, "http", connections=1, count=5,
+                        request=f"{folder}/request", body=f"{folder}/body", **words)
+
+    def answer(self, status=b"200 OK", length=None, body=None):
+        length = len(self.body) if length is None else length
+        return (b"HTTP/1.1 " + status + b"\r\nServer: x\r\nContent-Length: %d\r\n\r\n" % length
+                + (self.body if body is None else body))
+
+    def assert_noticed(self, answer, what):
+        done, got = self.run_load(answer)
+        self.assertEqual((done.returncode, got["errors"]), (1, 1))
+        self.assertIn(what, got["first_error"])
+
+    def test_right_answers_are_counted(self):
+        done, got = self.run_load(self.answer())
+        self.assertEqual((done.returncode, got["requests"], got["errors"]), (0, 5, 0))
+
+    def test_another_status_is_noticed(self):
+        self.assert_noticed(self.answer(status=b"404 Not Found"), "status")
+
+    def test_another_length_is_noticed(self):
+        self.assert_noticed(self.answer(length=len(self.body) - 1), "Content-Length")
+
+    def test_a_wrong_last_byte_is_noticed(self):
+        self.assert_noticed(self.answer(body=self.body[:-1] + b"x"), "wrong byte")
+
+    def test_bytes_behind_the_body_are_noticed(self):
+        self.assert_noticed(self.answer(body=self.body + b"x"), "")
+
+
+class WebServers(unittest.TestCase):
+    """Each web server, for each file and the text, under the generator."""
+
+    def test_every_server_answers_right(self):
+        OUT.mkdir(parents=True, exist_ok=True)
+        web.prepare()
+        cores = os.sched_getaffinity(0)
+        for side in web.web_sides():
+            for name in (*web.SIZES, "text"):
+                mode = "text" if name == "text" else "files"
+                if mode not in side.modes:
+                    continue
+                with self.subTest(side=side.name, name=name):
+                    if isinstance(side, web.Limit):
+                        side.file = web.words(name)["body"]
+                    with Server(side, mode, cores) as server:
+                        done, got = load(server.port, "http", connections=5, count=4,
+                                         **web.words(name))
+                        self.assertEqual((done.returncode, got["requests"]), (0, 20),
+                                         done.stderr)
+
+
 class Servers(unittest.TestCase):
     """Each server, in each mode it knows, under the generator."""
 
     def test_every_server_answers_right(self):
-        bench.OUT.mkdir(parents=True, exist_ok=True)
+        OUT.mkdir(parents=True, exist_ok=True)
         cores = os.sched_getaffinity(0)
-        for side in bench.sides():
+        for side in sides.sides():
             for mode in side.modes:
                 with self.subTest(side=side.name, mode=mode):
-                    with bench.Server(side, mode, cores) as server:
+                    with Server(side, mode, cores) as server:
                         done, got = load(server.port, mode, connections=10, count=20)
                         self.assertEqual((done.returncode, got["requests"]), (0, 200),
                                          done.stderr)
@@ -197,21 +267,21 @@ class Servers(unittest.TestCase):
 
 class Figures(unittest.TestCase):
     def rounds(self):
-        return [{bench.BASE: {"rate": 100}, "x": {"rate": r}} for r in (50, 90, 70)]
+        return [{sides.BASE: {"rate": 100}, "x": {"rate": r}} for r in (50, 90, 70)]
 
     def test_a_ratio_is_taken_within_its_round(self):
-        rounds = [{bench.BASE: {"rate": 100}, "x": {"rate": 50}},
-                  {bench.BASE: {"rate": 200}, "x": {"rate": 100}}]
-        self.assertEqual(bench.ratios(rounds, "x", "rate").values, [0.5, 0.5])
+        rounds = [{sides.BASE: {"rate": 100}, "x": {"rate": 50}},
+                  {sides.BASE: {"rate": 200}, "x": {"rate": 100}}]
+        self.assertEqual(figures.ratios(rounds, "x", "rate").values, [0.5, 0.5])
 
     def test_the_median_has_its_spread(self):
-        spread = bench.ratios(self.rounds(), "x", "rate")
+        spread = figures.ratios(self.rounds(), "x", "rate")
         self.assertEqual((spread.low, spread.median, spread.high), (0.5, 0.7, 0.9))
-        self.assertEqual(bench.spread_text(spread.json()), "0.70 (0.50–0.90)")
+        self.assertEqual(spread_text(spread.json()), "0.70 (0.50–0.90)")
 
     def test_the_sides_alternate(self):
-        self.assertEqual(bench.order("abc", 0), ["a", "b", "c"])
-        self.assertEqual(bench.order("abc", 1), ["c", "b", "a"])
+        self.assertEqual(figures.order("abc", 0), ["a", "b", "c"])
+        self.assertEqual(figures.order("abc", 1), ["c", "b", "a"])
 
 
 if __name__ == "__main__":

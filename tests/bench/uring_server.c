@@ -136,7 +136,7 @@ int main(int argc, char *argv[]) {
   enum bench_mode mode = bench_mode_of(argv[1]);
   int fd = bench_serve(mode, atoi(argv[2]), 0);
   struct ring ring;
-  ring_open(&ring, 4096);
+  ring_open(&ring, 4096, false);
   if (mode == BENCH_UDP)
     arm(&ring, mode, fd);
   else

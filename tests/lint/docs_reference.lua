@@ -88,6 +88,7 @@ local function add_http_names(names)
   grep("server:", "lua/net/http/server.lua", "Server")
   grep("part:", "lua/net/http/multipart.lua", "Part")
   grep("events:", "lua/net/http/response.lua", "Events")
+  grep("answer:", "lua/net/http/answer.lua", "Answer")
 end
 
 local function live_names()
@@ -159,6 +160,7 @@ local function failures()
   keep(client:recv())
   keep(client:send(("x"):rep(50000000)))
   assert(found[2].hint)
+  keep(require "net.http".get("none"))
   return found
 end
 

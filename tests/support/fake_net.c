@@ -212,6 +212,7 @@ static net_h fake_accept(struct net *net, net_h h) {
 }
 
 static ssize_t fake_recv(struct net *net, net_h h, void *bytes, size_t n) {
+  net->intake++;
   return armed(net, h, NET_RD, end_recv(end_of(net, h), bytes, n));
 }
 

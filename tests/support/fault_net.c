@@ -199,6 +199,7 @@ static ssize_t fault_recv(struct net *net, net_h h, void *bytes, size_t n) {
   if (fault) return fault;
   if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
   if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  net->intake++;
   return f->inner->ops->recv(f->inner, h, bytes, cut(f, n));
 }
 

@@ -166,6 +166,33 @@ static void what_was_read_ahead_is_the_next_message(void **state) {
   net_close(net, b);
 }
 
+/* Who keeps answers to requests asks whether bytes can have come since (net/hot.h). */
+static void bytes_that_come_between_two_polls_are_an_intake(void **state) {
+  struct net *net = *state;
+  net_h pair[2];
+  char bytes[8];
+  assert_int_equal(net_pair(net, AF_UNIX, SOCK_STREAM, pair), 0);
+  uint64_t before = net->intake;
+  assert_int_equal(net_recv(net, pair[0], bytes, sizeof bytes), -EAGAIN);
+  assert_int_equal(net->intake, before);
+  assert_int_equal(net_send(net, pair[1], "abc", 3), 3);
+  assert_int_equal(net_flush(net, pair[1]), 0);
+  peers_await(net, pair[0], NET_RD);
+  assert_true(net->intake > before);
+  assert_int_equal(net_recv(net, pair[0], bytes, sizeof bytes), 3);
+  net_close(net, pair[0]);
+  net_close(net, pair[1]);
+
+  assert_int_equal(net_pair(net, AF_UNIX, SOCK_STREAM, pair), 0);
+  assert_int_equal(net_send(net, pair[1], "abc", 3), 3);
+  assert_int_equal(net_flush(net, pair[1]), 0);
+  before = net->intake;
+  assert_int_equal(net_recv(net, pair[0], bytes, sizeof bytes), 3); /* without a poll */
+  assert_true(net->intake > before);
+  net_close(net, pair[0]);
+  net_close(net, pair[1]);
+}
+
 static void a_net_that_goes_takes_lingering_descriptors_along(void **state) {
   static char bytes[16384];
   int status, before = dup(0);
@@ -282,6 +309,7 @@ int main(void) {
       EPOLL_TEST(what_is_no_descriptor_is_not_adopted),
       EPOLL_TEST(the_reserve_refuses_client_after_client),
       EPOLL_TEST(what_was_read_ahead_is_the_next_message),
+      EPOLL_TEST(bytes_that_come_between_two_polls_are_an_intake),
       EPOLL_TEST(a_net_that_goes_takes_lingering_descriptors_along),
       EPOLL_TEST(a_signal_does_not_end_a_poll),
       EPOLL_TEST(a_wake_from_a_signal_handler_ends_a_poll),

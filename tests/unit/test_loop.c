@@ -302,6 +302,21 @@ static void a_loop_without_waits_is_in_deadlock(void **state) {
   assert_int_equal(f->slept, 0);
 }
 
+static void waits_in_the_background_alone_are_a_deadlock(void **state) {
+  struct fixture *f = *state;
+  struct addr a;
+  net_h h = open_waiting(f, &a);
+  loop_wait(&f->loop, waiter(f, 0), h, NET_RD, in(f, 1000000));
+  f->loop.background++;
+  assert_int_equal(loop_turn(&f->loop), -EDEADLK);
+  loop_wait(&f->loop, waiter(f, 1), -1, 0, in(f, 2000000));
+  assert_int_equal(loop_turn(&f->loop), 1); /* it fires beside one that is waited for */
+  f->loop.background--;
+  assert_int_equal(loop_turn(&f->loop), 1);
+  assert_string_equal(f->order, "01");
+  net_close(f->net, h);
+}
+
 static void before_sleep_is_called_only_when_the_loop_may_sleep(void **state) {
   struct fixture *f = *state;
   loop_ready(&f->loop, waiter(f, 0));
@@ -352,6 +367,7 @@ int main(void) {
       LOOP_TEST(high_handles_have_their_places),
       LOOP_TEST(an_event_for_nobody_is_harmless),
       LOOP_TEST(a_loop_without_waits_is_in_deadlock),
+      LOOP_TEST(waits_in_the_background_alone_are_a_deadlock),
       LOOP_TEST(before_sleep_is_called_only_when_the_loop_may_sleep),
       LOOP_TEST(an_error_of_poll_ends_the_turn),
   };

@@ -66,7 +66,8 @@ function message:lines(max)
         line, after = held:sub(from), #held + 1
       end
       if (line and #line or #held - from + 1) > max then
-        error(select(2, core.invalid("lines", "a line is too long", 413)), 2)
+        local status = not self.status and 413 or nil -- an answer's line is not the client's
+        error(select(2, core.invalid("lines", "a line is too long", status)), 2)
       end
       if line then
         from = after

@@ -13,6 +13,12 @@ function reply:json(value, status, headers)
   return self:send(status or 200, text, headers)
 end
 
+---Answers with the file at `path` beneath the folder `root`, as `http.files` does; or with
+---the status that tells why there is none.
+function reply:file(root, path)
+  return require("net.http.file").respond(self, root, path)
+end
+
 ---Sends the client elsewhere: 302 unless told.
 function reply:redirect(target, status)
   self:header("Location", target)

@@ -240,7 +240,19 @@ local function redirect_to_folder(req, res, segments)
   return res:redirect(target .. (query ~= "" and "?" .. query or ""), 308)
 end
 
-local function slow(router, req, res, path)
+-- `ready`, whether an answer may be kept ready for its target, is for handlers of ours
+-- alone: any other may answer differently each time.
+local function is_ready(handler)
+  local meta = getmetatable(handler)
+  return type(meta) == "table" and meta.ready == true
+end
+
+local function call(route, req, res, ready)
+  if ready and is_ready(route.handler) then return route.handler(req, res, true) end
+  return route.handler(req, res)
+end
+
+local function slow(router, req, res, path, ready)
   local raw = segments_of(path)
   local segments = decode_all(segments_of(path))
   if not segments then return answer(res, 400) end
@@ -248,7 +260,7 @@ local function slow(router, req, res, path)
   local route = walk(router.root, segments, 1, req.method, allowed)
   if route then
     give_names(req, route, segments, raw)
-    return route.handler(req, res)
+    return call(route, req, res, ready)
   end
   if not next(allowed) and is_folder(router, segments, req.method) then
     return redirect_to_folder(req, res, segments)
@@ -262,19 +274,19 @@ local function all_methods(router)
   return allowed
 end
 
-local Router = {}
+local Router = { ready = true }
 Router.__name = "net.http.router"
 
-function Router:__call(req, res)
+function Router:__call(req, res, ready)
   local rest = req.rest
   local path = rest and "/" .. rest or req.raw_path or "" -- CONNECT has no path
   local fixed = self.fixed[path]
   local route = fixed and find_method(fixed, req.method)
-  if route then return route.handler(req, res) end
+  if route then return call(route, req, res, ready) end
   if path:sub(1, 1) ~= "/" then -- OPTIONS *, CONNECT
     return no_route(self, req, res, all_methods(self))
   end
-  return slow(self, req, res, path)
+  return slow(self, req, res, path, ready)
 end
 
 -- --- building --------------------------------------------------------------------------

@@ -61,7 +61,7 @@ local next_request = core.methods.next_request
 -- The life of a connection: one request after the other. What is usual happens inside one
 -- protected call, which is left for what is not: an error, a body that nobody has read.
 local function converse(server, conn)
-  local handler, log = server.handler, server.log
+  local handler, log, ready = server.handler, server.log, server.ready
   local req, begun, trace
   local function note(err)
     trace = debug.traceback(tostring(err), 2)
@@ -75,7 +75,7 @@ local function converse(server, conn)
       if not nextone then return nextone == false, status end
       req = nextone
       begun = log and runtime.now()
-      handler(req, res)
+      handler(req, res, ready)
     until log
     return true
   end
@@ -190,13 +190,14 @@ end
 
 Server.__close = Server.close
 
----How many connections are open, how many requests have come, and how many were refused
----before a handler saw them.
+---How many connections are open, how many requests have come, how many of them were given
+---a ready answer, and how many were refused before a handler saw them.
 function Server:counts()
-  local open, requests, refused = self.shared:counts()
+  local open, requests, refused, ready = self.shared:counts()
   return {
     connections = open,
     dropped = self.dropped, -- lines that the log could not take
+    ready = ready, -- of the requests: those that a ready answer was enough for
     refused = refused,
     requests = requests,
   }
@@ -249,6 +250,10 @@ function M.server(where, handler, options)
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
+  -- A log has to see each request; ready answers are given without one.
+  local meta = not options.log and getmetatable(handler)
+  local ready = type(meta) == "table" and meta.ready or nil
+  if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
     connections = connections,
@@ -259,6 +264,7 @@ function M.server(where, handler, options)
     handler = handler,
     listener = listener,
     log = log,
+    ready = ready,
     refusals = 0,
     shared = shared,
     tasks = {},

@@ -1,0 +1,59 @@
+-- The words behind a command: `--name value`, `--flag`, and what stands by itself.
+
+local M = {}
+
+---Ends the program as bad usage does everywhere: status 2, the reason on standard error.
+function M.refuse(command, reason)
+  io.stderr:write("soquete ", command.name, ": ", reason, "\nusage: soquete ", command.usage, "\n")
+  os.exit(2)
+end
+
+local convert = {
+  port = function(text)
+    local port = math.tointeger(tonumber(text))
+    return port and port >= 0 and port <= 65535 and port or nil, "a port is a number up to 65535"
+  end,
+  text = function(text) return text end,
+}
+
+local function take(command, found, name, value)
+  name = command.short and command.short[name] or name
+  local kind = command.options[name]
+  if not kind then M.refuse(command, "there is no option " .. name) end
+  if kind == "flag" then
+    found[name:sub(3)] = true
+    return false
+  end
+  if value == nil then M.refuse(command, name .. " needs a value") end
+  local got, why = convert[kind](value)
+  if got == nil then M.refuse(command, ("%s %s: %s"):format(name, value, why)) end
+  found[name:sub(3)] = got
+  return true
+end
+
+---The words as a table: options by name, the others in order. `command` has a `name`, a
+---line of `usage`, `options` (name with its dashes -> "flag", "text" or "port"), their
+---`short` names, and `most`, how many words may stand by themselves.
+function M.parse(command, ...)
+  local words, found, i = { ... }, {}, 1
+  while i <= #words do
+    local word = words[i]
+    local name, value = word:match("^(%-%-[^=]+)=(.*)$")
+    if word == "--help" or word == "-h" then
+      print("usage: soquete " .. command.usage)
+      os.exit(0)
+    elseif name then
+      if not take(command, found, name, value) then M.refuse(command, name .. " takes no value") end
+    elseif word:sub(1, 1) == "-" and #word > 1 then
+      if take(command, found, word, words[i + 1]) then i = i + 1 end
+    elseif #found < command.most then
+      found[#found + 1] = word
+    else
+      M.refuse(command, "one word too many: " .. word)
+    end
+    i = i + 1
+  end
+  return found
+end
+
+return M

@@ -1,0 +1,32 @@
+"""Medians with their spread, and ratios within a round."""
+import statistics
+
+from sides import BASE
+
+
+class Spread:
+    """The median of some figures with the smallest and the largest."""
+
+    def __init__(self, values):
+        self.values = list(values)
+        self.median = statistics.median(self.values)
+        self.low, self.high = min(self.values), max(self.values)
+
+    def text(self, digits=2):
+        return (f"{self.median:,.{digits}f} "
+                f"({self.low:,.{digits}f}–{self.high:,.{digits}f})")
+
+    def json(self):
+        return {"median": self.median, "low": self.low, "high": self.high,
+                "values": self.values}
+
+
+def ratios(rounds, name, figure, base=BASE):
+    """One ratio for each round that has both sides."""
+    return Spread(r[name][figure] / r[base][figure] for r in rounds
+                  if name in r and base in r)
+
+
+def order(names, number):
+    """The base and soquete stay neighbours; each second round goes backwards."""
+    return list(names) if number % 2 == 0 else list(reversed(names))

@@ -1,0 +1,124 @@
+"""The words and tables of docs/benchmarks.md."""
+from place import ROOT
+from sides import BASE
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
+
+
+def spread_text(s, digits=2):
+    return f"{s['median']:,.{digits}f} ({s['low']:,.{digits}f}–{s['high']:,.{digits}f})"
+
+
+def scenario_words(s):
+    cores = s["cores"]
+    where = ("server and load on one core" if cores[0] == cores[1]
+             else "server on one core, load on another")
+    rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["busy_ratio"]),
+             spread_text(r["cpu_ratio"]),
+             f"{r['rate']['median']:,.0f}", f"{r['cpu_us']['median']:.2f}",
+             f"{r['p50_us']['median']:,.0f}", f"{r['p99_us']['median']:,.0f}"]
+            for r in s["rows"]]
+    errors = sum(r["errors"] for r in s["rows"])
+    lost = sum(r["lost"] for r in s["rows"])
+    note = f"{s['clients']} clients, {s['size']} B, {where}. Wrong answers: {errors}."
+    if s["mode"] == "udp":
+        note += f" Datagrams sent again after a second without an answer: {lost}."
+    return [f"## {s['title']}", "", note, ""] + table(
+        ["server", f"rate / {BASE}", f"per busy second / {BASE}", f"server CPU / {BASE}", "requests/s",
+         "CPU µs/request", "p50 µs", "p99 µs"], rows)
+
+
+def idle_words(idle, count):
+    rows = [[i["side"], f"{i['rest_kib'] / 1024:.2f}"] + [
+        f"{i[name]:,.0f}" if name in i else "cannot hold so many"
+        for name in ("opened_bytes", "answered_bytes")] for i in idle]
+    return ["## Memory", "",
+            f"Resident memory at rest, and its growth for each of {count:,} connections that "
+            "are held open: after they were accepted, and after each has had one line "
+            "answered. Everything is included but the kernel's own memory.", ""] + table(
+        ["server", "at rest, MiB", "opened, B each", "answered once, B each"], rows)
+
+
+def start_words(rows):
+    return ["## Start-up", "", "An empty program, from fork to end.", ""] + table(
+        ["program", "ratio to lua5.4", "ms"],
+        [[r["side"], spread_text(r["ratio"]), spread_text(r["ms"])] for r in rows])
+
+
+def calls_words(calls):
+    lines = ["## System calls per request", "",
+             "Counted by `strace -c`, as the difference between a long run and a short one. "
+             "Under strace a server is slow, so that more clients are ready each time it "
+             "looks: waits are cheaper here than they are alone, on all sides.", ""]
+    rows = [[mode, side, f"{sum(found.values()):.2f}",
+             ", ".join(f"{n} {c:.2f}" for n, c in
+                       sorted(found.items(), key=lambda item: -item[1]))]
+            for mode, by_side in calls.items() for side, found in by_side.items()]
+    return lines + table(["mode", "server", "calls", "which"], rows)
+
+
+def web_words(scenarios):
+    lines = ["## The web", "",
+             f"{scenarios[0]['clients']} kept-open connections that ask for one file, or for "
+             "a short text that a handler (of nginx: `return 200`) makes. The ratios are to "
+             "nginx with one worker, no log, sendfile and open_file_cache. C epoll is "
+             "`http_server.c`, which looks at nothing of the request and answers from memory. "
+             f"Wrong answers: {sum(r['errors'] for s in scenarios for r in s['rows'])}.", ""]
+    for s in scenarios:
+        cores = s["cores"]
+        where = ("server and load on one core" if cores[0] == cores[1]
+                 else "server on one core, load on another")
+        rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["limit_ratio"]),
+                 spread_text(r["cpu_ratio"]), f"{r['rate']['median']:,.0f}",
+                 f"{r['cpu_us']['median']:.2f}", f"{r['p50_us']['median']:,.0f}",
+                 f"{r['p99_us']['median']:,.0f}"] for r in s["rows"]]
+        lines += [f"### {s['name']}, {where}", ""] + table(
+            ["server", "rate / nginx", f"rate / {BASE}", "server CPU / nginx", "requests/s",
+             "CPU µs/request", "p50 µs", "p99 µs"], rows)
+    return lines
+
+
+def machine_words(m, versions, opt):
+    lines = ["## The machine, and how to repeat this", "",
+             f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux {m['kernel']}, "
+             f"{m['distribution']}, {m['compiler']}. Congestion control of both sides: "
+             f"{m['congestion']}. Load average before: {m['load_before']:.2f}. "
+             f"{m['date']}, commit {m['commit']}.", "",
+             "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds}"
+             + (f" ONLY={opt.only}" if opt.only else ""), "```", "",
+             f"Each round starts every server anew, warms it up for {opt.warmup} s and "
+             f"measures for {opt.seconds} s; {opt.rounds} rounds, each second one in the "
+             "opposite order. A figure is the median of the rounds, with the smallest and "
+             "the largest in brackets; a ratio is taken within its round. The generator is "
+             "`tests/bench/load.c`: a closed loop over io_uring that compares every byte of "
+             "every answer. CPU is the server's processor time, in user and kernel mode, of "
+             "all its threads, divided by the requests of the same time. The rate per busy "
+             "second divides by the processor time of server and generator together: on one "
+             "core it is the rate, less what other programs took meanwhile.", ""]
+    rows = [[s.name, s.version or "", "`" + " ".join(s.argv("lines", "PORT")).replace(
+        str(ROOT) + "/", "") + "`"] for s in versions]
+    return lines + table(["server", "version", "command"], rows)
+
+
+def document(results, chosen, opt):
+    lines = ["# Benchmarks", "",
+             "Written by `make bench`; do not edit. The limits are bare C programs of the "
+             "bench: `epoll_server.c` and `uring_server.c`. Ratios carry over to other "
+             "machines, absolute figures do not.", ""]
+    for s in results.get("scenarios", []):
+        lines += scenario_words(s)
+    if "idle" in results:
+        lines += idle_words(results["idle"], opt.idle)
+    if "start" in results:
+        lines += start_words(results["start"])
+    if "calls" in results:
+        lines += calls_words(results["calls"])
+    if results.get("web"):
+        lines += web_words(results["web"])
+    if results.get("web_calls"):
+        lines += calls_words({"a file of 1 KiB": results["web_calls"]})[2:]
+    lines += machine_words(results["machine"], chosen, opt)
+    return "\n".join(lines).rstrip() + "\n"

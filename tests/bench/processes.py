@@ -1,0 +1,71 @@
+"""Servers and the load generator as processes, pinned to cores."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from place import OUT, PROGRAMS, file_text
+
+
+def pin(cores):
+    """A preexec_fn that binds the child to these cores."""
+    return lambda: os.sched_setaffinity(0, cores)
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A running server; a context."""
+
+    def __init__(self, side, mode, cores):
+        kind = socket.SOCK_DGRAM if mode == "udp" else socket.SOCK_STREAM
+        self.side, self.mode, self.port = side, mode, free_port(kind)
+        with open(OUT / "server.log", "w") as log:
+            self.process = subprocess.Popen(
+                side.argv(mode, self.port), preexec_fn=pin(cores), stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=log)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        limit = time.monotonic() + 15
+        while not self.side.ready(self.mode, self.port):
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self.__exit__()
+                sys.exit(f"bench: {self.process.args} does not answer: "
+                         + (OUT / "server.log").read_text()[-2000:])
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def resident_kib(self):
+        for line in file_text(f"/proc/{self.pid}/status").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise RuntimeError("no VmRSS")
+
+
+def load_argv(server, mode, clients, opt, **more):
+    words = {"port": server.port, "mode": mode, "connections": clients,
+             "size": opt.size, **more}
+    argv = [str(PROGRAMS / "tests/bench/load")]
+    for name, value in words.items():
+        argv += [f"--{name}", str(value)]
+    return argv
+
+
+def load(server, mode, clients, cores, opt, **more):
+    argv = load_argv(server, mode, clients, opt, **more)
+    done = subprocess.run(argv, preexec_fn=pin(cores), capture_output=True, text=True,
+                          timeout=60 + 10 * opt.seconds)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()} {done.stdout.strip()}")
+    return json.loads(done.stdout)
