@@ -88,7 +88,7 @@ static int ask(lua_State *L, const char *op, lua_KFunction k,
   struct lookup *l = luaL_checkudata(L, 1, class);
   int r = net_lookup(l->net, &l->q);
   if (r == -EAGAIN) return lookup_await(L, 1, op, NET_NEVER, k);
-  if (r == 0) return give(L, l);
+  if (r == 0) return task_step(L, sched_get(L), give(L, l), 0);
   char text[ADDR_TEXT] = "";
   if (l->q.of) addr_format(l->q.of, text);
   const char *whom = l->q.of ? text : l->q.host ? l->host : l->service;

@@ -71,6 +71,19 @@ T.test("names_are_checked", function()
   T.raises("a numeric address is needed", net.getnameinfo, "localhost:80")
 end)
 
+T.test("a_loop_over_lookups_that_never_wait_lets_the_others_run", function()
+  local ticks = 0
+  local ticker = net.spawn(function()
+    while true do
+      ticks = ticks + 1
+      net.yield()
+    end
+  end)
+  for _ = 1, 640 do T.eq(tostring(T.ok(net.getaddrinfo("127.0.0.1", 80))[1]), "127.0.0.1:80") end
+  T.ok(ticks >= 9, ticks)
+  ticker:cancel()
+end)
+
 T.test("lookups_do_not_stop_the_others", { net = "fake" }, function()
   local ticks = 0
   net.spawn(function()
