@@ -246,10 +246,11 @@ static int resolve(lua_State *L) {
   address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, flags);
   lua_settop(L, 2);
   if (address_at(L, 2)) {
+    interrupt_check(L, sched_of(L), lua_tostring(L, 1), NULL);
     lua_createtable(L, 1, 0);
     lua_insert(L, 2);
     lua_rawseti(L, 2, 1);
-    return 1;
+    return task_step(L, sched_of(L), 1, 0);
   }
   ((struct lookup *)luaL_checkudata(L, 2, class))->q.family = AF_UNSPEC;
   lua_insert(L, 1); /* lookup, operation */
