@@ -329,7 +329,7 @@ function net.open(root, path) end
 ---@return net.task task
 function net.spawn(fn, ...) end
 
----Waits. 0 or less still lets every other task run once.
+---Waits. 0 or less still lets every other task run once; `math.huge` is for ever.
 ---
 ---Raises: `seconds` is not a number, or is nan; the wait is interrupted.
 ---
@@ -511,7 +511,7 @@ function net.channel(capacity) end
 ---| `status` | `"running"`, `"ready"` or `"waiting"` |
 ---| `spawned` | where it was spawned, `file:line` |
 ---| `where` | the script's line in which it waits or runs; else that which spawned it |
----| `waits_in` | the operation and the peer, `"recv 192.0.2.1:80"`; nil unless it waits |
+---| `waits_in` | the operation, and the peer or the task: `"recv 192.0.2.1:80"`, `"join task 3"`; nil unless it waits |
 ---| `seconds` | for how long; nil unless it waits |
 ---
 ---```lua

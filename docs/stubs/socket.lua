@@ -70,7 +70,8 @@ function socket:listen(backlog) end
 
 ---Waits for a connection and gives a new socket for it. The listening socket stays as it
 ---is. Clients that gave up meanwhile are passed over. When descriptors run out it says so
----once on standard error, waits, and tries again.
+---once on standard error (again when that had been over for a minute), waits, and tries
+---again.
 ---
 ---Codes: `timeout`, `closed`.
 ---
@@ -94,7 +95,8 @@ function socket:accept() end
 
 ---Connects to a server. On a datagram socket it only fixes the peer: nothing is sent,
 ---`send` and `recv` are for that peer, and datagrams of others are dropped. Of a name it
----takes the first address, while a thread asks for it; `net.connect` tries all.
+---takes the first address, while a thread asks for it; `net.connect` tries all. A Unix
+---listener whose backlog is full makes it wait, as it does in C.
 ---
 ---Codes: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EISCONN`,
 ---`timeout`, `EAI_*`. A failed `connect` of a stream makes `send` and `recv` raise.

@@ -74,7 +74,7 @@ function methods:get()
   check(self, "get")
   core.check("get")
   local taken = false
-  -- A getter that was woken and then interrupted hands its wake on.
+  -- A getter that is interrupted takes nothing, and hands its wake on.
   local _ <close> = setmetatable({}, {
     __close = function()
       if not taken and self.last >= self.first then self.getters:wake() end
@@ -82,7 +82,7 @@ function methods:get()
   })
   while self.last < self.first do
     if self.closed then return core.closed("get", self.closed) end
-    self.getters:wait("get")
+    self.getters:wait("get", true)
   end
   taken = true
   return core.step(take(self))

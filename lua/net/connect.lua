@@ -57,18 +57,18 @@ local function failure(failures)
   local last = failures[#failures]
   if #failures == 1 then return nil, last.err, last.code end
   local tried = {}
-  for i, f in ipairs(failures) do tried[i] = f.err.address .. " " .. f.code end
+  for i, f in ipairs(failures) do tried[i] = f.address .. " " .. f.code end
   last.err.text = last.err.text .. "; tried " .. table.concat(tried, ", ")
   return nil, last.err, last.code
 end
 
 local function race(addresses)
   local self <close> = setmetatable({ set = core.join_set() }, guard)
-  local set, failures, started = self.set, {}, 0
+  local set, of, failures, started = self.set, {}, {}, 0 -- of: a task's address
   while #failures < #addresses do
     if started < #addresses then
       started = started + 1
-      set:spawn(attempt, addresses[started])
+      of[set:spawn(attempt, addresses[started])] = addresses[started]
     end
     local task = next_ended(set, started < #addresses)
     if task then
@@ -77,7 +77,7 @@ local function race(addresses)
         self.winner = s
         return s
       end
-      failures[#failures + 1] = { err = err, code = code }
+      failures[#failures + 1] = { address = of[task], err = err, code = code }
     end
   end
   return failure(failures)

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <string.h>
 
 #include "api/task.h"
 
@@ -28,4 +29,23 @@ size_t args_size(lua_State *L, int idx, lua_Integer min, lua_Integer max) {
                   lua_pushfstring(L, "%I is not between %I and %I", (LUAI_UACINT)n,
                                   (LUAI_UACINT)min, (LUAI_UACINT)max));
   return (size_t)n;
+}
+
+static bool is_one_of(const char *name, const char *const names[]) {
+  while (*names && strcmp(name, *names) != 0) names++;
+  return *names;
+}
+
+void args_fields(lua_State *L, int idx, const char *const names[]) {
+  luaL_checktype(L, idx, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    if (is_one_of(name, names)) continue;
+    lua_pushstring(L, names[0]);
+    for (int i = 1; names[i]; i++)
+      lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), names[i]);
+    luaL_argerror(L, idx,
+                  lua_pushfstring(L, "no option is named '%s': it has %s", name,
+                                  lua_tostring(L, -1)));
+  }
 }

@@ -18,4 +18,8 @@ int64_t args_deadline(lua_State *L, int idx, struct sched *s);
 /* A byte count at `idx`, from `min` to `max`; raises with the value otherwise. */
 size_t args_size(lua_State *L, int idx, lua_Integer min, lua_Integer max);
 
+/* Checks that the table at `idx` has no field but those of `names`, which end with NULL and
+ * are told when it has: a misspelt option must not pass for none.         [-0, +0, v] */
+void args_fields(lua_State *L, int idx, const char *const names[]);
+
 #endif

@@ -24,13 +24,15 @@ static int make(lua_State *L) {
 }
 
 static int wait_k(lua_State *L, int status, lua_KContext context) {
-  (void)L;
   (void)status;
   (void)context;
+  if (lua_toboolean(L, 3)) interrupt_check(L, sched_of(L), lua_tostring(L, 2), NULL);
   return 0;
 }
 
-/* condition:wait(op): until somebody wakes it; `op` names the wait in reports        [y] */
+/* condition:wait(op [, yields]): until somebody wakes it; `op` names the wait in reports.
+ * An interruption that meets the wake raises in the next wait; with `yields` it raises in
+ * this one, so that what there is can be left to another task.                        [y] */
 static int wait(lua_State *L) {
   struct condition *c = check(L);
   /* the text stays on this stack as long as the task waits */

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/address.h"
+#include "api/args.h"
 #include "api/task.h"
 #include "base/status.h"
 
@@ -150,6 +152,17 @@ static int give_list(lua_State *L, const struct lookup *l) {
   return 1;
 }
 
+/* The field of the table at slot 3, a constant of C, or `otherwise`. */
+static int want(lua_State *L, const char *field, int otherwise) {
+  int is_integer = 1;
+  lua_Integer n = otherwise;
+  if (lua_getfield(L, 3, field) != LUA_TNIL) n = lua_tointegerx(L, -1, &is_integer);
+  if (!is_integer || n < 0 || n > INT_MAX)
+    luaL_argerror(L, 3, lua_pushfstring(L, "%s must be one of the constants", field));
+  lua_pop(L, 1);
+  return (int)n;
+}
+
 static int getaddrinfo_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
@@ -173,11 +186,10 @@ static int address_info(lua_State *L) {
   luaL_argcheck(L, l->q.host || l->q.service, 1, "a name or a service is needed");
   l->q.type = SOCK_STREAM;
   if (!lua_isnil(L, 3)) {
-    luaL_checktype(L, 3, LUA_TTABLE);
-    if (lua_getfield(L, 3, "family") != LUA_TNIL)
-      l->q.family = (int)luaL_checkinteger(L, -1);
-    if (lua_getfield(L, 3, "type") != LUA_TNIL) l->q.type = (int)luaL_checkinteger(L, -1);
-    lua_pop(L, 2);
+    static const char *const wants[] = {"family", "type", NULL};
+    args_fields(L, 3, wants);
+    l->q.family = want(L, "family", AF_UNSPEC);
+    l->q.type = want(L, "type", SOCK_STREAM);
   }
   lua_replace(L, 1);
   lua_settop(L, 1);
@@ -204,6 +216,7 @@ static int name_info(lua_State *L) {
   luaL_argcheck(L, address_at(L, 1), 1, "a numeric address is needed, not a name");
   struct lookup *l = new_lookup(L);
   address_get(L, 1, AF_UNSPEC, &l->of);
+  luaL_argcheck(L, addr_family(&l->of) != AF_UNIX, 1, "a Unix address has no name");
   l->q.of = &l->of;
   l->q.name_required = true;
   lua_replace(L, 1);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/address.h"
+#include "api/args.h"
 #include "api/info.h"
 #include "base/status.h"
 
@@ -54,6 +55,13 @@ static int read_bytes(lua_State *L, int idx, union option_value *v) {
   luaL_argcheck(L, len < sizeof v->bytes, idx, "the text is too long");
   memcpy(v->bytes, text, len + 1);
   return (int)len;
+}
+
+/* A text of C: the kernel would stop at its first zero byte, and take "reno\0x" for "reno". */
+static int read_string(lua_State *L, int idx, union option_value *v) {
+  int len = read_bytes(L, idx, v);
+  luaL_argcheck(L, strlen(v->bytes) == (size_t)len, idx, "the text holds a zero byte");
+  return len;
 }
 
 static void push_bytes(lua_State *L, const union option_value *v, socklen_t len) {
@@ -142,7 +150,9 @@ static void read_host(lua_State *L, int at, int idx, const char *what, struct ad
  * -ENODEV. */
 static int read_index(lua_State *L, int at, int idx) {
   if (lua_isnoneornil(L, at)) return 0;
-  if (lua_type(L, at) == LUA_TSTRING) return addr_interface(lua_tostring(L, at));
+  size_t len;
+  const char *name = lua_type(L, at) == LUA_TSTRING ? lua_tolstring(L, at, &len) : NULL;
+  if (name) return strlen(name) == len ? addr_interface(name) : -ENODEV;
   int is_integer;
   lua_Integer n = lua_tointegerx(L, at, &is_integer);
   luaL_argcheck(L, is_integer && n >= 0 && n <= INT_MAX, idx,
@@ -158,9 +168,11 @@ static int read_interface(lua_State *L, int at, int idx, struct ip_mreqn *m) {
     m->imr_address = a.u.in.sin_addr;
     return 0;
   }
-  if (lua_type(L, at) == LUA_TSTRING &&
-      inet_pton(AF_INET, lua_tostring(L, at), &m->imr_address) == 1)
+  if (lua_type(L, at) == LUA_TSTRING && parse_host(L, at, &a) &&
+      addr_family(&a) == AF_INET) {
+    m->imr_address = a.u.in.sin_addr;
     return 0;
+  }
   int index = read_index(L, at, idx);
   m->imr_ifindex = index;
   return index;
@@ -211,6 +223,13 @@ static int fill_member6(lua_State *L, int at, int idx, const struct addr *group,
   return index < 0 ? index : (int)sizeof v->mreq6;
 }
 
+/* Raises for a table with a field that a membership does not have: a misspelt interface
+ * would join at another one. A plain value is the group. */
+static void check_member(lua_State *L, int idx) {
+  static const char *const names[] = {"group", "interface", NULL};
+  if (lua_istable(L, idx)) args_fields(L, idx, names);
+}
+
 /* Pushes the field of the table at `idx`, or for a plain value: it for `group`, else nil. */
 static int push_field(lua_State *L, int idx, const char *field) {
   if (lua_istable(L, idx))
@@ -224,20 +243,23 @@ static int push_field(lua_State *L, int idx, const char *field) {
 
 static int read_member(lua_State *L, int idx, union option_value *v) {
   struct addr group;
+  check_member(L, idx);
   read_host(L, push_field(L, idx, "group"), idx, "the group", &group);
   return fill_member(L, push_field(L, idx, "interface"), idx, &group, v);
 }
 
 static int read_member6(lua_State *L, int idx, union option_value *v) {
   struct addr group;
+  check_member(L, idx);
   read_host(L, push_field(L, idx, "group"), idx, "the group", &group);
   return fill_member6(L, push_field(L, idx, "interface"), idx, &group, v);
 }
 
 /* ip(7), struct ip_mreq_source: the interface is one of its addresses. */
 static int read_source(lua_State *L, int idx, union option_value *v) {
+  static const char *const names[] = {"group", "interface", "source", NULL};
   struct addr group, source, interface = {0};
-  luaL_checktype(L, idx, LUA_TTABLE);
+  args_fields(L, idx, names);
   read_host(L, push_field(L, idx, "group"), idx, "the group", &group);
   read_host(L, push_field(L, idx, "source"), idx, "the source", &source);
   need_family(L, idx, &group, AF_INET);
@@ -284,7 +306,7 @@ static const struct {
     [OPTION_MEMBERSIX] = {read_member6,  NULL        },
     [OPTION_OUTGOING] = {read_outgoing, push_in_addr},
     [OPTION_SOURCE] = {read_source,   NULL        },
-    [OPTION_STRING] = {read_bytes,    push_string },
+    [OPTION_STRING] = {read_string,   push_string },
     [OPTION_TIMEVAL] = {NULL,          push_timeval},
     [OPTION_UINT] = {read_uint,     push_uint   },
 };

@@ -186,10 +186,22 @@ void report_failure(struct task *t) {
 
 /* --- tasks that wait ------------------------------------------------------------------ */
 
+/* The task whose end `t` waits for, or NULL: the first argument of the join that it is
+ * parked in. */
+static const struct task *joined_by(const struct task *t) {
+  if (!t->parked || !t->op || strcmp(t->op, "join") != 0) return NULL;
+  const void *argument = lua_touserdata(t->parked, 1);
+  for (struct list *i = t->sched->tasks.next; i != &t->sched->tasks; i = i->next)
+    if (list_entry(i, struct task, all) == argument) return argument;
+  return NULL;
+}
+
 void report_push_wait(lua_State *L, const struct task *t) {
-  char address[SOCKET_TEXT] = "";
-  if (t->on) socket_whom(t->on, address);
-  lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *address ? " " : "", address);
+  char whom[SOCKET_TEXT] = "";
+  const struct task *joined = joined_by(t);
+  if (t->on) socket_whom(t->on, whom);
+  if (joined) snprintf(whom, sizeof whom, "task %u", joined->id);
+  lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *whom ? " " : "", whom);
 }
 
 /* The script line in which a task waits or runs. One that has not begun, or runs functions

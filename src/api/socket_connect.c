@@ -126,12 +126,20 @@ static bool means_exhaustion(int status) {
          status == -ENOBUFS;
 }
 
-/* The time of the next try when the process or the machine has run out of something: the
- * listener must neither spin nor end. Told once until an accept succeeds. */
-static int64_t back_off(struct socket *s, int status) {
-  if (s->backoffs == 0)
+/* Told once, and again when it had been over for a minute: at the limit each client that
+ * leaves makes room for one. */
+static void tell_exhaustion(struct sched *s, int status) {
+  const int64_t minute_ns = 60 * (int64_t)1000000000, now = loop_now(&s->loop);
+  if (!s->exhausted_ns || now - s->exhausted_ns > minute_ns)
     fprintf(stderr, "soquete: accept: %s (%s); new clients have to wait\n",
             status_text(status), status_name(status));
+  s->exhausted_ns = now;
+}
+
+/* The time of the next try when the process or the machine has run out of something: the
+ * listener must neither spin nor end. */
+static int64_t back_off(struct socket *s, int status) {
+  tell_exhaustion(s->sched, status);
   int64_t ns = (int64_t)BACKOFF_FIRST_NS << s->backoffs;
   if (ns < BACKOFF_LAST_NS) s->backoffs++;
   if (ns > BACKOFF_LAST_NS) ns = BACKOFF_LAST_NS;
@@ -218,6 +226,19 @@ static void begin_anew(struct socket *s, const struct addr *to) {
     net_connect(s->sched->loop.net, s->h, &none);
 }
 
+static int connect_k(lua_State *L, int status, lua_KContext deadline);
+
+/* Waits for the answer, or to ask a full backlog again. */
+static int connect_wait(lua_State *L, struct socket *s, int r, int64_t deadline) {
+  enum { AGAIN_NS = 10 * 1000 * 1000 };
+  struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0};
+  if (r == -EBUSY) {
+    w.h = -1;
+    w.wake_ns = loop_now(&s->sched->loop) + AGAIN_NS;
+  }
+  return task_await(L, s->sched, &w, connect_k);
+}
+
 static int connect_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
@@ -236,11 +257,9 @@ static int connect_k(lua_State *L, int status, lua_KContext deadline) {
   begin_anew(s, &a);
   r = net_connect(s->sched->loop.net, s->h, &a);
   s->connecting = r == -EAGAIN;
-  if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-    struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0};
-    return task_await(L, s->sched, &w, connect_k);
-  }
-  if (r < 0) return step_failed(L, s, "connect", r == -EAGAIN ? STATUS_TIMEOUT : r, NULL);
+  bool waits = r == -EAGAIN || r == -EBUSY;
+  if (waits && !task_late(s->sched, deadline)) return connect_wait(L, s, r, deadline);
+  if (r < 0) return step_failed(L, s, "connect", waits ? STATUS_TIMEOUT : r, NULL);
   s->phase = SOCKET_CONNECTED;
   return step_done(L, s, "connect");
 }

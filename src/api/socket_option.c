@@ -63,6 +63,20 @@ static enum option_type raw_type(lua_State *L) {
   }
 }
 
+/* Names the option in the error of the results nil, err, code. */
+static int name_option(lua_State *L, int results, const struct option *o) {
+  if (results != 3 || strcmp(lua_tostring(L, -1), "closed") == 0) return results;
+  lua_getfield(L, -2, "text");
+  const char *text = lua_tostring(L, -1);
+  if (o->name)
+    lua_pushfstring(L, "%s: %s", o->name, text);
+  else
+    lua_pushfstring(L, "option {%d, %d}: %s", o->level, o->number, text);
+  lua_setfield(L, -4, "text");
+  lua_pop(L, 1);
+  return results;
+}
+
 /* --- methods ---------------------------------------------------------------------------- */
 
 static int set(lua_State *L, struct socket *s, const char *op, const struct option *o,
@@ -91,7 +105,7 @@ static int setsockopt_method(lua_State *L) {
   if (o->access == OPTION_READ_ONLY)
     return luaL_error(L, "%s can only be read: %s", o->name, o->does);
   int len = option_value_read(L, 3, o, &v);
-  return set(L, s, "setsockopt", o, &v, len);
+  return name_option(L, set(L, s, "setsockopt", o, &v, len), o);
 }
 
 /* Pushes the value of a row's option, or gives nil, err, code. */
@@ -129,10 +143,10 @@ static int getsockopt_method(lua_State *L) {
   struct socket *s = socket_check(L, 1);
   struct option raw;
   const struct option *o = check_option(L, &raw);
-  if (o == &raw) return get_raw(L, s, o);
+  if (o == &raw) return name_option(L, get_raw(L, s, o), o);
   if (o->access == OPTION_SET_ONLY)
     return luaL_error(L, "%s can only be set: %s", o->name, o->does);
-  return get(L, s, "getsockopt", o);
+  return name_option(L, get(L, s, "getsockopt", o), o);
 }
 
 /* sock:info() -> what the kernel knows of a TCP connection | nil, err, code              */

@@ -234,7 +234,8 @@ static const struct reading formats[2][FORMAT_ALL + 1] = {
 /* The field `max` of the options at `idx`, or `otherwise`. */
 static size_t limit(lua_State *L, int idx, size_t otherwise) {
   if (lua_isnoneornil(L, idx)) return otherwise;
-  luaL_checktype(L, idx, LUA_TTABLE);
+  static const char *const names[] = {"max", NULL};
+  args_fields(L, idx, names);
   if (lua_getfield(L, idx, "max") == LUA_TNIL) return otherwise;
   int is_integer;
   lua_Integer n = lua_tointegerx(L, -1, &is_integer);

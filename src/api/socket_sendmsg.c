@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/address.h"
+#include "api/args.h"
 #include "api/lookup.h"
 #include "api/socket.h"
 #include "base/status.h"
@@ -153,35 +154,22 @@ static void copy_fds(lua_State *L, const struct socket *s) {
   lua_remove(L, -2);
 }
 
-/* Raises for a field that sendmsg does not know. */
-static void check_fields(lua_State *L, int idx) {
-  static const char *const names[] = {"credentials", "fds", "flags", "to"};
-  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-    bool known = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-      known = known || strcmp(name, names[i]) == 0;
-    if (!known)
-      luaL_error(L,
-                 "sendmsg: no option is named '%s': it has credentials, fds, flags, to",
-                 name);
-  }
-}
-
 /* Spreads the options over the slots. */
 static void read_options(lua_State *L, struct socket *s) {
+  static const char *const names[] = {"credentials", "fds", "flags", "to", NULL};
   int options = SLOT_WAITED + 1; /* out of the way of the slots */
   lua_settop(L, SLOT_FDS);
   if (lua_isnil(L, SLOT_FDS))
     lua_newtable(L);
   else
     lua_pushvalue(L, SLOT_FDS);
-  luaL_argexpected(L, lua_istable(L, -1), SLOT_FDS, "table");
+  lua_replace(L, SLOT_FDS);
+  args_fields(L, SLOT_FDS, names);
+  lua_pushvalue(L, SLOT_FDS);
   while (lua_gettop(L) < options) {
     lua_pushnil(L);
     lua_insert(L, -2);
   }
-  check_fields(L, options);
   lua_getfield(L, options, "fds");
   copy_fds(L, s);
   lua_replace(L, SLOT_FDS);

@@ -89,7 +89,8 @@ struct sched {
   volatile sig_atomic_t computes;     /* the watchdog saw one run for too long */
   uint32_t resumes;                   /* how often a task was resumed */
   uint32_t resumes_seen;              /* by the watchdog, at its last tick */
-  int status;          /* the exit status so far: 1 after an untended failure */
+  int64_t exhausted_ns; /* when accept last found descriptors run out; 0: never */
+  int status;           /* the exit status so far: 1 after an untended failure */
   char *scratch;       /* owned; where received bytes land before they become strings; for
                     sockets only through socket_scratch */
   struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or

@@ -123,9 +123,8 @@ static int epoll_connect(struct net *net, net_h h, const struct addr *addr) {
   int r = blocks ? host_blocking_connect(h, addr) : host_connect(h, addr);
   /* connect(2): asked again it says EALREADY until it gives 0 or the error */
   if (r == -EINPROGRESS || r == -EALREADY) return epoll_arm(epoll_self(net), h, NET_WR);
-  /* unix(7): a full backlog answers EAGAIN and raises no event when room comes; told as
-   * it is for TCP when the queue is full and nobody takes from it. */
-  return r == -EAGAIN ? -ECONNREFUSED : r;
+  /* connect(2): a full backlog of a Unix listener; no event tells when there is room. */
+  return r == -EAGAIN ? -EBUSY : r;
 }
 
 /* The peer is kept for the question that follows, which else costs a system call. */

@@ -66,7 +66,8 @@ struct net_ops {
   int (*setopt)(struct net *, net_h, int level, int name, const void *, socklen_t);
   int (*getopt)(struct net *, net_h, int level, int name, void *, socklen_t *);
   int (*name_of)(struct net *, net_h, int which, struct addr *); /* NET_LOCAL, NET_PEER */
-  /* Restartable: the first call starts, later calls give 0 or how it ended. */
+  /* Restartable: the first call starts, later calls give 0 or how it ended. -EBUSY: the
+   * backlog of a Unix listener is full; no event tells of room, so ask again later. */
   int (*connect)(struct net *, net_h, const struct addr *);
   net_h (*accept)(struct net *, net_h); /* a new handle; its peer by name_of */
   ssize_t (*recv)(struct net *, net_h, void *, size_t); /* 0: end of stream */

@@ -428,6 +428,32 @@ T.test("without_descriptors_accept_refuses_clients_and_goes_on", {
   end)
 end)
 
+T.test("a_lack_of_descriptors_that_comes_and_goes_is_told_once", {
+  stderr = "new clients have to wait",
+}, function()
+  exhaust(function(l, address, _, _, _, hog)
+    local conns, clients = {}, {}
+    local server = net.spawn(function()
+      for conn in function() return (l:accept()) end do conns[#conns + 1] = conn end
+    end)
+    for i = 1, 4 do
+      table.remove(hog):close() -- for the client's end
+      table.remove(hog):close() -- for the server's: then none is left
+      clients[i] = T.ok(net.connect(address))
+      repeat net.sleep(0.001) until #conns == i
+    end
+    l:close()
+    server:join()
+    local _, told = T.stderr():gsub("new clients have to wait", "")
+    T.eq(told, 1)
+    for i = 1, 4 do
+      clients[i]:close()
+      conns[i]:close()
+    end
+    for _, s in ipairs(hog) do s:close() end
+  end)
+end)
+
 T.test("without_descriptors_accept_does_not_spin", { stderr = "new clients have to wait" },
   function()
     exhaust(function(l, address, _, _, waiting)

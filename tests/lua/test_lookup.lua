@@ -50,11 +50,38 @@ T.test("an_address_without_a_name_gives_a_code", function()
   T.eq(err.address, "192.0.2.1:1")
 end)
 
+T.test("what_getaddrinfo_is_to_find_is_checked", function()
+  T.raises("no option is named 'fam': it has family, type", net.getaddrinfo, "::1", 80,
+    { fam = net.AF_INET })
+  for _, family in ipairs { "inet", 1.5, -1, 2 ^ 40, true } do
+    T.raises("family must be one of the constants", net.getaddrinfo, "::1", 80,
+      { family = family })
+  end
+  T.raises("type must be", net.getaddrinfo, "::1", 80, { type = {} })
+end)
+
+T.test("getnameinfo_of_a_unix_address_raises", function()
+  T.raises("a Unix address has no name", net.getnameinfo, "unix:@x")
+end)
+
 T.test("names_are_checked", function()
   T.raises("holds no NUL byte", net.gethostbyname, "a\0b")
   T.raises("too long", net.gethostbyname, ("x"):rep(300))
   T.raises("string expected", net.gethostbyname)
   T.raises("a numeric address is needed", net.getnameinfo, "localhost:80")
+end)
+
+T.test("a_loop_over_lookups_that_never_wait_lets_the_others_run", function()
+  local ticks = 0
+  local ticker = net.spawn(function()
+    while true do
+      ticks = ticks + 1
+      net.yield()
+    end
+  end)
+  for _ = 1, 640 do T.eq(tostring(T.ok(net.getaddrinfo("127.0.0.1", 80))[1]), "127.0.0.1:80") end
+  T.ok(ticks >= 9, ticks)
+  ticker:cancel()
 end)
 
 T.test("lookups_do_not_stop_the_others", { net = "fake" }, function()

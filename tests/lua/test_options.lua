@@ -179,3 +179,32 @@ T.test("info_of_a_listener_says_so", function()
   local l <close> = T.listener()
   T.eq(l:info().state, "LISTEN")
 end)
+
+T.test("a_failure_names_the_option", function()
+  local s <close> = udp()
+  T.match(tostring(T.fails("ENOPROTOOPT", s:setsockopt("TCP_NODELAY", true))),
+    "^setsockopt .*: TCP_NODELAY: protocol not available %(ENOPROTOOPT%)$")
+  local t <close> = T.ok(net.socket())
+  T.match(tostring(T.fails("ENOPROTOOPT", t:getsockopt { 6, 9999 })), ": option {6, 9999}: ")
+  T.match(tostring((select(2, s:getsockopt("TCP_INFO")))), ": TCP_INFO: ")
+end)
+
+T.test("a_text_with_a_zero_byte_is_not_cut", function()
+  local s <close> = T.ok(net.socket())
+  T.raises("zero byte", s.setsockopt, s, "TCP_CONGESTION", "reno\0x")
+  local u <close> = udp()
+  T.fails("ENODEV", u:setsockopt("IP_MULTICAST_IF", "lo\0x"))
+  T.fails("ENODEV", u:setsockopt("IP_MULTICAST_IF", "127.0.0.1\0x"))
+  T.fails("ENODEV", u:join("239.255.1.9", "lo\0x"))
+end)
+
+T.test("a_misspelt_field_of_a_membership_raises", function()
+  local s <close> = udp()
+  local wrong = { group = "239.255.1.9", interfase = "lo" }
+  T.raises("no option is named 'interfase': it has group, interface", s.setsockopt, s,
+    "IP_ADD_MEMBERSHIP", wrong)
+  T.raises("no option is named", s.setsockopt, s, "IP_ADD_SOURCE_MEMBERSHIP", wrong)
+  local six <close> = T.ok(net.socket(net.AF_INET6, net.SOCK_DGRAM))
+  T.raises("no option is named", six.setsockopt, six, "IPV6_ADD_MEMBERSHIP",
+    { group = "ff12::9", interfase = "lo" })
+end)

@@ -184,6 +184,15 @@ T.test("read_until_gives_what_stands_before_and_consumes_the_delimiter", functio
   T.fails("eof", b:read_until("--"))
 end)
 
+T.test("a_misspelt_limit_raises_and_does_not_pass_for_none", function()
+  local a, b = T.pair()
+  for _, read in ipairs { b.read_until, b.read, b.lines } do
+    T.raises("no option is named 'maximum': it has max", read, b, "l", { maximum = 2 })
+  end
+  a:close()
+  b:close()
+end)
+
 T.test("read_until_finds_a_delimiter_that_comes_byte_by_byte", function()
   local a, b = T.pair()
   local reader = T.waiting(function() return b:read_until("\r\n\r\n") end)

@@ -426,8 +426,9 @@ T.test("tasks_that_wait_for_each_other_end_in_a_deadlock_report", {
   status = 1,
   stderr = {
     "deadlock: every task waits, and nothing can wake any of them",
-    "task %d+ %(main script%) waits at tests/lua/test_task.lua:%d+ in join",
-    "task %d+ %(spawned at tests/lua/test_task.lua:%d+%) waits at tests/lua/test_task.lua:%d+ in join",
+    "task %d+ %(main script%) waits at tests/lua/test_task.lua:%d+ in join task 2 since",
+    "task 2 %(spawned at tests/lua/test_task.lua:%d+%) waits at tests/lua/test_task.lua:%d+ in join task 3 since",
+    "task 3 %(spawned at tests/lua/test_task.lua:%d+%) waits at tests/lua/test_task.lua:%d+ in join task 2 since",
     "closed",
   },
 }, function()

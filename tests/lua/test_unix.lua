@@ -49,19 +49,40 @@ T.test("a_stale_socket_file_is_told_with_a_hint", function()
   T.match(err.hint, "no server has made this socket file")
 end)
 
-T.test("a_full_backlog_refuses_and_does_not_hang", function()
-  local p = path()
-  local l <close> = T.ok(net.socket(net.AF_UNIX))
-  T.ok(l:bind("unix:" .. p))
+-- A listener whose backlog is full, its clients, and one more that waits to connect.
+local function full_listener()
+  local l = T.ok(net.socket(net.AF_UNIX))
+  T.ok(l:bind("unix:@" .. T.seed .. path()))
   T.ok(l:listen(1))
-  local clients, code = {}, nil
+  local clients, address = {}, l:getsockname()
   for i = 1, 10 do
-    local s, _, c = net.connect("unix:" .. p)
-    clients[i], code = s or false, c
-    if not s then break end
+    local s = T.ok(net.socket(net.AF_UNIX))
+    s:settimeout(0)
+    clients[i] = s
+    if not s:connect(address) then return l, address, clients end
   end
-  T.eq(code, "ECONNREFUSED")
-  os.remove(p)
+  error("ten connections found room")
+end
+
+T.test("connect_waits_for_room_in_a_full_backlog", function()
+  local l <close>, address, clients = full_listener()
+  local late = T.waiting(net.connect, address)
+  T.eq(late:status(), "waiting")
+  for _ = 1, #clients do
+    local conn <close> = T.ok(l:accept())
+  end
+  local s <close> = T.ok(late:join())
+end)
+
+T.test("a_connect_that_waits_for_room_obeys_its_time_and_the_listener", function()
+  local l, address, clients = full_listener()
+  local s <close> = T.ok(net.socket(net.AF_UNIX))
+  s:settimeout(0.02)
+  T.fails("timeout", s:connect(address))
+  local late = T.waiting(net.connect, address)
+  l:close()
+  T.fails("ECONNREFUSED", late:join())
+  for _, c in ipairs(clients) do c:close() end
 end)
 
 T.test("unix_datagrams_tell_the_sender_when_it_has_a_name", function()
