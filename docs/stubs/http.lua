@@ -33,7 +33,7 @@
 -- | `body` | 1048576 | bytes that `req:body()` and its like read unless told; 413 |
 -- | `head_timeout` | 10 | seconds from the first byte of a head to its last; 408 |
 -- | `body_timeout` | 60 | seconds of patience for a body, and for a client that takes an answer; 408 |
--- | `rate` | 500 | bytes that lengthen that patience by a second |
+-- | `rate` | 500 | bytes that lengthen that patience by a second; long answers go in steps of 512 KiB |
 -- | `idle_timeout` | 60 | seconds between two requests; then the connection is closed |
 -- | `requests` | 10000 | requests of one connection |
 -- | `connections` | 10000 | connections at one time; one more is answered 503 |
