@@ -18,8 +18,8 @@
 -- 414, 417, 431, 501, 505) and the connection ends. So does one over a limit.
 --
 -- **Errors.** An error in a handler is answered with 500 and nothing else; the traceback
--- goes to standard error. An error object with a field `status`, as failed reads of a body
--- have it, is answered with that status instead: `assert(req:json())` answers 400 to what
+-- goes to standard error. An error object with a field `status` from 400 to 599, as failed
+-- reads of a body have it, is answered with that status instead: `assert(req:json())` answers 400 to what
 -- is no JSON, and 413 to what is too long. When the head of the answer has gone already,
 -- the connection is closed in the middle of the body, so that the client can see it.
 --

@@ -124,9 +124,10 @@ static void add_status_line(struct http_out *o, int status) {
 /* How the body of an answer is framed (RFC 9112 section 6), and its length: -1 unknown. */
 static void add_framing(struct http_out *o, struct http_conn *c, int64_t length) {
   bool never = c->status == 204 || c->status < 200;
+  bool empty = never || c->status == 205 || c->status == 304;
+  if (c->status == 205) c->promised = 0; /* RFC 9110 section 15.3.6 */
   if (c->promised >= 0) length = c->promised;
-  c->framing = HTTP_LENGTH;
-  if (never || c->status == 304 || c->head_only) c->framing = HTTP_NO_BODY;
+  c->framing = empty || c->head_only ? HTTP_NO_BODY : HTTP_LENGTH;
   if (never || (c->status == 304 && c->promised < 0)) return;
   if (length >= 0) {
     c->promised = length;
@@ -153,7 +154,7 @@ void http_add_head(struct http_out *o, struct http_conn *c, int status, int64_t 
     http_add(o, buf_bytes(&c->lines), buf_len(&c->lines));
     buf_fini(&c->lines);
   }
-  if (!c->has_type && length > 0 && status != 204 && status != 304)
+  if (!c->has_type && length > 0 && status != 204 && status != 205 && status != 304)
     http_add(o, "Content-Type: text/plain; charset=utf-8\r\n", 41);
   add_framing(o, c, length);
   if (shared->stopping || c->serial >= shared->requests_max) c->keep = false;
