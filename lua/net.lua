@@ -6,8 +6,8 @@ local core = require "net.core"
 local net = {}
 for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
-  "at_end", "closed", "condition", "folder", "here", "is_address", "is_socket", "join_set",
-  "method", "resolve", "running", "stdin", "step", "strict", "terminal",
+  "at_end", "check", "closed", "condition", "folder", "here", "is_address", "is_socket",
+  "join_set", "method", "resolve", "running", "stdin", "step", "strict", "terminal",
 } do
   net[internal] = nil
 end

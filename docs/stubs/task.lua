@@ -2,9 +2,13 @@
 -- # Tasks
 --
 -- A task is what [`net.spawn`](net.md#netspawn) makes; the main script is the first.
--- Tasks share one thread: another one runs only while this one waits. The program ends
--- when every task has ended. An error in the main script cancels all tasks and ends with
--- status 1.
+-- Tasks share one thread: another one runs only while this one waits or steps aside. The
+-- program ends when every task has ended. An error in the main script cancels all tasks
+-- and ends with status 1.
+--
+-- **Turns.** An operation that need not wait goes on at once. After 64 of them in a row, or
+-- 256 KiB, the task steps aside once, so that the others have their turn. Operations that
+-- fail at once count too: a loop on a closed socket stops nobody, and `cancel` ends it.
 --
 -- **Where a task cannot wait.** Lua has places that cannot be suspended: a `table.sort`
 -- comparator, a `string.gsub` callback, `__tostring`, `__gc`, a `load` reader. A wait
@@ -18,7 +22,7 @@
 -- quiet. Names do not stop anybody: threads ask for them.
 --
 -- **Interruptions.** A deadline, `cancel`, SIGINT and SIGTERM are one mechanism. The wait
--- raises an [error object](error.md); every later wait in the same scope raises again;
+-- raises an [error object](error.md); every later operation in the same scope raises again;
 -- `<close>` variables run and may wait, one second in all. A `pcall` that catches the
 -- error only delays it: after 16 catches it passes every `pcall`. SIGINT and SIGTERM
 -- cancel every task, and the program then ends by that signal (status 130 or 143 in the

@@ -45,6 +45,7 @@ function methods:put(value)
   check(self, "put")
   if value == nil then error("channel: nil cannot be put; close it to say that no more comes", 2) end
   if self.closed then return core.closed("put", self.closed) end
+  core.check("put")
   local entry = { value = value, accepted = false }
   self.last = self.last + 1
   self.held[self.last] = entry
@@ -71,6 +72,7 @@ end
 ---The next value; nil, err, "closed" once the channel is closed and empty.
 function methods:get()
   check(self, "get")
+  core.check("get")
   local taken = false
   -- A getter that was woken and then interrupted hands its wake on.
   local _ <close> = setmetatable({}, {

@@ -74,7 +74,7 @@ static void push_new(lua_State *L, const struct addr *a) {
 void address_push(lua_State *L, const struct sched *s, const struct addr *a) {
   struct addr plain;
   if (addr_family(a) == AF_INET6) {
-    plain = *a;
+    addr_copy(&plain, a);
     addr_unmap(&plain);
     a = &plain;
   }

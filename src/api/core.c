@@ -96,10 +96,10 @@ static int here(lua_State *L) {
 /* core.closed(op, where) -> nil, err, "closed": for what was closed at `where`           */
 static int closed(lua_State *L) {
   const char *op = luaL_checkstring(L, 1), *where = luaL_checkstring(L, 2);
-  int results = error_return(L, &(struct failure){op, STATUS_CLOSED, NULL, NULL});
+  error_values(L, &(struct failure){op, STATUS_CLOSED, NULL, NULL});
   lua_pushfstring(L, "closed at %s", where);
   lua_setfield(L, -3, "text");
-  return results;
+  return task_fail(L, sched_get(L));
 }
 
 /* core.method(name, fn): a method of sockets that is written in Lua                      */

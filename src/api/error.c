@@ -96,12 +96,16 @@ void error_push(lua_State *L, const struct failure *f) {
   lua_setfield(L, -2, "where");
 }
 
-int error_return(lua_State *L, const struct failure *f) {
+void error_values(lua_State *L, const struct failure *f) {
   luaL_checkstack(L, 3, NULL);
   lua_pushnil(L);
   error_push(L, f);
   lua_pushstring(L, status_name(f->status));
-  return 3;
+}
+
+int error_return(lua_State *L, const struct failure *f) {
+  error_values(L, f);
+  return task_fail(L, sched_get(L));
 }
 
 int error_is(lua_State *L, int idx) {

@@ -30,7 +30,10 @@ void error_open(lua_State *L);
 /* Pushes the error object.                                                [-0, +1, m] */
 void error_push(lua_State *L, const struct failure *f);
 
-/* Pushes nil, the error object and its code; gives 3.                     [-0, +3, m] */
+/* Pushes nil, the error object and its code.                              [-0, +3, m] */
+void error_values(lua_State *L, const struct failure *f);
+
+/* The same as the end of an operation, see task_fail; gives 3.        [-0, +3, v] [y] */
 int error_return(lua_State *L, const struct failure *f);
 
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */

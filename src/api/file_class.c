@@ -99,6 +99,7 @@ static int open_method(lua_State *L) {
   check_root(L);
   luaL_checkstring(L, 2);
   lua_settop(L, 2);
+  interrupt_check(L, sched_get(L), "open", NULL);
   struct file_object *f = new_object(L, 2, false);
   int root = open_root(L, &own);
   if (root < 0) return open_failed(L, 1, root);
@@ -109,7 +110,7 @@ static int open_method(lua_State *L) {
   f->size = info.size;
   lua_pushinteger(L, info.size);
   push_seconds(L, info.mtime_ns);
-  return 3;
+  return task_step(L, sched_get(L), 3, 0);
 }
 
 /* --- using ---------------------------------------------------------------------------- */
@@ -149,6 +150,7 @@ static int read_method(lua_State *L) {
   }
   size_t n = all ? SIZE_MAX : args_size(L, 2, 0, LUA_MAXINTEGER);
   if (f->fd < 0) return file_failed(L, "read", STATUS_CLOSED);
+  interrupt_check(L, sched_get(L), "read", NULL);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   int64_t r = read_into(&b, f, n);

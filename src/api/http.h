@@ -192,6 +192,10 @@ bool http_message_push(lua_State *L, struct http_conn *c, int conn,
 
 /* Pushes nil, an error and its code for `status`; `text` tells more, or is NULL.
  *                                                                         [-0, +3, m] */
+void http_failure(lua_State *L, struct http_conn *c, const char *op, int status,
+                  const char *text);
+
+/* The same as the end of an operation, see task_fail; gives 3.        [-0, +3, v] [y] */
 int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
               const char *text);
 

@@ -153,12 +153,12 @@ static int body_failed(lua_State *L, struct http_conn *c, const char *op, int st
   const char *text = rule ? http1_rule(rule)->text : NULL;
   if (status == STATUS_OVERSIZED) text = "the body is longer than its limit";
   if (status == STATUS_EOF) text = "the peer ended in the middle of a body";
-  http_fail(L, c, op, status, text);
+  http_failure(L, c, op, status, text);
   if (answer && !c->client) {
     lua_pushinteger(L, answer);
     lua_setfield(L, -3, "status");
   }
-  return 3;
+  return task_fail(L, c->sock->sched);
 }
 
 /* Parks for what `r` says is missing: -EAGAIN. */

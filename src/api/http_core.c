@@ -128,17 +128,22 @@ int http_conn_error(lua_State *L, int idx) {
   return luaL_typeerror(L, idx, conn_name);
 }
 
-int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
-              const char *text) {
+void http_failure(lua_State *L, struct http_conn *c, const char *op, int status,
+                  const char *text) {
   char whom[SOCKET_TEXT];
   luaL_checkstack(L, 6, NULL);
   if (c->sock->sched->current) gate_leave(c->sock->sched->current);
   socket_whom(c->sock, whom);
-  error_return(L, &(struct failure){op, status, *whom ? whom : NULL, NULL});
-  if (!text) return 3;
+  error_values(L, &(struct failure){op, status, *whom ? whom : NULL, NULL});
+  if (!text) return;
   lua_pushstring(L, text);
   lua_setfield(L, -3, "text");
-  return 3;
+}
+
+int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
+              const char *text) {
+  http_failure(L, c, op, status, text);
+  return task_fail(L, c->sock->sched);
 }
 
 /* core.connection(sock, shared, peer [, client]) -> connection. It owns the socket from
@@ -250,18 +255,18 @@ static int broken(lua_State *L) {
 }
 
 /* core.invalid(op, text [, status]) -> nil, err, "invalid". `status` is what a server
- * answers.                                                                               */
+ * answers. The end of an operation, see task_fail.                                  [y] */
 static int invalid(lua_State *L) {
   luaL_checkstring(L, 1);
   luaL_checkstring(L, 2);
   if (!lua_isnoneornil(L, 3)) luaL_checkinteger(L, 3);
   lua_settop(L, 3);
-  error_return(L, &(struct failure){lua_tostring(L, 1), STATUS_INVALID, NULL, NULL});
+  error_values(L, &(struct failure){lua_tostring(L, 1), STATUS_INVALID, NULL, NULL});
   lua_pushvalue(L, 2);
   lua_setfield(L, -3, "text");
   lua_pushvalue(L, 3);
   lua_setfield(L, -3, "status");
-  return 3;
+  return task_fail(L, sched_get(L));
 }
 
 /* core.failure(op, what, whom [, text]) -> nil, err, code. `what`: "closed", "oversized",
@@ -274,7 +279,7 @@ static int failure(lua_State *L) {
                    ? -(int)luaL_checkinteger(L, 2)
                    : statuses[luaL_checkoption(L, 2, NULL, names)];
   lua_settop(L, 4);
-  error_return(L, &(struct failure){op, status, whom, NULL});
+  error_values(L, &(struct failure){op, status, whom, NULL});
   if (lua_isnil(L, 4)) return 3;
   lua_pushvalue(L, 4);
   lua_setfield(L, -3, "text");

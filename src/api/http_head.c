@@ -27,13 +27,14 @@ static void forget_partial(struct http_conn *c) {
   c->partial = NULL;
 }
 
-/* nil, err, code, and the status to answer where one is due. Nothing more is read. */
+/* nil, err, code, and the status to answer where one is due. Nothing more is read, so it
+ * happens once a connection and need not count. */
 static int head_failed(lua_State *L, struct http_conn *c, int status, int answer) {
   forget_partial(c);
   c->phase = HTTP_ENDED;
   c->keep = false;
   if (answer) c->shared->refused++;
-  http_fail(L, c, operation(c), status, NULL);
+  http_failure(L, c, operation(c), status, NULL);
   if (!answer) return 3;
   lua_pushinteger(L, answer);
   return 4;

@@ -86,7 +86,7 @@ static int ask(lua_State *L, const char *op, lua_KFunction k,
   struct lookup *l = luaL_checkudata(L, 1, class);
   int r = net_lookup(l->net, &l->q);
   if (r == -EAGAIN) return lookup_await(L, 1, op, NET_NEVER, k);
-  if (r == 0) return give(L, l);
+  if (r == 0) return task_step(L, sched_get(L), give(L, l), 0);
   char text[ADDR_TEXT] = "";
   if (l->q.of) addr_format(l->q.of, text);
   const char *whom = l->q.of ? text : l->q.host ? l->host : l->service;
@@ -233,10 +233,11 @@ static int resolve(lua_State *L) {
   address_arg(L, 2, any ? AF_INET6 : AF_UNSPEC, type, flags);
   lua_settop(L, 2);
   if (address_at(L, 2)) {
+    interrupt_check(L, sched_of(L), lua_tostring(L, 1), NULL);
     lua_createtable(L, 1, 0);
     lua_insert(L, 2);
     lua_rawseti(L, 2, 1);
-    return 1;
+    return task_step(L, sched_of(L), 1, 0);
   }
   ((struct lookup *)luaL_checkudata(L, 2, class))->q.family = AF_UNSPEC;
   lua_insert(L, 1); /* lookup, operation */

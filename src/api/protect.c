@@ -68,7 +68,7 @@ static int deadline_k(lua_State *L, int status, lua_KContext context) {
   lua_pushnil(L);
   lua_insert(L, -2);
   lua_pushstring(L, status_name(STATUS_TIMEOUT));
-  return 3;
+  return task_fail(L, s);
 }
 
 int protect_deadline(lua_State *L) {

@@ -131,7 +131,8 @@ static void tell_closer(lua_State *L, int idx) {
 }
 
 void socket_note_peer(struct socket *s, const struct addr *peer) {
-  struct addr a = *peer;
+  struct addr a;
+  addr_copy(&a, peer);
   memset(&s->peer, 0, sizeof s->peer);
   addr_unmap(&a);
   if (addr_family(&a) == AF_INET || addr_family(&a) == AF_INET6)
@@ -148,21 +149,25 @@ static bool noted_peer(const struct socket *s, char out[SOCKET_TEXT]) {
   return true;
 }
 
-int socket_fail(lua_State *L, int idx, const char *op, int status) {
+void socket_failure(lua_State *L, int idx, const char *op, int status) {
   struct socket *s = socket_check(L, idx);
   char whom[SOCKET_TEXT];
   idx = lua_absindex(L, idx);
   if (s->sched->current) gate_leave(s->sched->current);
   luaL_checkstack(L, 6, NULL);
   if (s->h < 0 || !noted_peer(s, whom)) socket_whom(s, whom);
-  error_return(L,
+  error_values(L,
                &(struct failure){op, status, *whom ? whom : NULL, socket_transport(s)});
   if (status == STATUS_CLOSED) {
     lua_pushvalue(L, -2);
     tell_closer(L, idx);
     lua_pop(L, 1);
   }
-  return 3;
+}
+
+int socket_fail(lua_State *L, int idx, const char *op, int status) {
+  socket_failure(L, idx, op, status);
+  return task_fail(L, sched_get(L));
 }
 
 static const char *const steps[] = {"", "bind", "listen", "connect"};
@@ -247,11 +252,13 @@ int socket_drop(struct socket *s) {
   return r;
 }
 
-/* nil, err, code for a close that met the error of a queued send. */
+/* nil, err, code for a close that met the error of a queued send. It never steps aside:
+ * who closes many sockets does so to the end, and no loop can fail in one twice. */
 static int close_failed(lua_State *L, struct socket *s, int status) {
   char text[SOCKET_TEXT];
   const char *whom = noted_peer(s, text) ? text : NULL;
-  return error_return(L, &(struct failure){"close", status, whom, socket_transport(s)});
+  error_values(L, &(struct failure){"close", status, whom, socket_transport(s)});
+  return 3;
 }
 
 /* sock:close() -> true | nil, err, code, where a send that was queued has failed. Wakes

@@ -115,6 +115,9 @@ static inline int64_t socket_deadline(const struct socket *s) {
 
 /* Pushes nil, err, code for an operation on the socket at slot `idx` that gave `status`;
  * a closed one tells where it was closed. Leaves the gate.                [-0, +3, m] */
+void socket_failure(lua_State *L, int idx, const char *op, int status);
+
+/* The same as the end of an operation, see task_fail; gives 3.        [-0, +3, v] [y] */
 int socket_fail(lua_State *L, int idx, const char *op, int status);
 
 /* Notes whom the socket is connected to, or is about to be. */

@@ -18,10 +18,10 @@ static int step_failed(lua_State *L, struct socket *s, const char *op, int statu
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, op, STATUS_CLOSED);
   if (s->sched->current) gate_leave(s->sched->current);
   const char *whom = name ? name : luaL_tolstring(L, SLOT_ADDRESS, NULL);
-  error_return(L, &(struct failure){op, status, whom, socket_transport(s)});
+  error_values(L, &(struct failure){op, status, whom, socket_transport(s)});
   bool had_succeeded = strcmp(op, "bind") == 0 ? s->bound : s->phase != SOCKET_FRESH;
   if (!had_succeeded) socket_remember(L, op, lua_absindex(L, -2));
-  return 3;
+  return task_fail(L, s->sched);
 }
 
 /* The step has succeeded: forgets that it had failed before; gives the socket. */
@@ -29,7 +29,7 @@ static int step_done(lua_State *L, struct socket *s, const char *op) {
   if (s->sched->current) gate_leave(s->sched->current);
   if (socket_has_failed(s, op)) s->failed = 0;
   lua_settop(L, SLOT_SOCKET);
-  return 1;
+  return task_step(L, s->sched, 1, 0);
 }
 
 /* Normalises the arguments of bind and connect; false when the socket is closed. */
@@ -82,7 +82,7 @@ static int bind_method(lua_State *L) {
 }
 
 /* sock:listen([backlog]) -> sock | nil, err, code. The backlog is 511 unless told, and at
- * most what /proc/sys/net/core/somaxconn allows (listen(2)).                             */
+ * most what /proc/sys/net/core/somaxconn allows (listen(2)).                         [y] */
 static int listen_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   int backlog = lua_isnoneornil(L, 2) ? 511 : (int)args_size(L, 2, 0, INT32_MAX);
@@ -90,15 +90,16 @@ static int listen_method(lua_State *L) {
   if (!socket_has_connections(s))
     return luaL_error(L, "listen: a datagram socket does not listen; bind is enough");
   socket_need(L, s, "listen", "bind");
+  interrupt_check(L, s->sched, "listen", s);
   int r = net_listen(s->sched->loop.net, s->h, backlog);
   if (r == 0) {
     s->phase = SOCKET_LISTENING;
     return step_done(L, s, "listen");
   }
   lua_settop(L, SLOT_SOCKET);
-  socket_fail(L, SLOT_SOCKET, "listen", r);
+  socket_failure(L, SLOT_SOCKET, "listen", r);
   socket_remember(L, "listen", lua_absindex(L, -2));
-  return 3;
+  return task_fail(L, s->sched);
 }
 
 /* --- accept ----------------------------------------------------------------------------- */
@@ -287,6 +288,7 @@ static int shutdown_method(lua_State *L) {
                 "SHUT_RD, SHUT_WR or SHUT_RDWR");
   lua_settop(L, SLOT_SOCKET);
   lua_pushinteger(L, how);
+  if (s->h >= 0) interrupt_check(L, s->sched, "shutdown", s);
   return shutdown_k(L, LUA_OK, socket_deadline(s));
 }
 

@@ -30,12 +30,13 @@ static int make(lua_State *L) {
                             "AF_INET, AF_INET6, AF_UNIX");
   int type = check_type(L, 2, family);
   struct sched *sched = sched_of(L);
+  interrupt_check(L, sched, "socket", NULL);
   struct socket *s = socket_new(L, sched, family, type);
   net_h h = net_socket(sched->loop.net, family, type, 0);
   if (h < 0)
     return error_return(L, &(struct failure){"socket", h, NULL, socket_transport(s)});
   s->h = h;
-  return 1;
+  return task_step(L, sched, 1, 0);
 }
 
 /* net.socketpair([family [, type]]) -> a, b | nil, err, code. AF_UNIX, SOCK_STREAM unless
@@ -45,6 +46,7 @@ static int make_pair(lua_State *L) {
   int family = check_one_of(L, 1, luaL_optinteger(L, 1, AF_UNIX), families, "AF_UNIX");
   int type = check_type(L, 2, family);
   struct sched *sched = sched_of(L);
+  interrupt_check(L, sched, "socketpair", NULL);
   struct socket *a = socket_new(L, sched, family, type);
   struct socket *b = socket_new(L, sched, family, type);
   net_h pair[2];
@@ -54,7 +56,7 @@ static int make_pair(lua_State *L) {
   a->h = pair[0];
   b->h = pair[1];
   a->phase = b->phase = SOCKET_CONNECTED;
-  return 2;
+  return task_step(L, sched, 2, 0);
 }
 
 /* net.stdin() -> a stream over descriptor 0, which stays open when it is closed          */
@@ -106,11 +108,12 @@ void socket_become(struct socket *s, net_h h) {
 static int open_descriptor(lua_State *L) {
   int fd = (int)args_size(L, 1, 0, INT32_MAX);
   struct sched *sched = sched_of(L);
+  interrupt_check(L, sched, "fdopen", NULL);
   struct socket *s = socket_new(L, sched, AF_UNSPEC, SOCK_STREAM);
   net_h h = net_adopt(sched->loop.net, fd, true);
   if (h >= 0) {
     socket_become(s, h);
-    return 1;
+    return task_step(L, sched, 1, 0);
   }
   lua_pushfstring(L, "descriptor %d", fd);
   return error_return(L, &(struct failure){"fdopen", h, lua_tostring(L, -1), NULL});

@@ -121,12 +121,10 @@ static int take_all(lua_State *L, struct socket *s) {
 static int read_failed(lua_State *L, struct socket *s, int status) {
   bool iterates = s->how->iterates;
   size_t held = s->h < 0 ? 0 : buf_len(&s->stream.in);
-  socket_fail(L, SLOT_SOCKET, s->how->op, status);
+  socket_failure(L, SLOT_SOCKET, s->how->op, status);
   lua_pushinteger(L, (lua_Integer)held);
   lua_setfield(L, -3, "partial");
-  if (!iterates) return 3;
-  lua_pop(L, 1);
-  return lua_error(L);
+  return iterates ? task_fail_raising(L, s->sched) : task_fail(L, s->sched);
 }
 
 /* The end of the stream: the rest, nil for an iterator, or a failure. */
@@ -143,7 +141,7 @@ static int read_end(lua_State *L, struct socket *s) {
   if (!s->how->iterates) return read_failed(L, s, STATUS_EOF);
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushnil(L);
-  return 1;
+  return task_step(L, s->sched, 1, 0);
 }
 
 /* Bytes of a result that was just pushed. */
@@ -356,9 +354,10 @@ static int read_exact_method(lua_State *L) {
   size_t n = args_size(L, 2, 0, LUA_MAXINTEGER);
   lua_settop(L, SLOT_SOCKET);
   if (n == 0) {
-    socket_check(L, SLOT_SOCKET);
+    struct socket *s = socket_check(L, SLOT_SOCKET);
+    interrupt_check(L, s->sched, "read_exact", s);
     lua_pushliteral(L, "");
-    return 1;
+    return task_step(L, s->sched, 1, 0);
   }
   return begin(L, (struct want){&exact_way, n, 0});
 }

@@ -34,10 +34,10 @@ static void read_data(lua_State *L) {
 
 /* Gives nil, err, code, where err.sent counts what had been handed over. */
 static int send_failed(lua_State *L, struct socket *s, int status, size_t sent) {
-  socket_fail(L, SLOT_SOCKET, "send", status);
+  socket_failure(L, SLOT_SOCKET, "send", status);
   lua_pushinteger(L, (lua_Integer)sent);
   lua_setfield(L, -3, "sent");
-  return 3;
+  return task_fail(L, s->sched);
 }
 
 static int wait_turn(lua_State *L, struct socket *s, int64_t deadline, lua_KFunction k) {

@@ -16,10 +16,10 @@ enum { PIECE_BYTES = 512 * 1024 }; /* of one system call, while which all others
 
 /* Gives nil, err, code, where err.sent counts what had been handed over. */
 static int sendfile_failed(lua_State *L, int status, size_t sent) {
-  socket_fail(L, SLOT_SOCKET, "sendfile", status);
+  socket_failure(L, SLOT_SOCKET, "sendfile", status);
   lua_pushinteger(L, (lua_Integer)sent);
   lua_setfield(L, -3, "sent");
-  return 3;
+  return task_fail(L, sched_get(L));
 }
 
 /* The file was closed, by this script: the error is not the socket's. */
@@ -27,10 +27,10 @@ static int file_closed(lua_State *L, size_t sent) {
   struct failure f = {"sendfile", STATUS_CLOSED, "file", NULL};
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (s->sched->current) gate_leave(s->sched->current);
-  error_return(L, &f);
+  error_values(L, &f);
   lua_pushinteger(L, (lua_Integer)sent);
   lua_setfield(L, -3, "sent");
-  return 3;
+  return task_fail(L, s->sched);
 }
 
 static int sendfile_k(lua_State *L, int status, lua_KContext deadline);

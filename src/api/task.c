@@ -347,11 +347,46 @@ static int step_k(lua_State *L, int status, lua_KContext results) {
   return (int)results;
 }
 
-int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
-  if (!task_spent(L, s, bytes)) return results;
+static int step_aside(lua_State *L, struct sched *s, lua_KContext context,
+                      lua_KFunction k) {
   luaL_checkstack(L, 1, NULL);
   loop_later(&s->loop, &s->current->waiter);
-  return park(L, s->current, "yield", NULL, results, step_k);
+  return park(L, s->current, "yield", NULL, context, k);
+}
+
+int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
+  return task_spent(L, s, bytes) ? step_aside(L, s, results, step_k) : results;
+}
+
+enum { FAIL_GIVES, FAIL_RAISES };
+
+static int fail_end(lua_State *L, lua_KContext how) {
+  if (how == FAIL_GIVES) return 3;
+  lua_pop(L, 1);
+  return lua_error(L);
+}
+
+/* A failure has nothing to lose, so an interruption raises here and not at the beginning of
+ * the next operation: one on a closed handle fails before it asks. */
+static int fail_k(lua_State *L, int status, lua_KContext how) {
+  (void)status;
+  luaL_checkstack(L, 1, NULL);
+  lua_getfield(L, -2, "op");
+  interrupt_check(L, sched_get(L), lua_tostring(L, -1), NULL);
+  lua_pop(L, 1);
+  return fail_end(L, how);
+}
+
+static int fail(lua_State *L, struct sched *s, lua_KContext how) {
+  return task_spent(L, s, 0) ? step_aside(L, s, how, fail_k) : fail_end(L, how);
+}
+
+int task_fail(lua_State *L, struct sched *s) {
+  return fail(L, s, FAIL_GIVES);
+}
+
+int task_fail_raising(lua_State *L, struct sched *s) {
+  return fail(L, s, FAIL_RAISES);
 }
 
 /* --- scripts' own coroutines ---------------------------------------------------------- */

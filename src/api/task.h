@@ -159,6 +159,13 @@ int task_queue(lua_State *L, struct sched *s, struct gate *gate,
  * and steps aside when the task has had its share.                      [-0, +0, -] [y] */
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
 
+/* Ends an operation that failed, whose nil, err, code lie on top, and gives 3: counts it as
+ * task_step does; where the task steps aside, an interruption raises.   [-0, +0, v] [y] */
+int task_fail(lua_State *L, struct sched *s);
+
+/* The same for an operation that raises err. */
+int task_fail_raising(lua_State *L, struct sched *s);
+
 /* As task_await, in a queue of task.queued: whoever shifts the task out of it readies its
  * waiter. */
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,

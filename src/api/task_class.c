@@ -61,6 +61,12 @@ static int yield(lua_State *L) {
   return task_yield(L, sched_of(L), &w, yield_k);
 }
 
+/* core.check(op): raises when the task is interrupted, as an operation's beginning does    */
+static int check(lua_State *L) {
+  interrupt_check(L, sched_of(L), luaL_checkstring(L, 1), NULL);
+  return 0;
+}
+
 /* core.step(...) -> ...: the end of an operation that did not wait, see task_step        [y] */
 static int step(lua_State *L) {
   return task_step(L, sched_of(L), lua_gettop(L), 0);
@@ -160,6 +166,7 @@ static int collect(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
+    {"check",    check           },
     {"deadline", protect_deadline},
     {"now",      now             },
     {"running",  running         },

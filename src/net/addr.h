@@ -5,6 +5,8 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -28,6 +30,12 @@ struct addr_text {
   int port;        /* 0 to 65535; -1: the text names none */
   bool is_unix;    /* host is a path, or an abstract name after '@' */
 };
+
+/* Copies what is there: an address that is only read may lie in memory that ends with its
+ * last byte, so it must not be assigned. */
+static inline void addr_copy(struct addr *out, const struct addr *a) {
+  memcpy(out, a, offsetof(struct addr, u) + a->len);
+}
 
 /* Splits "host:port", "[v6]:port", ":port", "host", "v6", "unix:/path", "unix:@name".
  * 0, or -EINVAL with `*why` (a constant string) saying what is wrong in words. */

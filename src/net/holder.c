@@ -98,7 +98,8 @@ static uint64_t inet_inode(const struct addr *a, int type) {
       {"/proc/net/udp", "/proc/net/udp6"}
   };
   int dgram = type == SOCK_DGRAM;
-  struct addr own = *a;
+  struct addr own;
+  addr_copy(&own, a);
   addr_unmap(&own);
   int v6 = addr_family(&own) == AF_INET6;
   uint64_t inode = table_inode(tables[dgram][v6], &own, type);

@@ -88,7 +88,8 @@ static void format_address(char out[ADDR_TEXT], struct trace *t, struct net *net
                            const struct net_call *c) {
   *out = '\0';
   if (c->addr) {
-    struct addr a = *c->addr;
+    struct addr a;
+    addr_copy(&a, c->addr);
     addr_unmap(&a);
     addr_format(&a, out);
     return;

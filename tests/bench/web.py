@@ -17,6 +17,8 @@ from sides import Side
 NGINX = "nginx"
 SIZES = {"100B": 100, "1KiB": 1024, "10KiB": 10240, "100KiB": 102400, "10MiB": 10 << 20}
 CLIENTS = 50
+ALWAYS = ("soquete", "before", NGINX, "C epoll")  # in each scenario
+WITH_ALL = ("1KiB", "text")                       # all others too, on one core
 TEXT = b"hello, world\n"
 WEB = OUT / "web"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -216,6 +218,10 @@ def measure(opt, core_pairs):
         wanted = (*opt.sides.split(","), NGINX, "C epoll", "before")
         chosen = [s for s in chosen if s.name in wanted]
     wanted = opt.files.split(",") if opt.files else [*SIZES, "text"]
-    found = [scenario(chosen, "text" if name == "text" else "files", name, cores, opt)
-             for cores in core_pairs for name in wanted]
+    found = []
+    for cores in core_pairs:
+        for name in wanted:
+            everybody = name in WITH_ALL and cores == core_pairs[0]
+            found.append(scenario([s for s in chosen if everybody or s.name in ALWAYS],
+                                  "text" if name == "text" else "files", name, cores, opt))
     return found, chosen

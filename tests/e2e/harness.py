@@ -28,10 +28,15 @@ soquete = os.path.join(ROOT, "build", "soquete")
 
 
 class Stream:
-    """Collects what a program writes, so that a test can wait for a text in it."""
+    """Collects what a program writes, so that a test can wait for a text in it.
 
-    def __init__(self, pipe):
+    It keeps `owner`, the file object of the descriptor, as long as it reads: the number of
+    one that was closed would soon be another test's.
+    """
+
+    def __init__(self, pipe, owner=None):
         self.pipe = pipe
+        self.owner = owner
         self.data = b""
         self.ended = False
         self.changed = threading.Condition()
@@ -84,8 +89,11 @@ class Program:
             **options,
         )
         self.pid = self.process.pid
-        self.out = Stream(self.process.stdout.fileno()) if stdout is None else None
-        self.err = Stream(self.process.stderr.fileno()) if stderr is None else None
+        self.out = self.err = None
+        if stdout is None:
+            self.out = Stream(self.process.stdout.fileno(), self.process.stdout)
+        if stderr is None:
+            self.err = Stream(self.process.stderr.fileno(), self.process.stderr)
 
     def says(self, text, patience=PATIENCE):
         """Waits for a text on standard output."""

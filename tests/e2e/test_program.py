@@ -15,12 +15,16 @@ class CommandLine(Case):
     def test_sets_arg_as_lua_does(self):
         path = self.file("main.lua", "print(arg[-1], arg[0], arg[1], arg[2])")
         result = self.run_soquete(path, "--trace")
-        self.assertEqual(result.out, f"{harness.soquete}\t{path}\t--trace\tnil\n")
+        program, rest = result.out.split("\t", 1)
+        self.assertEqual(os.path.basename(program), os.path.basename(harness.soquete))
+        self.assertEqual(rest, f"{path}\t--trace\tnil\n")
 
     def test_counts_options_before_the_script_as_negative(self):
         path = self.file("main.lua", "print(arg[-2], arg[-1], arg[0])")
         result = self.run_soquete("--trace", path)
-        self.assertEqual(result.out, f"{harness.soquete}\t--trace\t{path}\n")
+        program, rest = result.out.split("\t", 1)  # which a wrapper may have started
+        self.assertEqual(os.path.basename(program), os.path.basename(harness.soquete))
+        self.assertEqual(rest, f"--trace\t{path}\n")
 
     def test_runs_code_with_arguments(self):
         result = self.run_soquete("-e", "print(arg[1], ...)", "a")

@@ -25,7 +25,13 @@ class Terminal:
         os.close(theirs)
         self.screen = Stream(self.ours)
         self.case = case
-        case.addCleanup(os.close, self.ours)
+        case.addCleanup(self.close)
+
+    def close(self):
+        """Its number may be the next terminal's, so nobody must read there any more."""
+        self.program.kill()
+        self.screen.thread.join(harness.PATIENCE)
+        os.close(self.ours)
 
     def type(self, text):
         os.write(self.ours, text.encode())

@@ -122,12 +122,12 @@ local function begin(seed)
   for i = 1, 3 do w.streams[2 * i - 1], w.streams[2 * i] = pair() end
   for i = 1, 3 do w.datagrams[i] = surely(net.udp, "127.0.0.1:0") end
   for i = 1, 2 do w.listeners[i] = surely(net.listen, "127.0.0.1:0") end
-  w.file = assert(net.open("docs", "architecture.md"))
+  w.file = net.open("docs", "architecture.md") -- nil under valgrind: sendfile raises then
   return w
 end
 
 local function finish(w)
-  w.file:close()
+  if w.file then w.file:close() end
   for _, kind in ipairs { "streams", "datagrams", "listeners" } do
     for _, s in ipairs(w[kind]) do s:close() end
   end

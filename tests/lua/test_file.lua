@@ -5,6 +5,7 @@ local T = require "harness"
 
 -- Runs fn with a folder of its own that goes away again.
 local function with_folder(fn)
+  T.need_files()
   local folder = os.tmpname()
   os.remove(folder)
   assert(os.execute("mkdir " .. folder))

@@ -124,10 +124,10 @@ T.test("many_timers_fire_in_order", { net = "fake" }, function()
 end)
 
 -- 200 tasks, 500 ticks each; every second tick's work takes longer than a period.
-T.test("a_hundred_thousand_ticks_do_not_drift", { net = "fake" }, function()
+T.test("a_hundred_thousand_ticks_do_not_drift", { net = "fake", seconds = 120 }, function()
   local PERIOD, TICKS, late = 0.01, 500, 0
   local begin, tasks = net.now(), {}
-  for i = 1, 200 do
+  for i = 1, math.max(200 // T.slow, 1) do
     tasks[i] = net.spawn(function()
       local due = begin
       for tick = 1, TICKS do

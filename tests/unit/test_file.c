@@ -59,6 +59,12 @@ static int remove_folder(void **state) {
   return system(command);
 }
 
+/* A tool such as valgrind may play a kernel that does not know openat2(2). */
+static void need_openat2(void) {
+  struct file_info info;
+  if (file_open(root, "none", &info) == -ENOSYS) skip();
+}
+
 /* The status of opening `path`; what it gave is closed again. */
 static int opening(const char *path) {
   struct file_info info;
@@ -68,6 +74,7 @@ static int opening(const char *path) {
 }
 
 static void a_file_is_opened_with_its_size_and_time(void **state) {
+  need_openat2();
   struct file_info info;
   struct stat st;
   char bytes[8];
@@ -84,6 +91,7 @@ static void a_file_is_opened_with_its_size_and_time(void **state) {
 }
 
 static void what_is_no_file_is_refused(void **state) {
+  need_openat2();
   struct sockaddr_un name = {.sun_family = AF_UNIX};
   int s = socket(AF_UNIX, SOCK_STREAM, 0);
   snprintf(name.sun_path, sizeof name.sun_path, "%s/socket", folder);
@@ -100,6 +108,7 @@ static void what_is_no_file_is_refused(void **state) {
 }
 
 static void nothing_leads_out_of_the_folder(void **state) {
+  need_openat2();
   assert_int_equal(symlinkat("/etc/passwd", root, "absolute"), 0);
   assert_int_equal(symlinkat("../../etc/passwd", root, "sub/up"), 0);
   assert_int_equal(symlinkat("..", root, "parent"), 0);
@@ -112,11 +121,13 @@ static void nothing_leads_out_of_the_folder(void **state) {
 }
 
 static void a_link_that_stays_inside_is_followed(void **state) {
+  need_openat2();
   assert_int_equal(symlinkat("../small", root, "sub/back"), 0);
   assert_int_equal(opening("sub/back"), 0);
 }
 
 static void links_of_proc_are_not_followed(void **state) {
+  need_openat2();
   int proc = file_open_root("/proc/self");
   struct file_info info;
   assert_true(proc >= 0);
@@ -172,9 +183,8 @@ static int use_faulty(void **state) {
   return 0;
 }
 
-static int open_large(void) {
-  struct file_info info;
-  int fd = file_open(root, "sub/large", &info);
+static int open_plainly(const char *path) {
+  int fd = openat(root, path, O_RDONLY | O_CLOEXEC);
   assert_true(fd >= 0);
   return fd;
 }
@@ -199,7 +209,7 @@ static void sendfile_sends_every_byte_once_and_in_order(void **state) {
   struct net_event events[8];
   net_h a, b;
   size_t sent = 0, got = 0;
-  int fd = open_large();
+  int fd = open_plainly("sub/large");
   peers_pair(net, &a, &b);
   while (got < 1000000) {
     ssize_t r =
@@ -219,10 +229,9 @@ static void sendfile_sends_every_byte_once_and_in_order(void **state) {
 
 static void sendfile_follows_what_was_queued(void **state) {
   struct net *net = *state;
-  struct file_info info;
   net_h a, b;
   ssize_t r;
-  int fd = file_open(root, "small", &info);
+  int fd = open_plainly("small");
   peers_pair(net, &a, &b);
   assert_int_equal(peers_send(net, a, "h", 1), 1);
   do r = net_sendfile(net, a, fd, 1, 1);
@@ -236,10 +245,9 @@ static void sendfile_follows_what_was_queued(void **state) {
 
 static void sendfile_gives_0_where_the_file_ends(void **state) {
   struct net *net = *state;
-  struct file_info info;
   net_h a, b;
   ssize_t r;
-  int fd = file_open(root, "small", &info);
+  int fd = open_plainly("small");
   peers_pair(net, &a, &b);
   do r = net_sendfile(net, a, fd, 5, 10);
   while (r == -EAGAIN);
@@ -255,7 +263,7 @@ static void sendfile_that_would_block_is_woken_by_room(void **state) {
   net_h a, b;
   size_t sent = 0, got = 0;
   ssize_t r;
-  int fd = open_large();
+  int fd = open_plainly("sub/large");
   peers_pair(net, &a, &b);
   for (int i = 0; i < 20; i++) /* a needless -EAGAIN does not count */
     while ((r = net_sendfile(net, a, fd, 0, 4096)) > 0) sent += (size_t)r;
@@ -278,7 +286,7 @@ static void sendfile_to_who_has_gone_fails_without_a_signal(void **state) {
   struct net *net = *state;
   net_h a, b;
   ssize_t r;
-  int fd = open_large();
+  int fd = open_plainly("sub/large");
   peers_pair(net, &a, &b);
   net_close(net, b);
   do {
