@@ -76,6 +76,7 @@ struct http_conn {
   enum http_phase phase;
   bool client;                  /* answers come, not requests */
   enum http1_method asked;      /* client: by which method */
+  uint32_t interim;             /* client: bytes of heads before the answer's own */
   struct http_partial *partial; /* owned; NULL: no part of a head has come */
   enum http1_body body;         /* how the rest of the body is framed; NONE: read */
   uint64_t left;                /* bytes of it, by length */
