@@ -237,6 +237,16 @@ static int whole_done(lua_State *L, struct http_conn *c) {
   return task_step(L, c->sock->sched, 1, size);
 }
 
+static int whole_k(lua_State *L, int status, lua_KContext context);
+
+/* Others are due; the body is still this task's. */
+static int step_aside(lua_State *L, struct http_conn *c) {
+  struct socket *s = c->sock;
+  struct task_wait w = {"body", s, s->h, NET_RD, NET_NEVER, 0};
+  gate_enter(&s->rd, s->sched);
+  return task_yield(L, s->sched, &w, whole_k);
+}
+
 /* Adds what has come; the body's last bytes need no buffer when they are its first. */
 static int whole_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
@@ -264,6 +274,7 @@ static int whole_k(lua_State *L, int status, lua_KContext context) {
     }
     if (buf_append(&c->whole, scratch, (size_t)r) < 0)
       return body_failed(L, c, "body", -ENOMEM, 0);
+    if (!over && task_spent(L, c->sock->sched, (size_t)r)) return step_aside(L, c);
     if (!over || c->body_bytes > max) continue;
     lua_pushlstring(L, buf_bytes(&c->whole), buf_len(&c->whole));
     buf_fini(&c->whole);
