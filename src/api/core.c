@@ -167,7 +167,6 @@ static void open_classes(lua_State *L) {
   lookup_open(L);
   condition_open(L);
   join_set_open(L);
-  poll_open(L);
   socket_open(L);
   file_class_open(L);
 }

@@ -17,13 +17,14 @@ static lua_State *check_thread(lua_State *L, int idx) {
   return co;
 }
 
-/* Marks that the coroutine at `idx` is parked in the running task's wait, or no longer. */
+/* Marks that the coroutine at `idx` is parked in the running task's wait, or no longer. The
+ * first mark takes memory; the others must not, for then the task waits already. */
 static void mark_waiting(lua_State *L, int idx, bool waits) {
   lua_pushvalue(L, idx);
   if (waits)
     lua_pushinteger(L, (lua_Integer)sched_of(L)->current->park);
   else
-    lua_pushnil(L);
+    lua_pushboolean(L, false);
   lua_rawset(L, lua_upvalueindex(UP_WAITING));
 }
 
@@ -151,6 +152,7 @@ static int wrap_k(lua_State *L, int status, lua_KContext context) {
 static int step(lua_State *L, lua_State *co, int slot, int nargs, lua_KFunction k) {
   struct sched *s = sched_of(L);
   int results;
+  mark_waiting(L, slot, false);
   int status = task_resume(L, s, co, nargs, &results);
   if (status == TASK_WAITS) {
     mark_waiting(L, slot, true);

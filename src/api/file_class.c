@@ -222,10 +222,11 @@ static int to_string(lua_State *L) {
 static int collect(lua_State *L) {
   struct file_object *f = check_any(L);
   if (f->fd < 0) return 0;
-  to_string(L);
+  close_object(f); /* first: whatever follows may find no memory */
+  lua_getiuservalue(L, 1, FILE_PATH);
+  lua_warning(L, f->folder ? "folder (" : "file (", 1);
   lua_warning(L, lua_tostring(L, -1), 1);
-  lua_warning(L, " was collected: nobody had closed it", 0);
-  close_object(f);
+  lua_warning(L, ") was collected: nobody had closed it", 0);
   return 0;
 }
 

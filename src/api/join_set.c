@@ -8,7 +8,8 @@
 static const char *const class = "net.join_set";
 
 struct join_set {
-  struct list alive, ended; /* of task.member; user value 1 keeps the tasks */
+  struct list alive, ended; /* of task.member; user value 1 keeps the tasks, and they keep
+                               the set: their memory ends together, without a finalizer */
   struct list waiting;      /* of task.queued: who waits in next() */
   size_t count;             /* tasks that were added and not taken */
 };
@@ -48,6 +49,9 @@ static int spawn(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_rawsetp(L, -2, t);
   lua_pop(L, 1);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, t->L, 1);
+  lua_replace(t->L, TASK_KEEPS);
   struct task_side *side = task_side(t);
   if (!side) return luaL_error(L, "spawn: not enough memory");
   side->set = set;
@@ -59,7 +63,12 @@ static int spawn(lua_State *L) {
 /* Takes the task that ended first: pushes it and lets go of it. */
 static int take(lua_State *L, struct join_set *set) {
   struct task_side *side = list_entry(list_shift(&set->ended), struct task_side, member);
+  struct task *t = side->task;
   side->set = NULL;
+  if (lua_checkstack(t->L, 1)) { /* else it keeps the set a little longer */
+    lua_pushnil(t->L);
+    lua_replace(t->L, TASK_KEEPS);
+  }
   set->count--;
   lua_getiuservalue(L, 1, 1);
   lua_rawgetp(L, -1, side->task);
@@ -96,19 +105,6 @@ static int cancel(lua_State *L) {
   return 0;
 }
 
-static void let_go(struct list *tasks) {
-  struct list *node;
-  while ((node = list_shift(tasks)))
-    list_entry(node, struct task_side, member)->set = NULL;
-}
-
-static int collect(lua_State *L) {
-  struct join_set *set = check(L);
-  let_go(&set->alive);
-  let_go(&set->ended);
-  return 0;
-}
-
 static const luaL_Reg functions[] = {
     {"join_set", make},
     {NULL,       NULL},
@@ -121,18 +117,12 @@ static const luaL_Reg methods[] = {
     {NULL,     NULL  },
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__gc", collect},
-    {NULL,   NULL   },
-};
-
 void join_set_functions(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
 }
 
 void join_set_open(lua_State *L) {
   luaL_newmetatable(L, class);
-  luaL_setfuncs(L, metamethods, 0);
   lua_newtable(L);
   lua_pushlightuserdata(L, sched_get(L));
   luaL_setfuncs(L, methods, 1);

@@ -17,8 +17,6 @@ enum { SLOT_READERS = 1, SLOT_WRITERS, SLOT_GROUP };
 
 enum { POLL_MAX = 1000000 }; /* sockets of one call */
 
-static const char *const class = "net.poll";
-
 struct item {
   struct waiter waiter; /* waits while the task is parked */
   struct group *group;  /* borrowed: it holds this item */
@@ -26,6 +24,7 @@ struct item {
 };
 
 struct group {
+  struct task_more more;   /* the items' waiters */
   struct sched *sched;     /* borrowed */
   struct task *task;       /* borrowed: it has the group on its stack */
   int readers, count;      /* items: first the readers, then the writers */
@@ -44,14 +43,9 @@ static void fire(struct waiter *w) {
   loop_ready(&g->sched->loop, &g->task->waiter);
 }
 
-static void disarm(struct group *g) {
+static void disarm(struct task_more *more) {
+  struct group *g = list_entry(more, struct group, more);
   for (int i = 0; i < g->count; i++) loop_cancel(&g->sched->loop, &g->items[i].waiter);
-}
-
-/* The end of a call, however it ends: return, error, or a coroutine that is closed. */
-static int close_group(lua_State *L) {
-  disarm(luaL_checkudata(L, 1, class));
-  return 0;
 }
 
 /* The task that a waiter of a handle belongs to. */
@@ -74,15 +68,19 @@ static void check_free(lua_State *L, struct group *g, int i) {
 }
 
 /* One waiter a socket and direction; a socket that is listed twice has one. */
-static void arm(lua_State *L, struct group *g) {
+static int arm(struct task_more *more) {
+  struct group *g = list_entry(more, struct group, more);
   struct loop *loop = &g->sched->loop;
   for (int i = 0; i < g->count; i++) {
     struct item *item = &g->items[i];
     const struct waiter *w = loop_waiter(loop, item->s->h, what_of(g, i));
     if (w && w->fire == fire && owner(w) == g->task) continue;
     int r = loop_wait(loop, &item->waiter, item->s->h, what_of(g, i), NET_NEVER);
-    if (r < 0) luaL_error(L, "poll: %s", status_text(r));
+    if (r == 0) continue;
+    disarm(more);
+    return r;
   }
+  return 0;
 }
 
 /* --- who is ready -------------------------------------------------------------------------- */
@@ -136,15 +134,13 @@ static int poll_done(lua_State *L, struct group *g) {
 
 static int poll_k(lua_State *L, int status, lua_KContext deadline) {
   struct group *g = lua_touserdata(L, SLOT_GROUP);
-  disarm(g);
   lua_settop(L, SLOT_GROUP);
   for (int i = 0; i < g->count; i++) check_free(L, g, i);
   int r = ask(g);
   if (r < 0) return error_return(L, &(struct failure){"poll", r, NULL, NULL});
   if (r > 0 || task_late(g->sched, deadline)) return poll_done(L, g);
-  arm(L, g);
   struct task_wait w = {"poll", NULL, -1, 0, deadline, 0};
-  return task_await(L, g->sched, &w, poll_k);
+  return task_await_more(L, g->sched, &w, &g->more, poll_k);
 }
 
 /* --- the call ------------------------------------------------------------------------------ */
@@ -163,10 +159,12 @@ static struct group *group_push(lua_State *L, struct sched *sched, int n) {
   size_t items = (size_t)n * sizeof(struct item);
   size_t asked = 2 * (size_t)n * sizeof(struct net_event);
   struct group *g = lua_newuserdatauv(L, sizeof *g + items + asked, 1);
-  *g = (struct group){.sched = sched, .task = sched->current};
+  *g = (struct group){
+      .more = {arm, disarm},
+        .sched = sched, .task = sched->current
+  };
   g->items = (struct item *)(g + 1);
   g->asked = (struct net_event *)(g->items + n);
-  luaL_setmetatable(L, class);
   lua_createtable(L, n, 0);
   lua_setiuservalue(L, -2, 1);
   return g;
@@ -198,7 +196,6 @@ static int poll_sockets(lua_State *L) {
   lua_settop(L, SLOT_WRITERS);
   int readers = length(L, SLOT_READERS), writers = length(L, SLOT_WRITERS);
   struct group *g = group_push(L, sched, readers + writers);
-  lua_toclose(L, SLOT_GROUP);
   add(L, g, SLOT_READERS, readers);
   g->readers = readers;
   add(L, g, SLOT_WRITERS, writers);
@@ -210,18 +207,6 @@ static const luaL_Reg functions[] = {
     {"poll", poll_sockets},
     {NULL,   NULL        },
 };
-
-static const luaL_Reg metamethods[] = {
-    {"__close", close_group},
-    {"__gc",    close_group},
-    {NULL,      NULL       },
-};
-
-void poll_open(lua_State *L) {
-  luaL_newmetatable(L, class);
-  luaL_setfuncs(L, metamethods, 0);
-  lua_pop(L, 1);
-}
 
 void poll_functions(lua_State *L) {
   lua_pushlightuserdata(L, sched_get(L));

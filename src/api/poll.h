@@ -5,9 +5,6 @@
 
 #include <lua.h>
 
-/* Makes the class of the waiters.                                         [-0, +0, m] */
-void poll_open(lua_State *L);
-
 /* Adds poll to the table on top.                                          [-0, +0, m] */
 void poll_functions(lua_State *L);
 

@@ -14,6 +14,7 @@
 #include "api/loader.h"
 #include "api/on_signal.h"
 #include "api/report.h"
+#include "api/socket.h"
 #include "base/status.h"
 
 /* What has been printed shows before the process sleeps: a prompt, for instance. */
@@ -22,15 +23,46 @@ static void flush_output(void *arg) {
   fflush(stdout);
 }
 
+/* lauxlib makes the class of its large buffers together with the first of them. Where that
+ * finds no memory, half a class stays and breaks every large buffer to come. */
+static void make_buffer_class(lua_State *L) {
+  luaL_Buffer b;
+  luaL_buffinitsize(L, &b, LUAL_BUFFERSIZE + 1);
+  luaL_pushresultsize(&b, 0);
+  lua_pop(L, 1);
+}
+
 /* Runs under a protected call: opens everything that can raise. */
 static int open_all(lua_State *L) {
   const char *script_dir = lua_touserdata(L, 1);
   sched_open(L, lua_touserdata(L, 2));
   luaL_openlibs(L);
+  make_buffer_class(L);
   loader_open(L, script_dir);
   core_open(L);
   loader_boot(L, "net.boot");
   return 0;
+}
+
+/* Failures that nobody has joined and nobody can join any more. */
+static void tell_untold(struct sched *s) {
+  struct list *node;
+  while ((node = list_shift(&s->untold))) {
+    s->status = 1;
+    report_failure(list_entry(node, struct task, all));
+  }
+}
+
+/* A finalizer has failed, and Lua says so by a warning (manual, 2.5.3): ours fail when there
+ * is no memory for their call, and a later collection frees what they would have unlinked.
+ * Now all is still there, but not which object it is; so all leave the lists that only
+ * finalizers watch. */
+static void finalizer_failed(struct runtime *rt) {
+  bool collects = lua_gc(rt->L, LUA_GCISRUNNING);
+  lua_gc(rt->L, LUA_GCSTOP);
+  tell_untold(&rt->sched);
+  socket_settle(&rt->sched);
+  if (collects) lua_gc(rt->L, LUA_GCRESTART);
 }
 
 /* lua_WarnFunction: as lauxlib's own, off at the start. */
@@ -38,6 +70,7 @@ static void warn(void *arg, const char *text, int to_be_continued) {
   struct runtime *rt = arg;
   bool begins = !rt->continues;
   rt->continues = to_be_continued;
+  if (begins && rt->L && strcmp(text, "error in ") == 0) finalizer_failed(rt);
   if (begins && !to_be_continued && *text == '@') {
     if (strcmp(text, "@on") == 0) rt->warns = true;
     if (strcmp(text, "@off") == 0) rt->warns = false;
@@ -87,15 +120,6 @@ free_all:
   free(rt);
   net_free(net);
   return NULL;
-}
-
-/* Failures that nobody has joined and nobody can join any more. */
-static void tell_untold(struct sched *s) {
-  struct list *node;
-  while ((node = list_shift(&s->untold))) {
-    s->status = 1;
-    report_failure(list_entry(node, struct task, all));
-  }
 }
 
 /* Every task waits and nothing can wake any of them. False when that was told before. */

@@ -1,6 +1,7 @@
 /* The class net.socket: making, naming, closing. */
 #include "api/socket.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,6 +219,16 @@ char *socket_owed_scratch(lua_State *L, struct sched *sched) {
     luaL_error(L, "not enough memory");
   sched->owed = NULL;
   return sched->scratch;
+}
+
+void socket_settle(struct sched *sched) {
+  struct socket *s = sched->owed;
+  if (!s) return;
+  /* Its string may just have been made, by the function that runs. */
+  if (sched->running && lua_touserdata(sched->running, 1) == s) return;
+  sched->owed = NULL;
+  if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
+    s->stream.rd_status = -ENOMEM;
 }
 
 void socket_refuse_reader(lua_State *L, struct socket *s, const char *op) {

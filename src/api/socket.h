@@ -155,6 +155,10 @@ static inline char *socket_scratch(lua_State *L, struct sched *sched) {
   return sched->owed ? socket_owed_scratch(L, sched) : sched->scratch;
 }
 
+/* The same at once, for a stream that may be freed without its finalizer; without memory the
+ * stream is broken. Raises nothing. */
+void socket_settle(struct sched *sched);
+
 /* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
 int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
 

@@ -41,11 +41,7 @@ static struct guard *guard_push(lua_State *L, struct net *net, int max) {
   struct guard *g = lua_newuserdatauv(L, size, 0);
   g->net = net;
   g->count = 0;
-  if (luaL_newmetatable(L, guard_class)) {
-    lua_pushcfunction(L, guard_close);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, guard_class);
   return g;
 }
 
@@ -167,6 +163,10 @@ static const luaL_Reg methods[] = {
 };
 
 void socket_recvmsg_methods(lua_State *L) {
+  luaL_newmetatable(L, guard_class);
+  lua_pushcfunction(L, guard_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   lua_pushlightuserdata(L, sched_get(L));
   luaL_setfuncs(L, methods, 1);
 }

@@ -151,7 +151,7 @@ static void failed(struct task *t) {
 static void finish(struct task *t, int status, int results) {
   struct sched *s = t->sched;
   int place = t->anchor;
-  results--;              /* the site lies below the results */
+  results -= TASK_BASE;   /* they lie above that */
   if (status != LUA_OK) { /* an error outside the body: there was no memory for it */
     t->state = TASK_FAILED;
     results = 1;
@@ -194,19 +194,28 @@ static int body(lua_State *L) {
   return body_k(L, lua_pcallk(L, nargs, LUA_MULTRET, 1, 0, body_k), 0);
 }
 
+/* The further waiters of a wait end with it. */
+static void disarm(struct task *t) {
+  struct task_more *more = t->side ? t->side->more : NULL;
+  if (!more) return;
+  more->disarm(more);
+  t->side->more = NULL;
+}
+
 static void run(struct waiter *w) {
   struct task *t = list_entry(w, struct task, waiter);
   struct sched *s = t->sched;
   int nargs = 0;
+  disarm(t);
   list_remove(&t->queued);
   if (t->state == TASK_NEW) {
     if (t->cancelled) {
-      lua_settop(t->L, 1);
+      lua_settop(t->L, TASK_BASE);
       t->state = TASK_CANCELLED;
-      finish(t, LUA_OK, 1);
+      finish(t, LUA_OK, TASK_BASE);
       return;
     }
-    nargs = lua_gettop(t->L) - 2; /* all but the site and the body */
+    nargs = lua_gettop(t->L) - TASK_BASE - 1; /* all but the body */
     t->state = TASK_ALIVE;
   }
   t->parked = NULL;
@@ -244,12 +253,12 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
     lua_pushliteral(L, "program start");
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
+  lua_pushnil(t->L);
   anchor(L, s, t);
   sched_push(L, s->body_ref);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
   *interrupt_depth(t->L) = TASK_DEPTH;
-  if (!lua_checkstack(t->L, nargs + 2)) luaL_error(L, "spawn: too many arguments");
   lua_xmove(L, t->L, nargs + 2);
   t->id = ++s->last_id;
   t->cancelled = s->stopping;
@@ -260,6 +269,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
 }
 
 void task_unpark(struct task *t) {
+  disarm(t);
   gate_leave(t);
   list_remove(&t->queued); /* or it would be handed a gate that it does not wait for */
   loop_ready(&t->sched->loop, &t->waiter);
@@ -293,8 +303,8 @@ static int refuse(lua_State *L, struct sched *s, const char *op) {
   return report_cannot_wait(L, s, op);
 }
 
-int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
-               lua_KFunction k) {
+int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k) {
   if (!can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
@@ -302,14 +312,22 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
   if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
   int r = -ENOMEM; /* the queue is left whatever there was no memory for */
   if (lua_checkstack(L, 1)) r = loop_wait(&s->loop, &t->waiter, w->h, w->what, until);
+  if (r == 0 && more) r = task_side(t) ? more->arm(more) : -ENOMEM;
   if (r < 0) {
+    loop_cancel(&s->loop, &t->waiter);
     gate_leave(t);
     list_remove(&t->queued);
     return luaL_error(L, "%s: %s", w->op,
                       r == -EBUSY ? "another task waits for this already"
                                   : status_text(r));
   }
+  if (more) t->side->more = more;
   return park(L, t, w->op, w->on, w->deadline_ns, k);
+}
+
+int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
+               lua_KFunction k) {
+  return task_await_more(L, s, w, NULL, k);
 }
 
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,

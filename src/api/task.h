@@ -21,12 +21,13 @@ enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED }
 
 /* What few tasks need: those that are joined, in a join set, interrupted or failed. */
 struct task_side {
-  struct task *task;    /* borrowed: whose it is */
-  struct list joiners;  /* of task.queued: who waits for the end of this one */
-  struct list member;   /* in a join set's list while it is in one */
-  struct join_set *set; /* borrowed, or NULL */
-  char *trace;          /* owned; the traceback of the error it failed with, or NULL */
-  const void *cause;    /* identity of the error that a join raised here, see report.c */
+  struct task *task;      /* borrowed: whose it is */
+  struct list joiners;    /* of task.queued: who waits for the end of this one */
+  struct list member;     /* in a join set's list while it is in one */
+  struct join_set *set;   /* borrowed, or NULL */
+  struct task_more *more; /* borrowed while it waits; NULL: none */
+  char *trace;            /* owned; the traceback of the error it failed with, or NULL */
+  const void *cause; /* identity of the error that a join raised here, see report.c */
   const void *cancel_error; /* identity of the error that was raised for the cancel */
   int64_t grace_ns;         /* as in struct scope, for the cancel */
   lua_State *unwind_L;   /* not NULL: an interruption unwinds to the protected call ... */
@@ -54,7 +55,7 @@ struct task {
   bool named;         /* the watchdog has told that it computes for long */
   struct list queued; /* in a gate's queue or in another task's `joiners` */
   struct list all;    /* in sched.tasks while alive; in sched.untold when it failed */
-  const char *site;   /* "file:line" of the spawn: the lowest string on that thread */
+  const char *site;   /* "file:line" of the spawn: the string at TASK_SITE */
   uint32_t id;
   union {
     int anchor;  /* while it is alive: its place in the table sched.tasks_ref */
@@ -132,6 +133,13 @@ int sched_init(struct sched *s, lua_State *L, struct net *net);
 void sched_open(lua_State *L, struct sched *s);
 void sched_fini(struct sched *s);
 
+/* What lies below a task's function on its stack. */
+enum {
+  TASK_SITE = 1, /* where it was spawned */
+  TASK_KEEPS,    /* what has to live as long as it, or nil */
+  TASK_BASE = TASK_KEEPS
+};
+
 /* Makes a task of the function and its `nargs` arguments on top of the stack, to run later
  * in this turn, and leaves the task there instead.                  [-(nargs+1), +1, m] */
 struct task *task_spawn(lua_State *L, struct sched *s, int nargs);
@@ -146,10 +154,22 @@ struct task_wait {
   int64_t wake_ns;         /* wakes then, if that is earlier; 0: no */
 };
 
+/* Further waiters of a wait, each of which wakes the task; whoever embeds it lies on the
+ * stack of the waiting function. They wait only while the task is parked: no finalizer has to
+ * end that, for without memory none runs. */
+struct task_more {
+  int (*arm)(struct task_more *); /* 0, or a status and none waits */
+  void (*disarm)(struct task_more *);
+};
+
 /* Parks the running task until the handle is ready or the deadline, its own or that of a
  * scope, has passed; then calls `k` with the deadline as its context. Raises when the task
  * is interrupted or cannot wait here.                                   [-0, +0, v] [y] */
 int task_await(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFunction k);
+
+/* As task_await, for what `more` waits for as well. */
+int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k);
 
 /* As task_await, in the queue of `gate`; the task holds the gate when it is woken. */
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,

@@ -311,12 +311,12 @@ static void epoll_wake(struct net *net) {
 
 static void epoll_free(struct net *net) {
   struct epoll_net *e = epoll_self(net);
+  resolver_free(e->resolver); /* first: its threads tell descriptors that close below */
   for (size_t h = 0; h < e->slot_count; h++)
     if (e->slots[h].flags & SLOT_OPEN) epoll_give_back(e, (net_h)h);
   outq_fini(&e->outq);
   ahead_fini(&e->ahead);
   batch_fini(&e->batch);
-  resolver_free(e->resolver);
   if (e->epoll_fd >= 0) close(e->epoll_fd);
   if (e->wake_fd >= 0) close(e->wake_fd);
   if (e->reserve_fd >= 0) close(e->reserve_fd);

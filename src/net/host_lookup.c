@@ -36,10 +36,16 @@ static int ask(struct net *net, struct resolver **resolver, struct net_lookup *q
 /* Takes the answer; -EAGAIN with the wake armed. */
 static int answer(struct net *net, struct resolver *resolver, struct net_lookup *q) {
   uint64_t count;
-  int r;
-  do r = resolver_answer(resolver, q->pending, q);
-  while (r == -EAGAIN && net->ops->recv(net, q->ticket, &count, sizeof count) > 0);
-  return r;
+  ssize_t n = 1;
+  while (n > 0) {
+    int r = resolver_answer(resolver, q->pending, q);
+    if (r != -EAGAIN) {
+      q->pending = NULL;
+      return r;
+    }
+    n = net->ops->recv(net, q->ticket, &count, sizeof count);
+  }
+  return (int)n; /* nobody may wait without a wake: then the question is dropped */
 }
 
 int host_lookup(struct net *net, struct resolver **resolver, struct net_lookup *q) {
@@ -49,8 +55,6 @@ int host_lookup(struct net *net, struct resolver **resolver, struct net_lookup *
     if (r != -EAGAIN) return r;
   }
   int r = answer(net, *resolver, q);
-  if (r == -EAGAIN) return r;
-  q->pending = NULL;
-  host_forget(net, *resolver, q);
+  if (r != -EAGAIN) host_forget(net, *resolver, q);
   return r;
 }

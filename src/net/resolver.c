@@ -13,7 +13,7 @@
 #include "base/status.h"
 
 struct resolver_job {
-  struct list link;    /* in the queue, until a thread takes it */
+  struct list link;    /* in the queue until a thread takes it, then in answered */
   struct net_lookup q; /* question and answer; its texts are below */
   char host[256], service[64];
   struct addr of;
@@ -25,7 +25,8 @@ struct resolver_job {
 struct resolver {
   pthread_mutex_t lock; /* guards all below, and what the jobs say of their state */
   pthread_cond_t work;
-  struct list queue; /* jobs that no thread has taken */
+  struct list queue;    /* jobs that no thread has taken */
+  struct list answered; /* jobs whose answer nobody has fetched */
   int threads, idle;
   bool closed; /* its owner has gone; the last thread frees it */
 };
@@ -36,6 +37,7 @@ struct resolver *resolver_new(void) {
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->work, NULL);
   list_init(&r->queue);
+  list_init(&r->answered);
   return r;
 }
 
@@ -54,13 +56,16 @@ static void free_job(struct resolver_job *job) {
 
 /* Tells the waiter, unless the job was dropped meanwhile. The lock is held, so that the
  * descriptor cannot be closed, and its number given away, in between. */
-static void deliver(struct resolver_job *job, int status) {
+static void deliver(struct resolver *r, struct resolver_job *job, int status) {
   uint64_t one = 1;
   job->status = status;
   job->done = true;
-  if (job->fd < 0)
+  if (job->fd < 0 || r->closed) {
     free_job(job);
-  else if (write(job->fd, &one, sizeof one) < 0)
+    return;
+  }
+  list_append(&r->answered, &job->link);
+  if (write(job->fd, &one, sizeof one) < 0)
     return; /* an eventfd that is full is readable already */
 }
 
@@ -80,7 +85,7 @@ static void *serve(void *arg) {
     pthread_mutex_unlock(&r->lock);
     int status = resolve_now(&job->q, false);
     pthread_mutex_lock(&r->lock);
-    deliver(job, status);
+    deliver(r, job, status);
   }
   bool last = --r->threads == 0;
   pthread_mutex_unlock(&r->lock);
@@ -150,6 +155,7 @@ struct resolver_job *resolver_ask(struct resolver *r, const struct net_lookup *q
 int resolver_answer(struct resolver *r, struct resolver_job *job, struct net_lookup *q) {
   pthread_mutex_lock(&r->lock);
   bool done = job->done;
+  if (done) list_remove(&job->link);
   pthread_mutex_unlock(&r->lock);
   if (!done) return -EAGAIN;
   q->addrs = job->q.addrs;
@@ -175,7 +181,7 @@ void resolver_free(struct resolver *r) {
   if (!r) return;
   pthread_mutex_lock(&r->lock);
   struct list *node;
-  while ((node = list_shift(&r->queue)))
+  while ((node = list_shift(&r->queue)) || (node = list_shift(&r->answered)))
     free_job(list_entry(node, struct resolver_job, link));
   r->closed = true;
   bool alone = r->threads == 0;

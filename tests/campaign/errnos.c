@@ -45,7 +45,7 @@ const struct errnos errnos[] = {
   {FAULT_CLOSE, "close(2)", {-EBADF, -EIO, -ENOSPC, -EDQUOT, -ECONNRESET}},
   {FAULT_LOOKUP, "getaddrinfo(3)",
    {STATUS_EAI + EAI_AGAIN, STATUS_EAI + EAI_FAIL, STATUS_EAI + EAI_NONAME,
-    STATUS_EAI + EAI_MEMORY, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN}},
+    STATUS_EAI + EAI_MEMORY, -EMFILE, -ENFILE, -ENOMEM}},
   {FAULT_POLL, "epoll_wait(2)", {-EBADF, -EFAULT, -EINVAL}},
 };
 /* clang-format on */

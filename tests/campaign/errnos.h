@@ -1,5 +1,6 @@
 /* What a system call may answer: the seam's operations, and the errors that the man pages
- * of the calls under them list. EINTR is absent: it never passes a backend. */
+ * of the calls under them list. EINTR is absent: it never passes a backend; so is
+ * EAGAIN, which promises an event. */
 #ifndef CAMPAIGN_ERRNOS_H
 #define CAMPAIGN_ERRNOS_H
 

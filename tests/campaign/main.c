@@ -2,7 +2,6 @@
  * [--seconds S] [--seed N] [-v]. Each test of the files runs again and again, each time
  * with another fault: the n-th allocation fails, or the n-th call of an operation of the
  * seam fails with one of its errors, for n = 1, 2, 3 … until it is not reached any more.
- *
  * A test is prepared once, up to its begin; each run is a fork from there. S bounds the
  * seconds that a test's runs take: then they are spread evenly over what there is. The last
  * line is "N passed, N failed, N skipped". */
@@ -30,9 +29,10 @@
 #include "support/seed.h"
 
 enum {
-  LONG_SECONDS = 2, /* no test sleeps for so long, but in virtual time */
-  PATIENCE_MS = 50, /* after a fault: so long may nothing happen before it is ended */
-  END_SECONDS = 5,  /* a run that still does something is ended as a signal ends it … */
+  LONG_SECONDS = 2,    /* no test sleeps for so long, but in virtual time */
+  PATIENCE_MS = 50,    /* after a fault: so long may nothing happen before it is ended */
+  PLAIN_SECONDS = 120, /* the run without a fault may take so long */
+  END_SECONDS = 10, /* another one that still does something is ended as by a signal … */
   HANG_SECONDS = 15, /* … and hangs when it then does not end */
   CALLS_MAX = 40,    /* the n-th call of an operation, at most */
 };
@@ -55,7 +55,7 @@ struct shared {
 
 /* Memory that all share. */
 struct totals {
-  unsigned runs, struck, failed, tests, bounded, skipped;
+  unsigned runs, struck, failed, tests, sampled, skipped;
 };
 
 static struct {
@@ -117,9 +117,9 @@ static int open_files(void) {
 /* --- one run ---------------------------------------------------------------------------- */
 
 static bool has_struck(void *arg) {
-  const char *code;
+  int status;
   (void)arg;
-  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &code);
+  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &status);
 }
 
 /* A task that the fault has ended may have left others waiting for it for ever. */
@@ -129,8 +129,7 @@ static void end_it(void *arg) {
 
 static void on_alarm(int number) {
   (void)number;
-  signal(SIGALRM, SIG_DFL);
-  alarm(HANG_SECONDS);
+  alarm(HANG_SECONDS); /* the second one ends the process */
   runtime_interrupt(test.rt, SIGINT);
 }
 
@@ -149,6 +148,7 @@ static void apply(const struct plan *plan) {
 
 /* What the run has left behind; threads of the resolver take a moment to end. */
 static int left_behind(int status) {
+  if (test.shared->alloc.mode == FAULT_RUN) return status; /* finalizers did not run */
   for (int i = 0; i < 5000 && test.shared->alloc.live > 0; i++) usleep(1000);
   if (test.shared->alloc.live > 0) {
     fprintf(stderr, "left over: %ld blocks of memory\n", test.shared->alloc.live);
@@ -185,8 +185,11 @@ static int run(const struct plan *plan) {
   pid_t child = fork();
   if (child < 0) abort();
   if (child == 0) {
-    signal(SIGALRM, on_alarm);
-    alarm(END_SECONDS + (unsigned)(3 * test.usual_ns / 1000000000));
+    struct sigaction once = {.sa_handler = on_alarm,
+                             .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+    sigaction(SIGALRM, &once, NULL);
+    alarm(test.usual_ns ? END_SECONDS + (unsigned)(5 * test.usual_ns / 1000000000)
+                        : PLAIN_SECONDS);
     apply(plan);
     return -1;
   }
@@ -223,9 +226,12 @@ static bool judge(const struct plan *plan, int status) {
   ending.told = test.shared->alloc.told > 0;
   ending.words[0] = plan->op ? status_name(plan->status) : "not enough memory";
   ending.words[1] = plan->op ? status_text(plan->status) : "ENOMEM";
-  ending.words[2] = plan->op ? NULL : "annot allocate memory";
-  ending.words[3] = plan->op ? NULL : "too many"; /* what lua_checkstack did not get */
-  ending.words[4] = plan->op ? NULL : "stack overflow";
+  /* what lua_checkstack did not get; and what the peer of who was hit meets */
+  ending.words[2] = plan->op ? status_name(-ECONNRESET) : "annot allocate memory";
+  ending.words[3] = plan->op ? status_name(-EPIPE) : "too many";
+  ending.words[4] = plan->op ? "eof" : "stack overflow";
+  /* a name that cannot be had is missing where it would be shown */
+  if (plan->op == FAULT_NAME_OF) ending.told = true;
   const char *why = verdict(&ending);
   bool struck = test.shared->struck || !WIFEXITED(status);
   add(&totals->runs, 1);
@@ -285,7 +291,7 @@ static uint64_t faults(const struct demand *d, uint64_t i, struct plan *out) {
   return options.calls ? call_faults(d, i, out) : alloc_faults(d, i, out);
 }
 
-/* A sampled or a bounded campaign takes every stride-th fault. */
+/* A sampled campaign, or one whose time is bounded, takes every stride-th fault. */
 static uint64_t stride_of(uint64_t count, double seconds) {
   uint64_t most = (uint64_t)(options.seconds / seconds) + 1;
   if (options.sample) most = test.share;
@@ -305,22 +311,22 @@ static void beyond(unsigned requests) {
 static void campaign(const struct demand *d, double seconds) {
   uint64_t count = faults(d, 0, NULL), stride = stride_of(count, seconds);
   double end = seconds_now() + 2 * options.seconds;
-  bool struck, bounded = stride > 1;
-  for (uint64_t i = bounded ? rng_below(&test.rng, stride) : 0; i < count; i += stride) {
+  bool struck, sampled = stride > 1;
+  for (uint64_t i = sampled ? rng_below(&test.rng, stride) : 0; i < count; i += stride) {
     struct plan plan = {0};
     faults(d, i, &plan);
     if (!tried(&plan, &struck)) return;
     if (seconds_now() < end) continue;
-    bounded = true;
+    sampled = true;
     break;
   }
   add(&totals->tests, 1);
-  if (bounded) add(&totals->bounded, 1);
+  if (sampled) add(&totals->sampled, 1);
   if (options.verbose)
     printf("%s: %s: %" PRIu64 " faults, %s\n", test.file, test.name, count,
-           bounded ? "bounded" : "all tried");
+           sampled ? "a sample" : "all tried");
   fflush(stdout);
-  if (bounded || options.calls) _exit(0);
+  if (sampled || options.calls) _exit(0);
   beyond(d->requests);
 }
 
@@ -464,10 +470,17 @@ static int parse(int argc, char *argv[]) {
   return files;
 }
 
+/* As in the program: the calls tell of a broken pipe, and children have the default. */
+static void on_pipe(int number) {
+  (void)number;
+}
+
 int main(int argc, char *argv[]) {
   int files = parse(argc, argv);
   if (!freopen("/dev/null", "r", stdin)) return EXIT_FAILURE;
   seed_get();
+  struct sigaction pipe = {.sa_handler = on_pipe};
+  sigaction(SIGPIPE, &pipe, NULL);
   totals = share(sizeof *totals);
   for (int i = 2; i < files; i++) list_tests(argv[i]);
   if (options.sample && entry_count) draw_sample();
@@ -478,8 +491,8 @@ int main(int argc, char *argv[]) {
     if (!options.sample || e->sample) start(e->kind, e->number, e->sample);
   }
   while (running > 0) wait_for_one();
-  printf("%s: %u tests (%u of them not with every fault), %u faults struck\n",
-         options.calls ? "calls" : "allocations", totals->tests, totals->bounded,
+  printf("%s: %u tests (%u of them by sample), %u faults struck\n",
+         options.calls ? "calls" : "allocations", totals->tests, totals->sampled,
          totals->struck);
   printf("%u passed, %u failed, %u skipped\n", totals->runs - totals->failed,
          totals->failed, totals->skipped);

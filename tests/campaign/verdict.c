@@ -31,5 +31,6 @@ const char *verdict(const struct ending *e) {
     return WTERMSIG(e->status) == SIGALRM ? "it hangs" : "it was ended by a signal";
   if (WEXITSTATUS(e->status) == FAKE_NO_MEMORY) return NULL;
   if (strstr(e->text, "PANIC")) return "Lua panicked";
+  if (strstr(e->text, "## bystander hurt")) return "a bystander was hurt";
   return by_status(e, WEXITSTATUS(e->status));
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/loader.h"
+#include "base/status.h"
 #include "support/fake_net.h"
 #include "support/fault_alloc.h"
 #include "support/fault_net.h"
@@ -45,6 +46,13 @@ static int descriptor_flags(lua_State *L) {
   lua_pushboolean(L, flags & FD_CLOEXEC);
   lua_pushboolean(L, fcntl(fd, F_GETFL) & O_NONBLOCK);
   return 2;
+}
+
+/* testing.faults() -> how many faults the net has injected; not for "epoll" and "fake" */
+static int count_faults(lua_State *L) {
+  struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  lua_pushinteger(L, fault_net_count(rt->net));
+  return 1;
 }
 
 /* testing.open_handles() -> how many handles of the net are open */
@@ -85,21 +93,26 @@ static int fail(lua_State *L) {
   return 1;
 }
 
-/* testing.faults() -> how many faults the net has injected; not for "epoll" and "fake" */
-static int count_faults(lua_State *L) {
-  struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
-  lua_pushinteger(L, fault_net_count(rt->net));
-  return 1;
-}
-
 /* testing.fault() -> operation, code | nothing: the failure that the campaign injected */
 static int fault(lua_State *L) {
   struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
-  const char *code, *op = fault_net_struck(rt->net, &code);
+  int status;
+  const char *op = fault_net_struck(rt->net, &status);
   if (!op) return 0;
+  unsigned told = fault_alloc->told;
   lua_pushstring(L, op);
-  lua_pushstring(L, code);
+  lua_pushstring(L, status_name(status));
+  fault_alloc->told = told; /* a test that asks has not been told */
   return 2;
+}
+
+/* testing.strikes() -> how many faults the campaign has injected so far */
+static int strikes(lua_State *L) {
+  struct runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  int status;
+  bool struck = fault_net_struck(rt->net, &status);
+  lua_pushinteger(L, (lua_Integer)fault_alloc->refused + struck);
+  return 1;
 }
 
 static const luaL_Reg functions[] = {
@@ -113,6 +126,7 @@ static const luaL_Reg functions[] = {
     {"limit_files",      limit_files     },
     {"open_files",       open_files      },
     {"open_handles",     open_handles    },
+    {"strikes",          strikes         },
     {NULL,               NULL            },
 };
 

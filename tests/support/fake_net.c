@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ struct fake_net {
   int last_port;
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool woken;
+  volatile atomic_bool woken; /* a signal handler sets it too */
 };
 
 static struct fake_net *self(struct net *net) {
@@ -365,16 +366,21 @@ static int64_t next_due(const struct fake_net *f) {
   return next;
 }
 
-/* Nothing can come but a wake: from another thread. */
+/* Nothing can come but a wake: from another thread, or from a signal handler, which cannot
+ * take the lock. So it looks now and then. */
 static void await_wake(struct fake_net *f) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += 10;
-  while (!f->woken) {
-    if (pthread_cond_timedwait(&f->changed, &f->lock, &until) == 0) continue;
-    fprintf(stderr, "fake net: poll would sleep for ever\n");
-    abort();
+  enum { SLICE_NS = 10 * 1000 * 1000, SLICES = 1000 };
+  for (int i = 0; i < SLICES && !f->woken; i++) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += SLICE_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&f->changed, &f->lock, &until);
   }
+  if (f->woken) return;
+  fprintf(stderr, "fake net: poll would sleep for ever\n");
+  abort();
 }
 
 static int fake_poll(struct net *net, struct net_event *events, int max,
@@ -399,8 +405,8 @@ static int fake_poll(struct net *net, struct net_event *events, int max,
 
 static void fake_wake(struct net *net) {
   struct fake_net *f = self(net);
-  pthread_mutex_lock(&f->lock);
   f->woken = true;
+  if (pthread_mutex_trylock(&f->lock) != 0) return;
   pthread_cond_signal(&f->changed);
   pthread_mutex_unlock(&f->lock);
 }

@@ -415,11 +415,11 @@ const char *fault_op_name(enum fault_op op) {
   return names[op];
 }
 
-const char *fault_net_struck(const struct net *net, const char **code) {
+const char *fault_net_struck(const struct net *net, int *status) {
   const struct fault_net *f = (const struct fault_net *)net;
   if (net->ops != &fault_ops || !f->exact.op) return NULL;
   if (f->calls[f->exact.op] < f->exact.nth) return NULL;
-  *code = status_name(f->exact.status);
+  *status = f->exact.status;
   return fault_op_name(f->exact.op);
 }
 

@@ -65,8 +65,8 @@ void fault_net_fail(struct net *net, enum fault_op op, unsigned nth, int status)
 /* How often the operation was called since then. */
 unsigned fault_net_calls(const struct net *net, enum fault_op op);
 
-/* The operation that failed so, and the name of its status; NULL: not yet, or no such net. */
-const char *fault_net_struck(const struct net *net, const char **code);
+/* The operation that failed so, and its status; NULL: not yet, or no such net. */
+const char *fault_net_struck(const struct net *net, int *status);
 
 /* Once `struck` says so, a poll that would sleep for more than `long_ns` and finds nothing
  * for `patience_ns` calls `idle`, once. */

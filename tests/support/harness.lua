@@ -20,6 +20,7 @@ local slow = math.tointeger(os.getenv("SLOW") or 1)
 T.slow = slow
 
 local FAILED, SKIPPED = "## assertion failed: ", "## skipped: "
+local BYSTANDER = "## bystander hurt: "
 
 -- --- registering and running -----------------------------------------------------------
 
@@ -86,6 +87,13 @@ end
 local function fail(message)
   io.stderr:write(debug.traceback(FAILED .. message, 3), "\n")
   error(message, 3)
+end
+
+-- Holds whatever fault the campaign injects: whom it does not hit must not notice it.
+function T.unhurt(value, message)
+  if value then return end
+  io.stderr:write(BYSTANDER, message, "\n")
+  fail(message)
 end
 
 function T.skip(reason)
