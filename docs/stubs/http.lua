@@ -18,8 +18,8 @@
 -- 414, 417, 431, 501, 505) and the connection ends. So does one over a limit.
 --
 -- **Errors.** An error in a handler is answered with 500 and nothing else; the traceback
--- goes to standard error. An error object with a field `status`, as failed reads of a body
--- have it, is answered with that status instead: `assert(req:json())` answers 400 to what
+-- goes to standard error. An error object with a field `status` from 400 to 599, as failed
+-- reads of a body have it, is answered with that status instead: `assert(req:json())` answers 400 to what
 -- is no JSON, and 413 to what is too long. When the head of the answer has gone already,
 -- the connection is closed in the middle of the body, so that the client can see it.
 --
@@ -33,7 +33,7 @@
 -- | `body` | 1048576 | bytes that `req:body()` and its like read unless told; 413 |
 -- | `head_timeout` | 10 | seconds from the first byte of a head to its last; 408 |
 -- | `body_timeout` | 60 | seconds of patience for a body, and for a client that takes an answer; 408 |
--- | `rate` | 500 | bytes that lengthen that patience by a second |
+-- | `rate` | 500 | bytes that lengthen that patience by a second; long answers go in steps of 512 KiB |
 -- | `idle_timeout` | 60 | seconds between two requests; then the connection is closed |
 -- | `requests` | 10000 | requests of one connection |
 -- | `connections` | 10000 | connections at one time; one more is answered 503 |

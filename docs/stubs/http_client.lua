@@ -14,7 +14,7 @@
 --
 -- | option | unless told | meaning |
 -- |---|---|---|
--- | `url` | | an absolute `http://` URL; bytes that need it are percent-encoded |
+-- | `url` | | an absolute `http://` URL, with its blanks and letters beyond ASCII percent-encoded already |
 -- | `method` | GET, with a body POST | |
 -- | `headers` | | name -> text, number, or list of them; they replace our own in any case |
 -- | `body` | | a text, a table of form fields, or a function that gives one piece after the other and then nil |

@@ -199,7 +199,7 @@ function part:text(max) end
 ---Writes the part to a file. One that is named by its path is removed again when the part
 ---does not arrive whole or the disk is full.
 ---
----Codes: `open`, `write`, with a text as the error; and those of `part:text`.
+---Codes: those of open(2) and write(2), `ENOSPC` for instance; and those of `part:text`.
 ---
 ---<!-- fragment -->
 ---```lua
@@ -208,6 +208,6 @@ function part:text(max) end
 ---@param where string|file* path, or an open file
 ---@param max? integer bytes
 ---@return integer? bytes
----@return net.error|string? err
----@return string? code
+---@return net.error? err
+---@return net.code? code
 function part:save(where, max) end

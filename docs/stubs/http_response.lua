@@ -208,9 +208,10 @@ function events:comment(text) end
 ---Answers 101 and hands the connection over: what follows on the socket is not HTTP. The
 ---socket is closed when the handler returns.
 ---
----Codes: those of `send`.
+---Codes: those of `send`; `invalid` when the client does not ask for that protocol, with
+---the status 400.
 ---
----Raises: the request's body has not been read; the client speaks HTTP/1.0.
+---Raises: the request's body has not been read.
 ---
 ---Source: RFC 9110 section 7.8.
 ---

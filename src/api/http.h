@@ -76,6 +76,7 @@ struct http_conn {
   enum http_phase phase;
   bool client;                  /* answers come, not requests */
   enum http1_method asked;      /* client: by which method */
+  uint32_t interim;             /* client: bytes of heads before the answer's own */
   struct http_partial *partial; /* owned; NULL: no part of a head has come */
   enum http1_body body;         /* how the rest of the body is framed; NONE: read */
   uint64_t left;                /* bytes of it, by length */
@@ -236,7 +237,10 @@ void http_hot_let_go(struct http_conn *c);
 /* Adds what net.http.files needs to the table on top.                     [-0, +0, m] */
 void http_files_functions(lua_State *L);
 
-/* Until when a peer may take to accept `n` bytes. */
+/* Long answers go in steps: a peer has its time for each of them. */
+enum { HTTP_STEP_BYTES = 512 * 1024 };
+
+/* Until when a peer may take to accept `n` bytes, those of one step at most. */
 int64_t http_patience(const struct http_conn *c, size_t n);
 
 /* Sends `n` bytes of the scratch, and behind them the string at `tail` (0: none): ends the

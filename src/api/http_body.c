@@ -13,9 +13,10 @@
 
 enum { SLOT_MESSAGE = 1, SLOT_N };
 
-enum { PIECE_BYTES = 64 * 1024, LINGER_BYTES = 4 * 1024 * 1024 };
+enum { PIECE_BYTES = 64 * 1024 };
 static const int64_t DROP_NS = 1000000000; /* how long an unread body may take */
-static const int64_t LINGER_NS = 2000000000;
+static const int64_t LINGER_NS = 30000000000;
+static const int64_t SILENCE_NS = 2000000000; /* a peer that lingers may say nothing */
 
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 static const char whole_key; /* in the extras: the body that was read as a whole */
@@ -236,6 +237,16 @@ static int whole_done(lua_State *L, struct http_conn *c) {
   return task_step(L, c->sock->sched, 1, size);
 }
 
+static int whole_k(lua_State *L, int status, lua_KContext context);
+
+/* Others are due; the body is still this task's. */
+static int step_aside(lua_State *L, struct http_conn *c) {
+  struct socket *s = c->sock;
+  struct task_wait w = {"body", s, s->h, NET_RD, NET_NEVER, 0};
+  gate_enter(&s->rd, s->sched);
+  return task_yield(L, s->sched, &w, whole_k);
+}
+
 /* Adds what has come; the body's last bytes need no buffer when they are its first. */
 static int whole_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
@@ -263,6 +274,7 @@ static int whole_k(lua_State *L, int status, lua_KContext context) {
     }
     if (buf_append(&c->whole, scratch, (size_t)r) < 0)
       return body_failed(L, c, "body", -ENOMEM, 0);
+    if (!over && task_spent(L, c->sock->sched, (size_t)r)) return step_aside(L, c);
     if (!over || c->body_bytes > max) continue;
     lua_pushlstring(L, buf_bytes(&c->whole), buf_len(&c->whole));
     buf_fini(&c->whole);
@@ -326,32 +338,47 @@ int http_drop_body(lua_State *L, struct http_conn *c) {
 /* --- lingering -------------------------------------------------------------------------- */
 
 /* A close with unread bytes makes the kernel send a reset, which can destroy the answer on
- * its way. So the sending side ends first, and what still comes is dropped, within bounds,
- * until the peer ends too. */
+ * its way. So the sending side ends first, and what still comes is dropped until the peer
+ * ends too, falls silent, or has had its time. Its bytes are not counted: many a client
+ * reads no answer before it has sent all of a body. */
+static int end_sending(struct http_conn *c) {
+  struct socket *s = c->sock;
+  if (s->stream.wr_status != 0) return 0;
+  int r = net_shutdown(s->sched->loop.net, s->h, SHUT_WR);
+  if (r != -EAGAIN) stream_end(&s->stream);
+  return r;
+}
+
+/* > 0: others are due, and more may have come; 0: it is over; < 0: a status. What comes
+ * moves the deadline up to the connection's own. */
+static ssize_t drop_share(lua_State *L, struct http_conn *c, int64_t *deadline_ns) {
+  struct sched *sched = c->sock->sched;
+  ssize_t r;
+  do {
+    r = net_recv(sched->loop.net, c->sock->h, sched->scratch, SCRATCH_BYTES);
+    if (r <= 0) return r;
+    if (task_late(sched, c->deadline_ns)) return 0;
+    *deadline_ns = sched->loop.turn_ns + SILENCE_NS;
+    if (*deadline_ns > c->deadline_ns) *deadline_ns = c->deadline_ns;
+  } while (!task_spent(L, sched, (size_t)r));
+  return r;
+}
+
 static int linger_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct http_conn *c = http_conn_check(L, 1);
   struct socket *s = c->sock;
-  char *scratch = socket_scratch(L, s->sched);
-  struct net *net = s->sched->loop.net;
-  ssize_t r = 0;
-  if (s->h >= 0 && s->stream.wr_status == 0) {
-    r = net_shutdown(net, s->h, SHUT_WR);
-    if (r != -EAGAIN) stream_end(&s->stream);
-  }
-  uint32_t what = r == -EAGAIN ? NET_WR : NET_RD;
-  while (s->h >= 0 && r >= 0 && c->dropped <= LINGER_BYTES) {
-    r = net_recv(net, s->h, scratch, SCRATCH_BYTES);
-    if (r == 0) break;
-    if (r > 0) c->dropped += (uint64_t)r;
-  }
-  if (s->h >= 0 && r == -EAGAIN && !task_late(s->sched, deadline)) {
-    struct task_wait w = {"close", s, s->h, what, deadline, 0};
+  struct task_wait w = {"close", s, s->h, NET_RD, deadline, 0};
+  socket_scratch(L, s->sched);
+  ssize_t r = s->h < 0 ? 0 : end_sending(c);
+  if (r == -EAGAIN) w.what = NET_WR;
+  if (r == 0 && s->h >= 0) r = drop_share(L, c, &w.deadline_ns);
+  if (r == -EAGAIN && !task_late(s->sched, w.deadline_ns)) {
     gate_enter(&s->rd, s->sched);
     return task_await(L, s->sched, &w, linger_k);
   }
   if (s->sched->current) gate_leave(s->sched->current);
-  return 0;
+  return r > 0 ? task_yield(L, s->sched, &w, linger_k) : 0;
 }
 
 /* conn:linger(): before a close; does nothing when the peer will send no more            [y] */
@@ -362,8 +389,9 @@ static int linger_method(lua_State *L) {
   if (c->status == 101) return 0;
   bool clean = c->phase == HTTP_BODY && !c->wants_more;
   if (clean && c->body == HTTP1_BODY_NONE && buf_len(&c->sock->stream.in) == 0) return 0;
-  c->dropped = 0;
-  return linger_k(L, LUA_OK, c->sock->sched->loop.turn_ns + LINGER_NS);
+  int64_t now = c->sock->sched->loop.turn_ns;
+  c->deadline_ns = now + LINGER_NS;
+  return linger_k(L, LUA_OK, now + SILENCE_NS);
 }
 
 static const luaL_Reg conn_methods[] = {

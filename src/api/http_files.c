@@ -169,16 +169,20 @@ static int sent_file(lua_State *L) {
   return 0;
 }
 
-/* core.progress(res) -> body bytes that have gone, seconds that the peer has for `n` more  */
+/* core.progress(res, n) -> body bytes that have gone, bytes of the next step, n at most,
+ * seconds that the peer has for it                                                       */
 static int progress(lua_State *L) {
   struct http_conn *c = http_reply_live(L, "send");
-  int64_t until = http_patience(c, (size_t)luaL_checkinteger(L, 2));
+  lua_Integer n = luaL_checkinteger(L, 2);
+  if (n > HTTP_STEP_BYTES) n = HTTP_STEP_BYTES;
+  int64_t until = http_patience(c, (size_t)n);
   lua_pushinteger(L, (lua_Integer)c->written);
+  lua_pushinteger(L, n);
   if (until == NET_NEVER)
     lua_pushnil(L);
   else
     lua_pushnumber(L, (lua_Number)(until - loop_now(&c->sock->sched->loop)) / 1e9);
-  return 2;
+  return 3;
 }
 
 /* --- paths, preconditions, ranges ------------------------------------------------------- */

@@ -132,8 +132,9 @@ static int take_head(lua_State *L, struct http_conn *c, int *results) {
   while (r > 0 && is_interim(c, h)) {
     forget_partial(c);
     stream_take(&c->sock->stream, (size_t)r);
+    c->interim += (uint32_t)r;
     if (buf_len(&c->sock->stream.in) == 0) return 0;
-    r = parse(c, &h);
+    r = c->interim > c->shared->limits.head_max ? -HTTP1_BAD_HEAD_LONG : parse(c, &h);
   }
   if (r < 0) {
     *results = head_bad(L, c, r);
@@ -199,6 +200,7 @@ static void begin(lua_State *L, struct http_conn *c) {
   socket_claim(L, c->sock, op);
   interrupt_check(L, c->sock->sched, op, c->sock);
   if (c->phase == HTTP_BODY) c->phase = HTTP_IDLE;
+  c->interim = 0;
   c->deadline_ns = later(c, c->shared->idle_ns);
 }
 

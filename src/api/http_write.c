@@ -124,9 +124,10 @@ static void add_status_line(struct http_out *o, int status) {
 /* How the body of an answer is framed (RFC 9112 section 6), and its length: -1 unknown. */
 static void add_framing(struct http_out *o, struct http_conn *c, int64_t length) {
   bool never = c->status == 204 || c->status < 200;
+  bool empty = never || c->status == 205 || c->status == 304;
+  if (c->status == 205) c->promised = 0; /* RFC 9110 section 15.3.6 */
   if (c->promised >= 0) length = c->promised;
-  c->framing = HTTP_LENGTH;
-  if (never || c->status == 304 || c->head_only) c->framing = HTTP_NO_BODY;
+  c->framing = empty || c->head_only ? HTTP_NO_BODY : HTTP_LENGTH;
   if (never || (c->status == 304 && c->promised < 0)) return;
   if (length >= 0) {
     c->promised = length;
@@ -153,7 +154,7 @@ void http_add_head(struct http_out *o, struct http_conn *c, int status, int64_t 
     http_add(o, buf_bytes(&c->lines), buf_len(&c->lines));
     buf_fini(&c->lines);
   }
-  if (!c->has_type && length > 0 && status != 204 && status != 304)
+  if (!c->has_type && length > 0 && status != 204 && status != 205 && status != 304)
     http_add(o, "Content-Type: text/plain; charset=utf-8\r\n", 41);
   add_framing(o, c, length);
   if (shared->stopping || c->serial >= shared->requests_max) c->keep = false;
@@ -337,6 +338,16 @@ static int put_done(lua_State *L, struct http_conn *c, size_t n) {
   return task_step(L, c->sock->sched, 1, n);
 }
 
+/* A peer has the patience of a body, and a second more for every `rate` bytes. It has that
+ * for one step of a long answer, or one that stands still would be held for days. */
+int64_t http_patience(const struct http_conn *c, size_t n) {
+  int64_t ns = c->shared->body_ns;
+  if (ns == NET_NEVER) return NET_NEVER;
+  if (n > HTTP_STEP_BYTES) n = HTTP_STEP_BYTES;
+  int64_t more = (int64_t)n * 1000000000 / c->shared->rate;
+  return loop_now(&c->sock->sched->loop) + ns + more;
+}
+
 static int put_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
@@ -347,6 +358,7 @@ static int put_k(lua_State *L, int status, lua_KContext deadline) {
   bool turn = gate_open(&s->wr, s->sched);
   ssize_t r = 0;
   if (turn && !lua_toboolean(L, SLOT_WAITED)) c->put = 0;
+  size_t step = c->put / HTTP_STEP_BYTES;
   while (turn && c->put < len) {
     r = stream_send(&s->stream, s->sched->loop.net, s->h, bytes + c->put, len - c->put);
     if (r < 0) break;
@@ -354,6 +366,7 @@ static int put_k(lua_State *L, int status, lua_KContext deadline) {
   }
   if (turn && c->put == len) return put_done(L, c, len);
   if (r < 0 && r != -EAGAIN) return put_failed(L, c, (int)r);
+  if (c->put / HTTP_STEP_BYTES > step) deadline = http_patience(c, HTTP_STEP_BYTES);
   if (task_late(s->sched, deadline)) return put_failed(L, c, STATUS_TIMEOUT);
   struct task_wait w = {"send", s, turn ? s->h : -1, NET_WR, deadline, 0};
   if (!turn) return task_queue(L, s->sched, &s->wr, &w, put_k);
@@ -361,15 +374,6 @@ static int put_k(lua_State *L, int status, lua_KContext deadline) {
   lua_pushboolean(L, 1);
   gate_enter(&s->wr, s->sched);
   return task_await(L, s->sched, &w, put_k);
-}
-
-/* A peer has the patience of a body, and a second more for every `rate` bytes. */
-int64_t http_patience(const struct http_conn *c, size_t n) {
-  int64_t ns = c->shared->body_ns, more = INT64_MAX / 4;
-  if (ns == NET_NEVER) return NET_NEVER;
-  if (n / c->shared->rate < (uint64_t)more / 1000000000)
-    more = (int64_t)(n / c->shared->rate) * 1000000000;
-  return loop_now(&c->sock->sched->loop) + ns + more;
 }
 
 /* Slot 1 is the connection or a reply, which keeps it. */

@@ -433,6 +433,15 @@ class Get(HttpCase):
             self.assertEqual(program.out.data, self.DATA)
             self.assertEqual(program.err.data, b"")
 
+    def test_takes_a_path_as_people_type_it(self):
+        def script(s, number):
+            line = head(s).split(b"\r\n")[0]
+            s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(line) + line)
+
+        server = self.serve_raw(script)
+        result = self.fetch(f"127.0.0.1:{server.port}/ação 1%20?é")
+        self.assertEnds(result, 0, "GET /a%C3%A7%C3%A3o%201%20?%C3%A9 HTTP/1.1")
+
     def test_ctrl_c_leaves_nothing(self):
         server = self.serve_slowly()
         program = self.terminal(server.url, "-o", "saved.bin")

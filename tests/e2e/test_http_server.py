@@ -84,6 +84,19 @@ class Server(Case):
                 said += piece
             return said
 
+    def start_on_small_disk(self):
+        """The site, in a mount namespace where its folder is a disk of 64 KiB."""
+        self.need("unshare")
+        if self.run_program("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").status != 0:
+            self.skipTest("this machine lets nobody mount")
+        disk = os.path.join(self.folder, "disk")
+        os.mkdir(disk)
+        mount = 'mount -t tmpfs -o size=64k none "$0" && exec "$@" "$0"'
+        site = self.command(self.file("site.lua", SITE))
+        self.site = self.listening(self.start("unshare", "-rm", "sh", "-c", mount, disk, *site))
+        self.disk = f"/proc/{self.site.pid}/root{disk}"
+        return f"http://127.0.0.1:{self.site.port}"
+
     # --- curl and wget ---
 
     def test_answers_curl(self):
@@ -122,6 +135,18 @@ class Server(Case):
         self.assertEqual(said, [["title", "x y"], ["sent.bin", 5000000]])
         with open(os.path.join(self.folder, "saved"), "rb") as f:
             self.assertEqual(f.read(), data)
+
+    def test_a_disk_that_fills_during_an_upload_harms_only_that_one(self):
+        url = self.start_on_small_disk()
+        long, short = self.file("long", b"x" * 1000000), self.file("short", b"y" * 1000)
+        for _ in range(2):
+            said = self.curl("-F", f"a=@{long}", "-w", " %{http_code}", url + "/upload")
+            self.assertEqual(said, "500 Internal Server Error\n 500")
+            self.assertEqual(os.listdir(self.disk), [])
+        self.assertIn("no space left on device (ENOSPC)", self.site.err.text())
+        said = self.curl("-F", f"a=@{short}", url + "/upload")
+        self.assertEqual(json.loads(said), [["short", 1000]])
+        self.assertEqual(os.listdir(self.disk), ["a"])
 
     def test_sends_events_and_cookies_to_curl(self):
         url = self.start_site()

@@ -120,10 +120,12 @@ T.test("head_has_the_fields_of_get_and_no_body", FAKE, function()
   T.eq(pieces, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 end)
 
-T.test("204_and_304_never_have_a_body", FAKE, function()
+T.test("204_205_and_304_never_have_a_body", FAKE, function()
   T.eq(answer_of(function(_, res) res:send(204, "x") end), "HTTP/1.1 204 No Content\r\n\r\n")
   T.eq(answer_of(function(_, res) res:header("ETag", '"x"'):send(304, "x") end),
     'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n')
+  T.eq(answer_of(function(_, res) res:send(205, "x") end),
+    "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n")
   answer_of(function(_, res)
     res.status = 204
     T.eq(res:write(""), true)
@@ -277,6 +279,13 @@ T.test("an_error_with_a_status_is_that_answer", FAKE, function()
   T.eq(web.status(answer_of(function() error { status = 403 } end)), 403)
 end)
 
+T.test("an_error_with_a_status_that_is_no_failure_is_500",
+  { net = "fake", stderr = "GET /: table: 0x" }, function()
+    for _, status in ipairs { 42, 101, 204, 302, 1000 } do
+      T.eq(web.status(answer_of(function() error { status = status } end)), 500)
+    end
+  end)
+
 -- --- more than text --------------------------------------------------------------------
 
 T.test("json_is_written", FAKE, function()
@@ -358,4 +367,17 @@ T.test("upgrade_hands_the_connection_over", FAKE, function()
   T.eq(s:read(), "LATE")
   s:shutdown()
   T.eq(s:read("a"), "")
+end)
+
+T.test("an_upgrade_needs_a_client_that_asks_for_it", FAKE, function()
+  local site <close> = web.serve(function(_, res)
+    local _, _, code = res:upgrade("shout")
+    res:send(400, code)
+  end)
+  local rows = { "", "Connection: upgrade\r\nUpgrade: h2c, shouting\r\n", "Upgrade: shout\r\n" }
+  for _, fields in ipairs(rows) do
+    local answer = site:ask("GET / HTTP/1.1\r\nHost: x\r\n" .. fields .. "\r\n")
+    T.eq(web.status(answer), 400)
+    T.eq(web.body(answer), "invalid")
+  end
 end)

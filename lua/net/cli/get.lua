@@ -53,10 +53,20 @@ local function save_body(url, path)
   return true
 end
 
+local function percent(byte)
+  return ("%%%02X"):format(byte:byte())
+end
+
+-- What people type: without the scheme, and paths with blanks and letters of any language.
+local function url_of(text)
+  if not text:find("^%a[%w+.-]*://") then text = "http://" .. text end
+  local server, rest = text:match("^([^:]*://[^/?#]*)(.*)$")
+  return server .. rest:gsub("[ \128-\255]", percent)
+end
+
 return function(...)
   local words = options.parse(command, ...)
-  local url = words[1] or options.refuse(command, "a URL is needed")
-  if not url:find("^%a[%w+.-]*://") then url = "http://" .. url end
+  local url = url_of(words[1] or options.refuse(command, "a URL is needed"))
   local done
   if words.output and words.output ~= "-" then
     done = save_body(url, words.output)

@@ -77,15 +77,25 @@ end
 
 -- --- bytes -----------------------------------------------------------------------------
 
--- The rest of a file behind what has gone, without its bytes passing through Lua.
-local function send_rest(res, file, offset, count)
-  local _, seconds = core.progress(res, count)
-  local socket = core.socket_of(res)
+local function send_step(res, socket, file, offset, left)
+  local _, count, seconds = core.progress(res, left)
   socket:settimeout(seconds)
   local sent, err, code = socket:sendfile(file, offset, count)
-  socket:settimeout(nil)
   core.sent_file(res, sent or err.sent or 0)
-  if sent then return true end
+  return sent, err, code
+end
+
+-- The rest of a file behind what has gone, without its bytes passing through Lua.
+local function send_rest(res, file, offset, count)
+  local socket = core.socket_of(res)
+  local sent, err, code
+  while count > 0 do
+    sent, err, code = send_step(res, socket, file, offset, count)
+    if not sent then break end
+    offset, count = offset + sent, count - sent
+  end
+  socket:settimeout(nil)
+  if count == 0 then return true end
   return nil, err, code
 end
 

@@ -57,7 +57,7 @@ function Part:text(max)
   end
 end
 
-local function copy(part, file, max)
+local function copy(part, file, path, max)
   local size = 0
   while true do
     local piece, err, code = part:read()
@@ -65,11 +65,11 @@ local function copy(part, file, max)
     if not piece then break end
     size = size + #piece
     if size > max then return bad("a part is longer than its limit", 413) end
-    local ok, why = file:write(piece)
-    if not ok then return nil, why, "write" end
+    local ok, _, number = file:write(piece)
+    if not ok then return core.failure("write", number, path) end
   end
-  local ok, why = file:flush()
-  if not ok then return nil, why, "write" end
+  local ok, _, number = file:flush()
+  if not ok then return core.failure("write", number, path) end
   return size
 end
 
@@ -77,16 +77,16 @@ end
 ---is removed.
 function Part:save(where, max)
   max = max or math.maxinteger
-  if io.type(where) then return copy(self, where, max) end
-  local file, why = io.open(where, "wb")
-  if not file then return nil, why, "open" end
+  if io.type(where) then return copy(self, where, "the file", max) end
+  local file, _, number = io.open(where, "wb")
+  if not file then return core.failure("open", number, where) end
   local guard <close> = setmetatable({}, {
     __close = function(g)
       file:close()
       if not g.done then os.remove(where) end
     end,
   })
-  local size, err, code = copy(self, file, max)
+  local size, err, code = copy(self, file, where, max)
   if not size then return nil, err, code end
   guard.done = true
   return size

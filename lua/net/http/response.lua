@@ -131,9 +131,20 @@ function reply:events()
   return setmetatable({ res = self }, Events)
 end
 
+-- RFC 9110 section 7.8: only to what the client has offered. Names differ in case.
+local function offers(req, protocol)
+  for name in (req.upgrade and req.headers.upgrade or ""):gmatch("[^,%s]+") do
+    if name:lower() == protocol:lower() then return true end
+  end
+  return false
+end
+
 ---Ends HTTP on this connection: answers 101 and gives the socket, which lives until the
 ---handler returns.
 function reply:upgrade(protocol)
+  if not offers(core.request_of(self), protocol) then
+    return core.invalid("upgrade", "the client does not ask for " .. protocol, 400)
+  end
   local ok, err, code = core.switch(self, protocol)
   if not ok then return nil, err, code end
   return core.socket_of(self)

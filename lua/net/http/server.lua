@@ -23,12 +23,19 @@ local function pass_interruption(err)
   if type(err) == "table" and err.code == "cancelled" then net.yield() end
 end
 
+-- The status that an error asks for; nil where it asks for none, or for what is no failure.
+local function status_of(err)
+  local status = type(err) == "table" and rawget(err, "status")
+  if math.type(status) == "integer" and status >= 400 and status <= 599 then return status end
+  return nil
+end
+
 -- What a failed handler means for its client: the status that the error asks for, 500, or
 -- an answer that is cut where its head has gone.
 local function failed(conn, req, err, trace)
   pass_interruption(err)
   if conn:broken() then return end -- the client has gone: nobody's fault
-  local status = type(err) == "table" and math.type(err.status) == "integer" and err.status
+  local status = status_of(err)
   if not status then
     io.stderr:write("soquete: ", req.method, " ", core.escape(req.target), ": ", trace, "\n")
   end
