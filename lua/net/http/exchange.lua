@@ -10,6 +10,7 @@ local M = {}
 
 local WHOLE = 16 * 1024 -- a body up to this size goes with its head, in one send
 local PIECE = 64 * 1024
+local LAST_WORD = 1 -- seconds for what a server has said before it took no more
 
 -- Heads of answers may be longer than those of requests: cookies, security policies. How
 -- long anything may take is not the connection's: see `within`.
@@ -121,9 +122,10 @@ local function converse(call, conn, request)
     ok, err, code = within(call, conn.ask, conn, request.method, request.target,
       request.headers, body)
   end
+  if ok then return next_response(call, conn, request) end
   if code == "timeout" then return nil, err, code end
-  local answer, why, what = next_response(call, conn, request)
-  if answer or ok then return answer, why, what end
+  local answer = net.deadline(LAST_WORD, next_response, call, conn, request)
+  if answer then return answer end
   return nil, err, code
 end
 
