@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import fnmatch
 import os
+import signal
 import sys
 import threading
 import time
@@ -112,4 +113,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # In a shell's background both are ignored, which the programs under test would inherit.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     sys.exit(main())

@@ -145,12 +145,13 @@ class Many(Case):
     def test_nine_thousand_idle_connections_are_held_and_answered(self):
         server = self.listening(self.soquete(self.file("server.lua", LINES)))
         before = self.descriptors(server)
-        holder = self.soquete(self.file("holder.lua", HOLDER), server.port, MANY)
+        many = 300 if is_sanitized() else MANY  # it collects all garbage at every wait
+        holder = self.soquete(self.file("holder.lua", HOLDER), server.port, many)
         holder.says("open\n", 60)
         holder.type("first ")
         holder.type("\n")
         holder.says("answered first", 60)
-        self.assertEqual(self.descriptors(server), before + MANY)
+        self.assertEqual(self.descriptors(server), before + many)
         self.assertEqual(peers.ask_tcp(server.port, b"one more\n"), b"ONE MORE\n")
         holder.type("last\n")
         holder.says("answered last", 60)
