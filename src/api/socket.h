@@ -34,14 +34,15 @@ struct socket {
   struct sched *sched; /* borrowed */
   net_h h;             /* -1: closed */
   uint16_t family;
-  uint8_t type, phase;   /* enum socket_phase */
-  bool bound : 1;        /* bind has succeeded */
-  bool connecting : 1;   /* a connect has begun and not ended: to `peer` */
-  bool taking : 1;       /* a result is being made: finalizers must not read */
-  bool reuse_chosen : 1; /* the script has set SO_REUSEADDR itself */
-  uint8_t failed : 2;    /* the step that failed, see socket_remember; 0: none */
-  uint8_t backoffs;      /* how often accept has found descriptors run out, in a row */
-  uint16_t flags;        /* of the reading operation: MSG_DONTWAIT, MSG_OOB */
+  uint8_t type, phase;    /* enum socket_phase */
+  bool bound : 1;         /* bind has succeeded */
+  bool connecting : 1;    /* a connect has begun and not ended: to `peer` */
+  bool taking : 1;        /* a result is being made: finalizers must not read */
+  bool reuse_chosen : 1;  /* the script has set SO_REUSEADDR itself */
+  uint8_t failed : 2;     /* the step that failed, see socket_remember; 0: none */
+  uint8_t backoffs;       /* how often accept has found descriptors run out, in a row */
+  uint16_t flags;         /* of the reading operation: MSG_DONTWAIT, MSG_OOB */
+  union socket_peer peer; /* here it fills a gap */
   struct gate rd, wr;
   int64_t timeout_ns; /* of each operation; NET_NEVER */
   /* What a reading operation is after; fixed at its entry, in force until it ends. */
@@ -49,7 +50,6 @@ struct socket {
   size_t want; /* bytes wanted, or the limit of a search */
   struct stream stream;
   size_t sent; /* progress of the send that holds the gate */
-  union socket_peer peer;
 };
 
 /* The user value: the error of `failed`; once closed: "file:line" of the close. */
