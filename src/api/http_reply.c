@@ -110,29 +110,26 @@ static int answer_method(lua_State *L) {
   return send_whole(L, c, status, body ? SLOT_BODY : 0);
 }
 
-/* res:header(name, value) -> res. Replaces what was set before; a list gives a line each;
- * nil takes it back.                                                                     */
-static int header_method(lua_State *L) {
-  struct http_conn *c = unsent(L, "header");
+static int set_header(lua_State *L, const char *op, bool replace) {
+  struct http_conn *c = unsent(L, op);
   size_t len;
   const char *name = luaL_checklstring(L, 2, &len);
   luaL_checkany(L, 3);
   lua_settop(L, 3);
-  http_add_line(L, c, name, len, 3, true);
+  http_add_line(L, c, name, len, 3, replace);
   lua_settop(L, 1);
   return 1;
 }
 
+/* res:header(name, value) -> res. Replaces what was set before; a list gives a line each;
+ * nil takes it back.                                                                     */
+static int header_method(lua_State *L) {
+  return set_header(L, "header", true);
+}
+
 /* res:add_header(name, value) -> res. Beside what was set before.                        */
 static int add_header_method(lua_State *L) {
-  struct http_conn *c = unsent(L, "add_header");
-  size_t len;
-  const char *name = luaL_checklstring(L, 2, &len);
-  luaL_checkany(L, 3);
-  lua_settop(L, 3);
-  http_add_line(L, c, name, len, 3, false);
-  lua_settop(L, 1);
-  return 1;
+  return set_header(L, "add_header", false);
 }
 
 /* --- answers in pieces ------------------------------------------------------------------ */
