@@ -71,8 +71,6 @@ static ssize_t send_some(struct http_conn *c) {
   const struct hot_entry *e = c->hot;
   const char *bytes = e->bytes + c->put;
   size_t left = e->len - c->put;
-  if (e->fd >= 0)
-    return stream_sendfile(&s->stream, net, s->h, e->fd, (int64_t)c->put, left);
   if (e->len > QUEUED_BYTES) return stream_send_now(&s->stream, net, s->h, bytes, left);
   return stream_send(&s->stream, net, s->h, bytes, left);
 }
@@ -120,8 +118,9 @@ static void keep(lua_State *L, struct http_conn *c, const struct file_object *f,
   (void)hot_put(c->shared->hot, &source); /* without it the next answer is made anew */
 }
 
-/* A head with all its lines and a file that may be kept fit into the scratch. */
-_Static_assert(HTTP_LINES_MAX + 4096 + HOT_FILE_BYTES <= SCRATCH_BYTES, "no room");
+/* What goes with the head in one send: behind all its lines it fits into the scratch. */
+enum { FIRST_BYTES = 128 * 1024 };
+_Static_assert(HTTP_LINES_MAX + 4096 + FIRST_BYTES <= SCRATCH_BYTES, "no room");
 
 static ssize_t add_file(struct http_out *o, const struct file_object *f, int64_t at,
                         size_t n) {
@@ -150,7 +149,7 @@ static int send_file(lua_State *L) {
       c->framing == HTTP_LENGTH)
     keep(L, c, f, &o, count, 6);
   int64_t first = c->framing == HTTP_NO_BODY ? 0 : count;
-  if (first > HOT_FILE_BYTES) first = HOT_FILE_BYTES;
+  if (first > FIRST_BYTES) first = FIRST_BYTES;
   ssize_t r = add_file(&o, f, offset, (size_t)first);
   if (r < 0) {
     c->broken = true;
