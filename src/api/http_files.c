@@ -118,9 +118,10 @@ static void keep(lua_State *L, struct http_conn *c, const struct file_object *f,
   (void)hot_put(c->shared->hot, &source); /* without it the next answer is made anew */
 }
 
-/* What goes with the head in one send: behind all its lines it fits into the scratch. */
-enum { FIRST_BYTES = 128 * 1024 };
-_Static_assert(HTTP_LINES_MAX + 4096 + FIRST_BYTES <= SCRATCH_BYTES, "no room");
+/* A file goes with its head in one send; of a large one a piece does, and sendfile, which
+ * does not copy, takes the rest. */
+enum { WHOLE_BYTES = 128 * 1024, FIRST_BYTES = 48 * 1024 };
+_Static_assert(HTTP_LINES_MAX + 4096 + WHOLE_BYTES <= SCRATCH_BYTES, "no room");
 
 static ssize_t add_file(struct http_out *o, const struct file_object *f, int64_t at,
                         size_t n) {
@@ -149,7 +150,7 @@ static int send_file(lua_State *L) {
       c->framing == HTTP_LENGTH)
     keep(L, c, f, &o, count, 6);
   int64_t first = c->framing == HTTP_NO_BODY ? 0 : count;
-  if (first > FIRST_BYTES) first = FIRST_BYTES;
+  if (first > WHOLE_BYTES) first = FIRST_BYTES;
   ssize_t r = add_file(&o, f, offset, (size_t)first);
   if (r < 0) {
     c->broken = true;

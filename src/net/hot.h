@@ -33,7 +33,7 @@ struct hot_entry {
   int64_t looked_ns;
 };
 
-enum { HOT_ENTRIES = 4096, HOT_BUCKETS = 4096, HOT_FILE_BYTES = 256 * 1024 };
+enum { HOT_ENTRIES = 4096, HOT_BUCKETS = 4096, HOT_FILE_BYTES = 512 * 1024 };
 enum { HOT_BYTES = 32 * 1024 * 1024 }; /* of all entries */
 
 struct hot {
