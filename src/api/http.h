@@ -185,11 +185,12 @@ static inline bool http_is_settled(const struct http_conn *c) {
   return c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE;
 }
 
-/* Pushes the message whose head is the first `size` bytes of the stream's buffer, of the
- * connection at `conn`. False with rubbish pushed when a finalizer has closed the socket.
- *                                                                         [-0, +1, m] */
+/* Pushes the message whose head is the first `size` bytes of the `*fresh` ones in the
+ * scratch, or, where that is 0, of the stream's buffer; of the connection at `conn`. Fresh
+ * bytes that a finalizer has moved to the buffer are none any more. False with rubbish
+ * pushed when one has closed the socket.                                  [-0, +1, m] */
 bool http_message_push(lua_State *L, struct http_conn *c, int conn,
-                       const struct http1_head *h, size_t size);
+                       const struct http1_head *h, size_t size, size_t *fresh);
 
 /* Pushes nil, an error and its code for `status`; `text` tells more, or is NULL.
  *                                                                         [-0, +3, m] */
@@ -223,9 +224,9 @@ enum {
  * connection, in slot 1, can go on.                                      [-?, +1, v] [y] */
 int http_drop_body(lua_State *L, struct http_conn *c);
 
-/* Takes the request, whose head is the first `size` bytes of the stream's buffer, if a
- * ready answer is all that it wants: c->hot is then to be sent. */
-bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size);
+/* Answers the request whose head is at `bytes`, if a ready answer is all that it wants:
+ * c->hot is then to be sent. */
+bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *bytes);
 
 /* Sends c->hot. 0: it has gone; -EAGAIN: wait for room until c->deadline_ns; or another
  * status. */

@@ -40,11 +40,9 @@ static bool is_plain(const struct http_conn *c, const struct http1_head *h) {
          gate_open(&c->sock->wr, c->sock->sched) && !asks_more(h);
 }
 
-bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size) {
-  struct stream *st = &c->sock->stream;
+bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *bytes) {
   if (!is_plain(c, h)) return false;
-  const char *target = buf_bytes(&st->in) + h->target.at;
-  struct hot_entry *entry = hot_find(c->shared->hot, target, h->target.len);
+  struct hot_entry *entry = hot_find(c->shared->hot, bytes + h->target.at, h->target.len);
   if (!entry) return false;
   hot_hold(entry);
   c->hot = entry;
@@ -53,7 +51,6 @@ bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size)
   c->shared->requests++;
   c->shared->ready++;
   c->phase = HTTP_IDLE;
-  stream_take(st, size);
   return true;
 }
 
