@@ -172,6 +172,9 @@ void http_reply_open(lua_State *L);
 /* Adds the reader of multipart bodies to the table on top.                [-0, +0, m] */
 void http_multipart_open(lua_State *L);
 
+/* Adds what a router needs to the table on top.                           [-0, +0, m] */
+void http_route_functions(lua_State *L);
+
 /* Adds the pure functions to the table on top.                            [-0, +0, m] */
 void http_text_functions(lua_State *L);
 void http_url_functions(lua_State *L);

@@ -354,6 +354,7 @@ int luaopen_net_http_core(lua_State *L) {
   http_multipart_open(L);
   http_idle_open(L);
   http_files_functions(L);
+  http_route_functions(L);
   http_text_functions(L);
   http_url_functions(L);
   lua_pushliteral(L, SOQUETE_VERSION);
