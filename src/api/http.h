@@ -132,12 +132,12 @@ enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
 
 struct http_reply {
   const void *class;      /* identity: &http_reply_class */
-  struct http_conn *conn; /* user value HTTP_REPLY_CONN keeps it */
+  struct http_conn *conn; /* its request keeps it */
   uint64_t serial;
 };
 
 /* User values of a reply. */
-enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_REQUEST, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
+enum { HTTP_REPLY_REQUEST = 1, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
@@ -211,6 +211,9 @@ void http_write_begin(struct http_conn *c, const struct http1_head *request);
 /* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
 void http_reply_push(lua_State *L, struct http_conn *c, int conn);
 
+/* Pushes the connection of the reply at `idx`.                            [-0, +1, -] */
+void http_reply_conn(lua_State *L, int idx);
+
 /* The connection whose present request the reply in slot 1 answers; raises when that is
  * over.                                                                   [-0, +0, v] */
 struct http_conn *http_reply_live(lua_State *L, const char *op);
@@ -248,8 +251,8 @@ enum { HTTP_STEP_BYTES = 512 * 1024 };
 int64_t http_patience(const struct http_conn *c, size_t n);
 
 /* Sends `n` bytes of the scratch, and behind them the string at `tail` (0: none): ends the
- * binding with true | nil, err, code. The connection is the user value 1 of what lies in
- * slot 1, or it.                                                     [-0, +1 or 3, v] [y] */
+ * binding with true | nil, err, code. In slot 1 is the connection, or a reply on it.
+ *                                                                   [-0, +1 or 3, v] [y] */
 int http_put(lua_State *L, struct http_conn *c, size_t n, int tail);
 
 #endif

@@ -116,7 +116,7 @@ static inline int read_field(struct http1_head *h, const struct input *in,
 
 /* The next field, which is then the last of `fields`. LINE; PARTIAL; -rule. An empty line
  * ends them: then `*end` is the number of bytes up to there, else 0. */
-static inline int next_field(struct http1_head *h, const struct input *in,
+static int next_field(struct http1_head *h, const struct input *in,
                              uint32_t *end) {
   struct line line;
   *end = 0;
@@ -128,6 +128,22 @@ static inline int next_field(struct http1_head *h, const struct input *in,
     r = read_field(h, in, &line);
   if (r == LINE) pass(h, &line);
   return r;
+}
+
+/* Fields up to the empty line: so many bytes the head has then; PARTIAL; or -rule. `judge`
+ * draws their meaning, or is NULL. */
+static ssize_t read_fields(struct http1_head *h, const struct input *in,
+                           http1_judge *judge) {
+  for (;;) {
+    uint32_t end;
+    int r = next_field(h, in, &end);
+    if (r != LINE) return r;
+    if (end) return end;
+    const struct http1_field *f = &h->fields[h->field_count - 1];
+    if (!judge || !http1_has_meaning(f->id)) continue;
+    r = judge(h, in->bytes, f, in->lenient);
+    if (r < 0) return r;
+  }
 }
 
 static int start_request(struct http1_head *h, const struct input *in) {
@@ -148,19 +164,12 @@ static int start_request(struct http1_head *h, const struct input *in) {
 ssize_t http1_request(struct http1_head *h, const struct http1_limits *limits,
                       const char *bytes, size_t len) {
   struct input in = input(bytes, len, limits, false);
-  uint32_t end = 0;
-  int r = LINE;
-  if (!(h->known & KNOWN_START)) r = start_request(h, &in);
-  while (r == LINE) {
-    r = next_field(h, &in, &end);
-    if (r != LINE || end) break;
-    const struct http1_field *f = &h->fields[h->field_count - 1];
-    int bad = http1_has_meaning(f->id) ? http1_request_field(h, bytes, f) : 0;
-    if (bad) return bad;
-  }
+  int r = h->known & KNOWN_START ? LINE : start_request(h, &in);
   if (r != LINE) return r;
+  ssize_t end = read_fields(h, &in, http1_request_field);
+  if (end <= 0) return end;
   r = http1_request_end(h);
-  return r < 0 ? r : (ssize_t)end;
+  return r < 0 ? r : end;
 }
 
 static int start_response(struct http1_head *h, const struct input *in) {
@@ -177,28 +186,16 @@ static int start_response(struct http1_head *h, const struct input *in) {
 ssize_t http1_response(struct http1_head *h, const struct http1_limits *limits,
                        enum http1_method asked, const char *bytes, size_t len) {
   struct input in = input(bytes, len, limits, limits->lenient);
-  uint32_t end = 0;
-  int r = LINE;
-  if (!(h->known & KNOWN_START)) r = start_response(h, &in);
-  while (r == LINE) {
-    r = next_field(h, &in, &end);
-    if (r != LINE || end) break;
-    int bad =
-        http1_response_field(h, bytes, &h->fields[h->field_count - 1], limits->lenient);
-    if (bad) return bad;
-  }
+  int r = h->known & KNOWN_START ? LINE : start_response(h, &in);
   if (r != LINE) return r;
-  http1_response_end(h, asked);
-  return (ssize_t)end;
+  ssize_t end = read_fields(h, &in, http1_response_field);
+  if (end > 0) http1_response_end(h, asked);
+  return end;
 }
 
 ssize_t http1_trailers(struct http1_head *h, const struct http1_limits *limits,
                        const char *bytes, size_t len) {
   struct input in = input(bytes, len, limits, limits->lenient);
-  uint32_t end = 0;
-  int r;
   h->known |= KNOWN_START;
-  do r = next_field(h, &in, &end);
-  while (r == LINE && !end);
-  return r == LINE ? (ssize_t)end : r;
+  return read_fields(h, &in, NULL);
 }

@@ -45,10 +45,9 @@ static inline bool http1_has_meaning(enum http1_field_id id) {
 }
 
 /* A field of a request or a response, in turn. */
-int http1_request_field(struct http1_head *h, const char *bytes,
-                        const struct http1_field *f);
-int http1_response_field(struct http1_head *h, const char *bytes,
-                         const struct http1_field *f, bool lenient);
+typedef int http1_judge(struct http1_head *h, const char *bytes,
+                        const struct http1_field *f, bool lenient);
+http1_judge http1_request_field, http1_response_field;
 
 /* After the last field. */
 int http1_request_end(struct http1_head *h);

@@ -283,7 +283,10 @@ Router.__name = "net.http.router"
 
 function Router:__call(req, res, ready)
   local route = find_route(self.fixed, req)
-  if route then return call(route, req, res, ready) end
+  if route then -- what `call` does, without the call
+    if ready and route.ready then return route.handler(req, res, true) end
+    return route.handler(req, res)
+  end
   local rest = req.rest
   local path = rest and "/" .. rest or req.raw_path or "" -- CONNECT has no path
   if path:sub(1, 1) ~= "/" then -- OPTIONS *, CONNECT
