@@ -215,7 +215,7 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
       if (results) return results;
     }
     if (fresh || buf_len(&s->stream.in) > 0) {
-      int results, r = take_head(L, c, fresh, &results);
+      int results = 0, r = take_head(L, c, fresh, &results);
       fresh = 0;
       if (r == TAKE_DONE) return results;
       if (r == TAKE_READY) continue;

@@ -94,8 +94,8 @@ static int read_name(struct http1_head *h, const struct input *in,
 }
 
 /* Most names are known, and need no look at each of their bytes. */
-static inline int read_field(struct http1_head *h, const struct input *in,
-                             const struct line *line) {
+static int read_field(struct http1_head *h, const struct input *in,
+                      const struct line *line) {
   const char *name = in->bytes + line->at;
   const char *mark = memchr(name, ':', line->end - line->at);
   uint32_t len = mark ? (uint32_t)(mark - name) : 0, colon = line->at + len;
@@ -116,9 +116,8 @@ static inline int read_field(struct http1_head *h, const struct input *in,
 
 /* The next field, which is then the last of `fields`. LINE; PARTIAL; -rule. An empty line
  * ends them: then `*end` is the number of bytes up to there, else 0. */
-static int next_field(struct http1_head *h, const struct input *in,
-                             uint32_t *end) {
-  struct line line;
+static int next_field(struct http1_head *h, const struct input *in, uint32_t *end) {
+  struct line line = {0};
   *end = 0;
   int r = next_line(h, in, &line);
   if (r != LINE) return r;
@@ -147,7 +146,7 @@ static ssize_t read_fields(struct http1_head *h, const struct input *in,
 }
 
 static int start_request(struct http1_head *h, const struct input *in) {
-  struct line line;
+  struct line line = {0};
   int r = next_line(h, in, &line);
   if (r == LINE && line.at == line.end && line.at == 0) {
     pass(h, &line);
@@ -173,7 +172,7 @@ ssize_t http1_request(struct http1_head *h, const struct http1_limits *limits,
 }
 
 static int start_response(struct http1_head *h, const struct input *in) {
-  struct line line;
+  struct line line = {0};
   int r = next_line(h, in, &line);
   if (r != LINE) return r;
   r = http1_status_line(h, in->bytes, line.at, line.end);
