@@ -70,6 +70,7 @@ struct http_conn {
   struct http_shared *shared; /* user value HTTP_SHARED keeps it */
   struct socket *sock;        /* user value HTTP_SOCKET keeps it */
   struct list link;           /* in shared->conns */
+  struct task_first first;    /* ready answers go without the task that waits */
   uint64_t serial;            /* of the request that is being handled; 0: none yet */
 
   /* reading */
@@ -84,6 +85,7 @@ struct http_conn {
   bool trailers;       /* the last chunk was read */
   bool expect;         /* the peer waits for 100 Continue */
   uint64_t body_bytes; /* read of this body */
+  size_t parsed;       /* bytes of the head that lies, parsed, in shared->head; 0: none */
   int64_t deadline_ns; /* of the phase */
   int64_t patience_ns; /* what is left of it for this body */
   int64_t waits_ns;    /* since when a body is waited for; 0: it is not */
@@ -240,6 +242,9 @@ int http_hot_send(struct http_conn *c);
 
 /* Gives c->hot back. */
 void http_hot_let_go(struct http_conn *c);
+
+/* What conn->first does. */
+bool http_head_deal(struct task_first *first, struct task *t);
 
 /* Adds what net.http.files needs to the table on top.                     [-0, +0, m] */
 void http_files_functions(lua_State *L);

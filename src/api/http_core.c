@@ -162,6 +162,7 @@ static int new_connection(lua_State *L) {
   c->client = client;
   c->keep = true;
   c->sent = HTTP_ALL;
+  c->first.deal = http_head_deal;
   c->deadline_ns = NET_NEVER;
   buf_init(&c->whole);
   buf_init(&c->lines);

@@ -125,7 +125,7 @@ static int await(lua_State *L, struct http_conn *c) {
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
   struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0};
   gate_enter(&s->rd, s->sched);
-  return task_await(L, s->sched, &w, next_k);
+  return task_await_first(L, s->sched, &w, c->shared->hot ? &c->first : NULL, next_k);
 }
 
 enum { TAKE_MORE, TAKE_DONE, TAKE_READY };
@@ -155,7 +155,11 @@ static int take_head(lua_State *L, struct http_conn *c, size_t fresh, int *resul
     c->deadline_ns = later(c, c->shared->head_ns);
   }
   const char *bytes = fresh ? c->sock->sched->scratch : buf_bytes(in);
-  ssize_t r = parse(c, bytes, fresh ? fresh : buf_len(in), &h);
+  bool seen = c->parsed > 0; /* by answer_ready, which had no answer */
+  ssize_t r = (ssize_t)c->parsed;
+  h = &c->shared->head;
+  c->parsed = 0;
+  if (!seen) r = parse(c, bytes, fresh ? fresh : buf_len(in), &h);
   while (r > 0 && is_interim(c, h)) {
     forget_partial(c);
     stream_take(&c->sock->stream, (size_t)r);
@@ -166,10 +170,21 @@ static int take_head(lua_State *L, struct http_conn *c, size_t fresh, int *resul
             : parse(c, buf_bytes(in), buf_len(in), &h);
   }
   if (r == 0) return take_part(c, fresh);
-  if (r > 0 && c->shared->hot && http_hot_take(c, h, bytes))
+  if (r > 0 && !seen && c->shared->hot && http_hot_take(c, h, bytes))
     return take_ready(c, (size_t)r, fresh);
   *results = r < 0 ? head_bad(L, c, r) : head_done(L, c, h, (size_t)r, fresh);
   return TAKE_DONE;
+}
+
+/* Bytes that were received without the task, and still lie in the scratch. */
+static size_t take_owed(struct http_conn *c) {
+  struct sched *sched = c->sock->sched;
+  if (sched->owed != c->sock || c->client || buf_len(&c->sock->stream.in) > 0) {
+    c->parsed = 0;
+    return 0;
+  }
+  sched->owed = NULL;
+  return sched->owed_bytes;
 }
 
 /* Receives. `*fresh`: so many bytes lie in the scratch, as the buffer was empty. */
@@ -207,7 +222,7 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
   struct socket *s = c->sock;
-  size_t fresh = 0;
+  size_t fresh = take_owed(c);
   for (;;) {
     if (s->h < 0) return head_failed(L, c, STATUS_CLOSED, 0);
     if (c->hot) {
@@ -226,6 +241,42 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
     if (r == -EAGAIN) return await(L, c);
     return head_failed(L, c, (int)r, 0);
   }
+}
+
+/* --- without the task ------------------------------------------------------------------- */
+
+/* Answers the `n` bytes in the scratch, if a ready answer is enough. False: the rest is the
+ * task's, for which all lies where next_k finds it. */
+static bool answer_ready(struct http_conn *c, size_t n) {
+  struct socket *s = c->sock;
+  struct http1_head *h;
+  ssize_t r = parse(c, s->sched->scratch, n, &h);
+  if (r <= 0 || !http_hot_take(c, h, s->sched->scratch)) {
+    c->parsed = r > 0 ? (size_t)r : 0;
+    socket_owe(s, n);
+    return false;
+  }
+  c->deadline_ns = NET_NEVER; /* until it has to wait for room */
+  if (take_bytes(c, (size_t)r, n) < 0) s->stream.rd_status = -ENOMEM;
+  if (http_hot_send(c) < 0) return false;
+  c->deadline_ns = later(c, c->shared->idle_ns);
+  return buf_len(&s->stream.in) == 0 && s->stream.rd_status == 0;
+}
+
+/* A ready answer needs no Lua, and resuming a task for it costs as much as the answer. */
+bool http_head_deal(struct task_first *first, struct task *t) {
+  enum { TIMES = 8 }; /* so often, then others are due */
+  struct http_conn *c = list_entry(first, struct http_conn, first);
+  struct socket *s = c->sock;
+  if (!c->shared->hot || c->phase != HTTP_IDLE || s->h < 0) return false;
+  if (s->sched->owed || buf_len(&s->stream.in) > 0) return false;
+  for (int i = 0; i < TIMES; i++) {
+    ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, s->sched->scratch,
+                            SCRATCH_BYTES);
+    if (r == -EAGAIN && i > 0) return task_again(t, c->deadline_ns);
+    if (r <= 0 || !answer_ready(c, (size_t)r)) return false;
+  }
+  return false;
 }
 
 /* What has to be true before another head is read. */
