@@ -187,6 +187,20 @@ ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags) {
   return r < 0 ? -errno : r;
 }
 
+int host_recvmany(int fd, struct mmsghdr *all, unsigned n, int flags) {
+  int r;
+  do r = recvmmsg(fd, all, n, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+int host_sendmany(int fd, struct mmsghdr *all, unsigned n, int flags) {
+  int r;
+  do r = sendmmsg(fd, all, n, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
 int64_t host_now(struct net *net) {
   (void)net;
   struct timespec t;

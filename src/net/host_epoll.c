@@ -252,6 +252,25 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return settled(e, h, NET_WR, host_sendmsg(h, msg, flags));
 }
 
+static int epoll_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  unsigned count = 0;
+  for (; count < n && batch_holds(&e->batch, h); count++)
+    all[count].msg_len = (unsigned)batch_take(&e->batch, &all[count].msg_hdr, flags);
+  if (count > 0) return (int)count;
+  if (!(flags & ASKS_KERNEL) && is_drained(slot)) return epoll_arm(e, h, NET_RD);
+  int r = host_recvmany(h, all, n, flags);
+  if (r > 0 && (unsigned)r < n) slot->flags |= SLOT_DRAINED;
+  return (int)settled(e, h, NET_RD, r);
+}
+
+static int epoll_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  return (int)settled(epoll_self(net), h, NET_WR, host_sendmany(h, all, n, flags));
+}
+
 /* sendfile(2) knows no MSG_DONTWAIT: without O_NONBLOCK it could sleep. */
 static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
                               size_t n) {
@@ -340,6 +359,8 @@ static const struct net_ops epoll_ops = {
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .recvmany = epoll_recvmany,
+    .sendmany = epoll_sendmany,
     .sendfile = epoll_sendfile,
     .ready = epoll_ready,
     .flush = epoll_flush,

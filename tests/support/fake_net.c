@@ -264,6 +264,31 @@ static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return (ssize_t)msg->msg_iov->iov_len;
 }
 
+/* The first `count` went or came; or the first met `r`. */
+static int fake_many(unsigned count, ssize_t r) {
+  return count > 0 ? (int)count : (int)r;
+}
+
+static int fake_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                         int flags) {
+  for (unsigned i = 0; i < n; i++) {
+    ssize_t r = fake_recvmsg(net, h, &all[i].msg_hdr, flags);
+    if (r < 0) return fake_many(i, r);
+    all[i].msg_len = (unsigned)r;
+  }
+  return (int)n;
+}
+
+static int fake_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                         int flags) {
+  for (unsigned i = 0; i < n; i++) {
+    ssize_t r = fake_sendmsg(net, h, &all[i].msg_hdr, flags);
+    if (r < 0) return fake_many(i, r);
+    all[i].msg_len = (unsigned)r;
+  }
+  return (int)n;
+}
+
 /* --- names ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -449,6 +474,8 @@ static const struct net_ops fake_ops = {
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
+    .recvmany = fake_recvmany,
+    .sendmany = fake_sendmany,
     .sendfile = fake_sendfile,
     .ready = fake_ready,
     .flush = fake_flush,
