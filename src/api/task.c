@@ -464,5 +464,7 @@ void sched_open(lua_State *L, struct sched *s) {
 void sched_fini(struct sched *s) {
   loop_fini(&s->loop);
   free(s->scratch);
+  free(s->incoming);
   s->scratch = NULL;
+  s->incoming = NULL;
 }

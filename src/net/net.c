@@ -145,11 +145,13 @@ static int observed_many(struct net *net, const char *op, net_h h,
 }
 
 int net_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n, int flags) {
-  return observed_many(net, "sendmany", h, all, net->ops->sendmany(net, h, all, n, flags));
+  return observed_many(net, "sendmany", h, all,
+                       net->ops->sendmany(net, h, all, n, flags));
 }
 
 int net_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n, int flags) {
-  return observed_many(net, "recvmany", h, all, net->ops->recvmany(net, h, all, n, flags));
+  return observed_many(net, "recvmany", h, all,
+                       net->ops->recvmany(net, h, all, n, flags));
 }
 
 /* Through memory, as any send. */

@@ -435,9 +435,10 @@ unsigned fault_net_calls(const struct net *net, enum fault_op op) {
 
 const char *fault_op_name(enum fault_op op) {
   static const char *const names[FAULT_OPS] = {
-      NULL,      "socket",  "adopt",   "pair",     "bind",  "listen", "setopt",
-      "getopt",  "name_of", "connect", "accept",   "recv",  "send",   "recvmsg",
-      "sendmsg", "recvmany", "sendmany", "ready",   "flush",   "shutdown", "close", "lookup", "poll"};
+      NULL,     "socket",   "adopt",   "pair",     "bind",     "listen",
+      "setopt", "getopt",   "name_of", "connect",  "accept",   "recv",
+      "send",   "recvmsg",  "sendmsg", "recvmany", "sendmany", "ready",
+      "flush",  "shutdown", "close",   "lookup",   "poll"};
   return names[op];
 }
 
