@@ -10,12 +10,13 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count;   /* recv, send and sendfile move less than they could */
-  int again;         /* recv, send, accept, recvmsg, sendmsg, sendfile, connect */
+  int short_count;   /* recv, send, sendfile and splice move less than they could */
+  int again;         /* recv, send, accept, recvmsg, sendmsg, sendfile, splice, connect */
   int spurious;      /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
   int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
-  int reset;         /* recv, send, sendfile: ECONNRESET, EPIPE, ETIMEDOUT */
+  int no_splice;     /* splice_in, splice_out: the same */
+  int reset;         /* recv, send, sendfile, splice: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
   int no_buffers;    /* sendmsg, recvmsg */
   int no_name;       /* lookup: EAI_AGAIN */
@@ -47,6 +48,8 @@ enum fault_op {
   FAULT_SEND,
   FAULT_RECVMSG,
   FAULT_SENDMSG,
+  FAULT_SPLICE_IN,
+  FAULT_SPLICE_OUT,
   FAULT_READY,
   FAULT_FLUSH,
   FAULT_SHUTDOWN,
