@@ -472,6 +472,7 @@ void sched_open(lua_State *L, struct sched *s) {
 
 void sched_fini(struct sched *s) {
   loop_fini(&s->loop);
+  relay_pool_fini(&s->relay_pool);
   free(s->scratch);
   s->scratch = NULL;
 }

@@ -12,6 +12,7 @@
 #include "api/gate.h"
 #include "api/interrupt.h"
 #include "net/loop.h"
+#include "net/relay.h"
 
 struct join_set;
 struct socket;
@@ -98,6 +99,7 @@ struct sched {
   struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or
                           NULL */
   size_t owed_bytes;
+  struct relay_pool relay_pool; /* the pipes of net.relay */
 };
 
 enum { SCRATCH_BYTES = 256 * 1024 };

@@ -156,6 +156,16 @@ ssize_t net_discard(struct net *net, net_h h, size_t n) {
   return observed(net, "discard", h, r, NULL, NULL);
 }
 
+ssize_t net_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  ssize_t r = net->ops->splice_in(net, h, pipe_fd, n);
+  return observed(net, "splice_in", h, r, NULL, NULL);
+}
+
+ssize_t net_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  ssize_t r = net->ops->splice_out(net, h, pipe_fd, n);
+  return observed(net, "splice_out", h, r, NULL, NULL);
+}
+
 int net_ready(struct net *net, struct net_event *asked, int n) {
   return net->ops->ready(net, asked, n);
 }

@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "net/file.h"
+#include "net/host_pipe.h"
 #include "support/fake_end.h"
 
 struct slot {
@@ -230,6 +231,24 @@ static ssize_t fake_sendfile(struct net *net, net_h h, int fd, int64_t offset, s
   char bytes[FAKE_ROOM];
   ssize_t r = file_read(fd, bytes, n < sizeof bytes ? n : sizeof bytes, offset);
   return r <= 0 ? r : fake_send(net, h, bytes, (size_t)r);
+}
+
+/* Through memory, as much as an empty pipe of the usual size takes. */
+static ssize_t fake_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  ssize_t r = fake_recv(net, h, bytes, n < sizeof bytes ? n : sizeof bytes);
+  if (r > 0 && host_pipe_write(pipe_fd, bytes, (size_t)r) != r) abort();
+  return r;
+}
+
+static ssize_t fake_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  struct end *e = end_of(net, h);
+  size_t room = e->other ? FAKE_ROOM - buf_len(&e->other->in) : 0;
+  if (room == 0 || e->wr_shut || e->other->rd_shut) return fake_send(net, h, "", 1);
+  ssize_t r = host_pipe_read(pipe_fd, bytes, n < room ? n : room);
+  if (r <= 0) abort();
+  return fake_send(net, h, bytes, (size_t)r);
 }
 
 static int fake_shutdown(struct net *net, net_h h, int how) {
@@ -455,6 +474,8 @@ static const struct net_ops fake_ops = {
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
     .sendfile = fake_sendfile,
+    .splice_in = fake_splice_in,
+    .splice_out = fake_splice_out,
     .ready = fake_ready,
     .flush = fake_flush,
     .shutdown = fake_shutdown,
