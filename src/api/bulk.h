@@ -37,6 +37,8 @@ struct bulk {
   const char *op;      /* "discard": a string that lives for ever */
   /* Gives back what the move holds beside this; may be called twice. NULL: nothing. */
   void (*fini)(struct bulk *);
+  /* Adds figures of its own to the table on top; raises for memory only. NULL: it has none. */
+  void (*figures)(lua_State *L, struct bulk *);
   struct gate_keep keep; /* of its socket's gate, while on_tick runs */
   uint64_t bytes, limit; /* moved; to be moved at most, UINT64_MAX: no limit */
   uint64_t calls;        /* system calls that moved bytes */
@@ -46,9 +48,11 @@ struct bulk {
   int64_t aside_ns;      /* when its turn is over */
   int64_t every_ns;      /* between two calls of on_tick; NET_NEVER: it has none */
   int64_t tick_ns;       /* when the next is due: absolute, so that they do not drift */
+  int64_t wake_ns;       /* the move wants to go on then; NET_NEVER: when it can */
   int64_t told_ns;       /* when the last one was called, and what it told of */
   uint64_t told_bytes;
   unsigned unseen;      /* calls since the last look at the clock */
+  bool paused;          /* until wake_ns, whatever the handle says */
   const char *limit_by; /* "bytes" or "count" */
   const char *method;   /* how the bytes moved; NULL: there is one way only */
   const char *ended;    /* what ended it; NULL: it goes on */

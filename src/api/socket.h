@@ -169,6 +169,9 @@ void socket_settle(struct sched *sched);
  * sockets share.                                                           [-0, +0, v] */
 void socket_refuse_finalizer(lua_State *L, const char *op);
 
+/* Whether datagrams of the open socket may leave in trains. */
+bool socket_may_couple(struct socket *s);
+
 /* Where many datagrams are received, made when it is first needed; NULL without memory. */
 struct incoming *socket_incoming(struct sched *sched);
 

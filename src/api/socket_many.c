@@ -90,8 +90,8 @@ static void load(lua_State *L, const struct socket *s, const struct sending *m,
   }
 }
 
-static bool may_couple(struct socket *s, size_t count) {
-  if (s->family == AF_UNIX || s->no_trains || count < 2) return false;
+bool socket_may_couple(struct socket *s) {
+  if (s->family == AF_UNIX || s->no_trains) return false;
   if (!s->sched->trains)
     s->sched->trains = trains_known(s->sched->loop.net, s->h) ? 1 : -1;
   return s->sched->trains > 0;
@@ -101,7 +101,7 @@ static bool may_couple(struct socket *s, size_t count) {
  * refused train goes again as single datagrams; what they meet too was not its fault. */
 static int send_batch(lua_State *L, struct socket *s, struct sending *m) {
   struct outgoing o;
-  outgoing_init(&o, may_couple(s, m->count - m->sent));
+  outgoing_init(&o, m->count - m->sent > 1 && socket_may_couple(s));
   load(L, s, m, &o);
   int went = outgoing_send(&o, s->sched->loop.net, s->h, 0);
   if (outgoing_derailed(&o, went)) {
@@ -342,7 +342,8 @@ static int receive(struct socket *s, lua_Integer n, int flags) {
   int most = s->joined ? (int)(n / TRAIN_MAX) : (int)n;
   if (most < 1) most = 1;
   if (most > DATAGRAMS_MESSAGES) most = DATAGRAMS_MESSAGES;
-  return incoming_receive(in, s->sched->loop.net, s->h, most, s->joined, flags);
+  struct incoming_wish wish = {most, DATAGRAM_ROOM, s->joined, flags};
+  return incoming_receive(in, s->sched->loop.net, s->h, &wish);
 }
 
 static int recv_many_k(lua_State *L, int status, lua_KContext deadline) {
