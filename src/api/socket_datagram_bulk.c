@@ -44,7 +44,7 @@ static bool flag_option(lua_State *L, int idx, const char *name) {
 
 /* --- send_repeat ------------------------------------------------------------------------ */
 
-struct repeat {
+struct flight {
   struct bulk b;
   size_t len;          /* of the datagram */
   unsigned copies;     /* how many of them lie in `bytes` */
@@ -58,11 +58,11 @@ struct repeat {
 };
 
 static void repeat_figures(lua_State *L, struct bulk *b) {
-  set_integer(L, "datagrams", ((struct repeat *)b)->datagrams);
+  set_integer(L, "datagrams", ((struct flight *)b)->datagrams);
 }
 
 /* How many datagrams the next call may send: 0: none yet, wait until b->wake_ns. */
-static unsigned allowed(struct repeat *r) {
+static unsigned allowed(struct flight *r) {
   struct bulk *b = &r->b;
   uint64_t most = r->len > 0 ? CALL_BYTES / r->len : DATAGRAMS_PIECES;
   if (most > DATAGRAMS_PIECES) most = DATAGRAMS_PIECES;
@@ -83,7 +83,7 @@ static unsigned allowed(struct repeat *r) {
 }
 
 /* Sees to it that the batch holds `n` datagrams. */
-static void load(lua_State *L, struct socket *s, struct repeat *r, unsigned n) {
+static void load(lua_State *L, struct socket *s, struct flight *r, unsigned n) {
   bool couple = !r->no_trains && (r->trains || socket_may_couple(s));
   struct addr room;
   const struct addr *to = address_at(L, SLOT_ADDRESS);
@@ -95,7 +95,7 @@ static void load(lua_State *L, struct socket *s, struct repeat *r, unsigned n) {
 }
 
 /* The numbers of those that are sent now. */
-static void number(struct repeat *r) {
+static void number(struct flight *r) {
   for (unsigned i = 0; i < r->batch.datagrams; i++) {
     uint64_t n = htobe64(r->datagrams + i + 1);
     memcpy(r->bytes + i * r->len, &n, sizeof n);
@@ -103,7 +103,7 @@ static void number(struct repeat *r) {
 }
 
 static ssize_t repeat_some(lua_State *L, struct socket *s, struct bulk *b) {
-  struct repeat *r = (struct repeat *)b;
+  struct flight *r = (struct flight *)b;
   unsigned n = allowed(r);
   if (n == 0) return -EAGAIN;
   load(L, s, r, n);
@@ -154,7 +154,7 @@ static void read_end(lua_State *L, struct bulk *b, size_t len) {
   b->limit_by = "count";
 }
 
-static void read_way(lua_State *L, struct socket *s, struct repeat *r) {
+static void read_way(lua_State *L, struct socket *s, struct flight *r) {
   static const char *const methods[] = {"any", "gso", "sendmmsg", NULL};
   lua_getfield(L, SLOT_ADDRESS, "method");
   int method = luaL_checkoption(L, -1, "any", methods);
@@ -186,7 +186,7 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   luaL_argcheck(L, !numbered || len >= NUMBER_BYTES, 2, "a number takes 8 bytes");
   size_t copies = (numbered ? CALL_BYTES : TRAIN_BYTES) / len;
   if (copies > DATAGRAMS_PIECES) copies = DATAGRAMS_PIECES;
-  struct repeat *r =
+  struct flight *r =
       bulk_new(L, SLOT_ADDRESS, "send_repeat", &s->wr, sizeof *r + copies * len);
   r->b.figures = repeat_figures;
   r->b.method = "sendmmsg";
