@@ -162,6 +162,7 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
   if (r > 0) e->net.intake++;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
+  if (r > 0 && r < AHEAD_CHUNK_BYTES) slot->flags &= (uint16_t)~SLOT_BULK;
   if (r > 0) return r;
   /* a queued send has taken the error: it is no end, and nobody may wait for an answer */
   int error = outq_error(&e->outq, h);
