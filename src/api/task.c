@@ -351,7 +351,7 @@ int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
 
 int task_queue_more(lua_State *L, struct sched *s, struct gate *gate,
                     const struct task_wait *w, struct task_more *more, lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   list_append(&gate->queue, &s->current->queued);
   return task_await_more(L, s, w, more, k);
 }
