@@ -39,7 +39,8 @@
 ---@field hint string? what usually lies behind it, and what to do; computed when first read
 ---@field partial integer? bytes that a failed read left in the buffer, for the next call
 ---@field url string? what a request of `net.http` asked for
----@field sent integer? bytes that a failed `send` or `sendfile` had handed over
+---@field sent integer? bytes that a failed `send`, `sendfile` or `send_repeat` had handed over
+---@field figures net.figures? how far `send_repeat` or `discard` came
 local err = {}
 
 -- ```lua

@@ -51,6 +51,7 @@ struct bulk {
   int64_t wake_ns;       /* the move wants to go on then; NET_NEVER: when it can */
   int64_t told_ns;       /* when the last one was called, and what it told of */
   uint64_t told_bytes;
+  bool tells;           /* on_tick runs */
   unsigned unseen;      /* calls since the last look at the clock */
   bool paused;          /* until wake_ns, whatever the handle says */
   const char *limit_by; /* "bytes" or "count" */

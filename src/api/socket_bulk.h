@@ -12,6 +12,9 @@ struct socket_way {
   uint32_t what; /* NET_RD or NET_WR */
   /* Moves bytes by one system call: > 0, 0: the peer has ended, -EAGAIN or a status. */
   ssize_t (*move)(lua_State *L, struct socket *s, struct bulk *b);
+  /* Whether nothing is left to be done after the last byte, else the wake is armed. NULL:
+   * nothing ever is. */
+  bool (*settled)(struct socket *s, struct bulk *b);
   lua_KFunction k;
 };
 
