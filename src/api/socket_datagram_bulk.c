@@ -64,10 +64,10 @@ static void repeat_figures(lua_State *L, struct bulk *b) {
 /* How many datagrams the next call may send: 0: none yet, wait until b->wake_ns. */
 static unsigned allowed(struct flight *r) {
   struct bulk *b = &r->b;
-  uint64_t most = r->len > 0 ? CALL_BYTES / r->len : DATAGRAMS_PIECES;
+  uint64_t most = CALL_BYTES / r->len;
   if (most > DATAGRAMS_PIECES) most = DATAGRAMS_PIECES;
   if (r->numbered && most > r->copies) most = r->copies;
-  if (b->limit != UINT64_MAX && r->len > 0) {
+  if (b->limit != UINT64_MAX) {
     uint64_t left = (bulk_left(b) + r->len - 1) / r->len;
     if (most > left) most = left;
   }
@@ -147,7 +147,7 @@ static void read_end(lua_State *L, struct bulk *b, size_t len) {
   if ((count >= 0) + (b->limit != UINT64_MAX) + (b->seconds_ns != NET_NEVER) != 1)
     luaL_error(L, "send_repeat: one of seconds, bytes and count says when it ends");
   if (count < 0) return;
-  if (len > 0 && count > LUA_MAXINTEGER / (lua_Integer)len)
+  if (count > LUA_MAXINTEGER / (lua_Integer)len)
     luaL_error(L, "send_repeat: %I times %I bytes are more than 2^63", (LUAI_UACINT)count,
                (LUAI_UACINT)len);
   b->limit = (uint64_t)count * len;
@@ -155,13 +155,14 @@ static void read_end(lua_State *L, struct bulk *b, size_t len) {
 }
 
 static void read_way(lua_State *L, struct socket *s, struct flight *r) {
-  static const char *const methods[] = {"any", "gso", "sendmmsg", NULL};
   lua_getfield(L, SLOT_ADDRESS, "method");
-  int method = luaL_checkoption(L, -1, "any", methods);
-  r->trains = method == 1;
-  r->no_trains = method == 2;
-  luaL_argcheck(L, method != 1 || s->family != AF_UNIX, 3,
-                "method gso is for UDP sockets");
+  const char *method = luaL_optstring(L, -1, "");
+  r->trains = strcmp(method, "gso") == 0;
+  r->no_trains = strcmp(method, "sendmmsg") == 0;
+  if (*method && !r->trains && !r->no_trains)
+    luaL_error(L, "send_repeat: there is no method '%s' for datagrams, but gso, sendmmsg",
+               method);
+  luaL_argcheck(L, !r->trains || s->family != AF_UNIX, 3, "gso is for UDP sockets");
   if (lua_getfield(L, SLOT_ADDRESS, "bits_per_second") != LUA_TNIL) {
     lua_Number bits = lua_tonumber(L, -1);
     luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER && bits >= 1, 3,
@@ -178,7 +179,7 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   size_t len;
   const char *data = luaL_checklstring(L, 2, &len);
   need_datagrams(L, s, "send_repeat");
-  luaL_argcheck(L, len > 0 && len <= TRAIN_BYTES, 2, "a datagram of 1 to 65507 bytes");
+  luaL_argcheck(L, len <= TRAIN_BYTES, 2, "a datagram has no more than 65507 bytes");
   args_fields(L, 3, names);
   lua_settop(L, 3);
   lua_rotate(L, 2, 1); /* the options, then the data */
