@@ -116,26 +116,32 @@ bool outgoing_derailed(const struct outgoing *o, int status) {
 struct incoming *incoming_new(void) {
   size_t rooms = DATAGRAMS_MESSAGES * sizeof((struct incoming *)NULL)->rooms[0];
   struct incoming *in = malloc(sizeof *in + rooms);
-  if (in) in->count = in->next = 0;
+  if (in) in->count = in->next = in->ready = 0;
   return in;
 }
 
+static void prepare(struct incoming *in, int i) {
+  in->iov[i] = (struct iovec){in->rooms[i], in->room};
+  in->all[i].msg_hdr = (struct msghdr){
+      .msg_name = in->room ? &in->from[i].u : NULL,
+      .msg_namelen = in->room ? sizeof in->from[i].u : 0,
+      .msg_iov = &in->iov[i],
+      .msg_iovlen = 1,
+      .msg_control = in->joined ? &in->control[i] : NULL,
+      .msg_controllen = in->joined ? sizeof in->control[i] : 0,
+  };
+}
+
+/* The kernel writes to the messages that come only, often to few of them. */
 int incoming_receive(struct incoming *in, struct net *net, net_h h,
                      const struct incoming_wish *wish) {
-  for (int i = 0; i < wish->n; i++) {
-    in->iov[i] = (struct iovec){in->rooms[i], wish->room};
-    in->all[i].msg_hdr = (struct msghdr){
-        .msg_name = wish->room ? &in->from[i].u : NULL,
-        .msg_namelen = wish->room ? sizeof in->from[i].u : 0,
-        .msg_iov = &in->iov[i],
-        .msg_iovlen = 1,
-        .msg_control = wish->joined ? &in->control[i] : NULL,
-        .msg_controllen = wish->joined ? sizeof in->control[i] : 0,
-    };
-  }
+  if (in->room != wish->room || in->joined != wish->joined) in->ready = 0;
+  in->room = wish->room;
+  in->joined = wish->joined;
+  for (int i = 0; i < in->count && i < in->ready; i++) prepare(in, i);
+  for (; in->ready < wish->n; in->ready++) prepare(in, in->ready);
   int r = net_recvmany(net, h, in->all, (unsigned)wish->n, wish->flags | MSG_TRUNC);
   in->count = r < 0 ? 0 : r;
-  in->room = wish->room;
   in->next = 0;
   in->at = 0;
   return r;

@@ -76,7 +76,9 @@ struct datagram {
 /* Rooms for those that come. */
 struct incoming {
   int count, next;    /* messages that came; the one that is cut now */
+  int ready;          /* messages that are prepared, those that came excepted */
   size_t room;        /* how much of each is here, at most */
+  bool joined;        /* they have room for the word of a train */
   size_t at, segment; /* where the next datagram begins in it; the size of each */
   struct mmsghdr all[DATAGRAMS_MESSAGES];
   struct iovec iov[DATAGRAMS_MESSAGES];
