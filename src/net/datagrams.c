@@ -116,7 +116,10 @@ bool outgoing_derailed(const struct outgoing *o, int status) {
 struct incoming *incoming_new(void) {
   size_t rooms = DATAGRAMS_MESSAGES * sizeof((struct incoming *)NULL)->rooms[0];
   struct incoming *in = malloc(sizeof *in + rooms);
-  if (in) in->count = in->next = in->ready = 0;
+  if (!in) return NULL;
+  in->count = in->next = in->ready = 0;
+  in->joined = false;
+  in->room = 0;
   return in;
 }
 
