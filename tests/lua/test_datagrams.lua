@@ -471,24 +471,6 @@ T.test("a_finalizer_does_not_receive_many", function()
   b:close()
 end)
 
-T.test("without_memory_many_fail_and_the_sockets_go_on", function()
-  local list = numbered(8)
-  T.starve(function()
-    local a, b = joining()
-    return { a = a, b = b }
-  end, function(v)
-    v.sent = v.a:send_many(list)
-    return v.b:recv_many()
-  end, function(v)
-    collectgarbage()
-    while v.b:recv_many(64, net.MSG_DONTWAIT) do end
-    T.eq(v.a:send_many { "still", "there" }, 2)
-    expect(gather(v.b, 2), { "still", "there" })
-    v.a:close()
-    v.b:close()
-  end)
-end)
-
 T.test("hard_faults_are_told", { net = "hard", seeds = 100 }, function()
   local a, b = net.udp("127.0.0.1:0"), net.udp("127.0.0.1:0")
   local list, sent = numbered(30), 0
