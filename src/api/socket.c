@@ -339,10 +339,12 @@ void socket_open(lua_State *L) {
   lua_newtable(L);
   lua_pushlightuserdata(L, sched_get(L));
   luaL_setfuncs(L, methods, 1);
+  socket_bulk_methods(L);
   socket_connect_methods(L);
   socket_datagram_methods(L);
   socket_option_methods(L);
   socket_read_methods(L);
+  socket_recv_into_methods(L);
   socket_recvmsg_methods(L);
   socket_send_methods(L);
   socket_sendfile_methods(L);

@@ -155,7 +155,7 @@ static int fake_name_of(struct net *net, net_h h, int which, struct addr *out) {
 static int fake_setopt(struct net *net, net_h h, int level, int name, const void *value,
                        socklen_t len) {
   slot_of(net, h);
-  return 0;
+  return level == SOL_SOCKET && name == SO_ZEROCOPY ? -EOPNOTSUPP : 0;
 }
 
 static int fake_getopt(struct net *net, net_h h, int level, int name, void *value,
@@ -218,6 +218,10 @@ static ssize_t fake_recv(struct net *net, net_h h, void *bytes, size_t n) {
   return armed(net, h, NET_RD, end_recv(end_of(net, h), bytes, n));
 }
 
+static ssize_t fake_discard(struct net *net, net_h h, size_t n) {
+  return fake_recv(net, h, NULL, n);
+}
+
 static ssize_t fake_send(struct net *net, net_h h, const void *bytes, size_t n) {
   return armed(net, h, NET_WR, end_send(end_of(net, h), bytes, n));
 }
@@ -262,11 +266,23 @@ static ssize_t fake_recvmsg(struct net *net, net_h h, struct msghdr *msg, int fl
   return armed(net, h, NET_RD, end_recvmsg(end_of(net, h), msg, flags));
 }
 
+/* The fragments one by one, as far as there is room. */
+static ssize_t send_fragments(struct net *net, net_h h, const struct msghdr *msg) {
+  ssize_t sent = 0;
+  for (size_t i = 0; i < msg->msg_iovlen; i++) {
+    const struct iovec *iov = &msg->msg_iov[i];
+    ssize_t r = fake_send(net, h, iov->iov_base, iov->iov_len);
+    if (r < 0) return sent ? sent : r;
+    sent += r;
+    if ((size_t)r < iov->iov_len) break;
+  }
+  return sent;
+}
+
 static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                             int flags) {
   struct end *e = end_of(net, h);
-  if (e->type == SOCK_STREAM) /* one fragment is all that comes here */
-    return fake_send(net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+  if (e->type == SOCK_STREAM) return send_fragments(net, h, msg);
   struct addr to = {.len = msg->msg_namelen};
   if (to.len) memcpy(&to.u, msg->msg_name, to.len);
   to = to.len ? fake_plain(&to) : e->peer;
@@ -465,6 +481,7 @@ static const struct net_ops fake_ops = {
     .connect = fake_connect,
     .accept = fake_accept,
     .recv = fake_recv,
+    .discard = fake_discard,
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,

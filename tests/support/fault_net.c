@@ -35,6 +35,7 @@ const struct fault_rates fault_soft = {
     .spurious = 150,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_discard = 200,
     .no_splice = 5,
 };
 
@@ -44,6 +45,7 @@ const struct fault_rates fault_hard = {
     .spurious = 100,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_discard = 200,
     .no_splice = 5,
     .reset = 20,
     .refused = 40,
@@ -205,6 +207,17 @@ static ssize_t fault_recv(struct net *net, net_h h, void *bytes, size_t n) {
   return f->inner->ops->recv(f->inner, h, bytes, cut(f, n));
 }
 
+static ssize_t fault_discard(struct net *net, net_h h, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_DISCARD);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  if (strikes(f, f->rates.no_discard)) return -EINVAL;
+  net->intake++;
+  return f->inner->ops->discard(f->inner, h, cut(f, n));
+}
+
 static ssize_t fault_send(struct net *net, net_h h, const void *bytes, size_t n) {
   struct fault_net *f = self(net);
   int fault = due(f, FAULT_SEND);
@@ -230,7 +243,9 @@ static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   if (fault) return fault;
   if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ENOBUFS, -EPERM, -ENOMEM);
   if (needless_again(f, h, NET_WR)) return -EAGAIN;
-  return f->inner->ops->sendmsg(f->inner, h, msg, flags);
+  struct msghdr fewer = *msg; /* several fragments are a stream's */
+  fewer.msg_iovlen = cut(f, msg->msg_iovlen);
+  return f->inner->ops->sendmsg(f->inner, h, &fewer, flags);
 }
 
 static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
@@ -386,6 +401,7 @@ static const struct net_ops fault_ops = {
     .connect = fault_connect,
     .accept = fault_accept,
     .recv = fault_recv,
+    .discard = fault_discard,
     .send = fault_send,
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
@@ -437,7 +453,7 @@ const char *fault_op_name(enum fault_op op) {
       NULL,     "socket",   "adopt",   "pair",      "bind",       "listen",
       "setopt", "getopt",   "name_of", "connect",   "accept",     "recv",
       "send",   "recvmsg",  "sendmsg", "splice_in", "splice_out", "ready",
-      "flush",  "shutdown", "close",   "lookup",    "poll"};
+      "flush",  "shutdown", "close",   "lookup",    "poll",       "discard"};
   return names[op];
 }
 

@@ -10,13 +10,14 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count;   /* recv, send, sendfile and splice move less than they could */
-  int again;         /* recv, send, accept, recvmsg, sendmsg, sendfile, splice, connect */
+  int short_count;   /* what moves bytes of streams moves fewer than it could */
+  int again;         /* what moves bytes, accept, connect */
   int spurious;      /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
   int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
-  int no_splice;     /* splice_in, splice_out: the same */
-  int reset;         /* recv, send, sendfile, splice: ECONNRESET, EPIPE, ETIMEDOUT */
+  int no_discard;    /* discard: EINVAL, the bytes have to be received */
+  int no_splice;     /* splice_in, splice_out: EINVAL, the bytes have to be copied */
+  int reset;         /* what moves bytes of streams: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
   int no_buffers;    /* sendmsg, recvmsg */
   int no_name;       /* lookup: EAI_AGAIN */
@@ -56,6 +57,7 @@ enum fault_op {
   FAULT_CLOSE,
   FAULT_LOOKUP,
   FAULT_POLL,
+  FAULT_DISCARD,
   FAULT_OPS
 };
 
