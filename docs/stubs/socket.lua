@@ -304,6 +304,99 @@ function socket:sendto(data, host, port) end
 ---@return net.code? code
 function socket:sendfile(file, offset, count) end
 
+---Sends the data again and again, as one stream without gaps, until the seconds are over or
+---so much has gone: exactly one of `seconds`, `bytes` and `count` says which. `bytes` may end
+---in the middle of the data. The loop is C: no byte becomes a string on its way. Other
+---senders wait until it is over; other tasks have a turn every millisecond.
+---
+---[The figures](#the-figures) tell how many bytes were sent, and how. What has been sent has
+---been taken by this machine; whether it has arrived only the peer can tell.
+---
+---Every second, or every `every` seconds, `on_tick(figures)` is called with the figures so far,
+---`interval_bytes` and `interval_seconds` (since the call before). It may wait; its time
+---counts, and calls that it missed are left out. Its error raises out of `send_repeat`.
+---
+---Methods: `"send"` lets the kernel copy from a block that the processor's cache holds;
+---`"vmsplice"` lends the kernel pages of a copy of the data, `"sendfile"` those of a file in
+---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
+---kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
+---data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
+---used, `"send"` is taken; a method that was asked for fails with `EOPNOTSUPP` instead.
+---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
+---
+---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of methods: `EOPNOTSUPP`, `EMFILE`,
+---`ENOBUFS`. `err.figures` tells how far it came, and `err.sent` is its `bytes`; so does the
+---error of a deadline.
+---
+---Raises: empty data, none or two of the three ends, a misspelt option, an unknown method; a
+---datagram socket, a stream that is not connected.
+---
+---Source: send(2), vmsplice(2), splice(2), sendfile(2), memfd_create(2), socket(7).
+---
+---```lua
+---local net = require "net"
+---local a, b = net.socketpair()
+---net.spawn(function()
+---  local sent = assert(a:send_repeat("abc", { bytes = 7 }))
+---  print(sent.bytes, sent.ended, sent.method)  --> 7	bytes	send
+---  a:close()
+---end)
+---print(b:read("a"))  --> abcabca
+---b:close()
+---```
+---@param data string|net.buffer what to send; of a buffer, the bytes that it holds now
+---@param options { seconds?: number, bytes?: integer, count?: integer, on_tick?: fun(figures: net.figures), every?: number, method?: string }
+---@return net.figures? figures
+---@return net.error? err
+---@return net.code? code
+function socket:send_repeat(data, options) end
+
+---Receives and forgets, until the seconds are over, so many bytes have come (never one more
+---is taken), or the peer has ended. Bytes that the stream's buffer holds are the first. On
+---TCP the kernel drops them without copying them; other streams are read and forgotten. As
+---long as it lasts nobody else reads the stream; other tasks have a turn every millisecond.
+---
+---[The figures](#the-figures), and `on_tick`, are those of `send_repeat`, without `method`. The
+---peer's end is no failure here: `ended` is `"eof"`.
+---
+---Codes: `timeout`, `closed`, `ECONNRESET`. `err.figures` tells how far it came.
+---
+---Raises: a misspelt option; a datagram socket, a stream that is not connected or that another
+---task reads.
+---
+---Source: recv(2), tcp(7) (`MSG_TRUNC`).
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local a <close> = assert(net.connect(server:getsockname()))
+---local b <close> = assert(server:accept())
+---a:send("a head of 21 bytes...the rest")
+---print(b:discard { bytes = 21 }.ended)  --> bytes
+---print(b:recv())                        --> the rest
+---a:close()
+---print(b:discard().ended)               --> eof
+---```
+---@param options? { seconds?: number, bytes?: integer, on_tick?: fun(figures: net.figures), every?: number }
+---@return net.figures? figures
+---@return net.error? err
+---@return net.code? code
+function socket:discard(options) end
+
+-- ### The figures
+
+---What a move of many bytes gives, and tells in `on_tick` and in `err.figures`.
+---@class net.figures
+---@field bytes integer bytes that have moved
+---@field seconds number how long it took, by a monotonic clock
+---@field bits_per_second number `bytes` * 8 / `seconds`; 0 when no time has passed
+---@field calls integer system calls that moved bytes
+---@field method string? of `send_repeat`: how they moved
+---@field ended string? what ended it: `seconds`, `bytes`, `count` or `eof`; nil while it goes on
+---@field interval_bytes integer? in `on_tick`: bytes since the call before
+---@field interval_seconds number? in `on_tick`: seconds since the call before
+local figures = {}
+
 ---Gives a view of the stream: [the methods of Lua's files](view.md) over the socket's own
 ---buffer. Closing the view leaves the socket open.
 ---
