@@ -53,6 +53,9 @@ local actions = {
     }
   end,
   function(w) pick(w.random, w.streams):makefile():read("n", "l") end,
+  function(w) -- a ring of relays would hand its bytes round for ever
+    net.deadline(0.0001, net.relay, pick(w.random, w.streams), pick(w.random, w.streams))
+  end,
   function(w) pick(w.random, w.streams):shutdown(w.random(3) - 1) end,
   function(w) pick(w.random, w.streams):settimeout(w.random(50) / 1000) end,
   function(w) pick(w.random, w.datagrams):recvfrom(w.random(20) - 1) end,
