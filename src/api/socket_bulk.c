@@ -83,7 +83,7 @@ int socket_move_on(lua_State *L, const struct socket_way *way, int64_t deadline)
     }
     ssize_t r = way->move(L, s, b);
     if (r == -EAGAIN) return wait_handle(L, s, b, way, deadline);
-    if (r == 0 || r == STATUS_EOF) b->ended = "eof";
+    if (r == STATUS_EOF) bulk_end(b, "eof");
     if (r < 0 && r != STATUS_EOF) return move_failed(L, b, way, (int)r);
   }
 }
