@@ -258,7 +258,7 @@ static void look_at_number(struct gather *g, const struct datagram *d) {
 static void count(struct gather *g, uint64_t datagrams, uint64_t bytes) {
   g->datagrams += datagrams;
   g->b.bytes += bytes;
-  if (g->datagrams >= g->most) g->b.ended = "count";
+  if (g->datagrams >= g->most) bulk_end(&g->b, "count");
 }
 
 /* What recv_many and recvfrom have left of a train. */
@@ -286,7 +286,7 @@ static ssize_t silent(struct gather *g) {
   if (g->silence_ns == NET_NEVER) return -EAGAIN;
   g->b.wake_ns = g->last_ns + g->silence_ns;
   if (loop_now(&g->b.sched->loop) < g->b.wake_ns) return -EAGAIN;
-  g->b.ended = "idle";
+  bulk_end(&g->b, "idle");
   g->b.end_ns = g->last_ns;
   return 1;
 }
@@ -353,6 +353,6 @@ int socket_discard_datagrams(lua_State *L, struct socket *s) {
   g->b.method = s->joined ? "gro" : "recvmmsg";
   look_at_drops(g);
   g->dropped_before = g->dropped;
-  if (most == 0) g->b.ended = "count";
+  if (most == 0) bulk_end(&g->b, "count");
   return gather_k(L, LUA_OK, socket_deadline(s));
 }
