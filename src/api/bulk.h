@@ -54,7 +54,6 @@ struct bulk {
   uint64_t told_bytes;
   bool tells;           /* on_tick runs */
   unsigned unseen;      /* calls since the last look at the clock */
-  bool paused;          /* until wake_ns, whatever the handle says */
   uint64_t look_bytes;  /* where the next look is due at the latest */
   const char *limit_by; /* "bytes" or "count" */
   const char *method;   /* how the bytes moved; NULL: there is one way only */

@@ -35,8 +35,7 @@ static int move_failed(lua_State *L, struct bulk *b, const struct socket_way *wa
 /* Waits for the handle. */
 static int wait_handle(lua_State *L, struct socket *s, struct bulk *b,
                        const struct socket_way *way, int64_t deadline) {
-  net_h h = b->paused ? -1 : s->h;
-  struct task_wait w = {b->op, s, h, way->what, deadline, bulk_wake_ns(b)};
+  struct task_wait w = {b->op, s, s->h, way->what, deadline, bulk_wake_ns(b)};
   gate_enter(gate_of(s, way), s->sched);
   return task_await(L, s->sched, &w, way->k);
 }

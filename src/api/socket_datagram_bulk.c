@@ -61,7 +61,7 @@ static void repeat_figures(lua_State *L, struct bulk *b) {
   set_integer(L, "datagrams", ((struct flight *)b)->datagrams);
 }
 
-/* How many datagrams the next call may send: 0: none yet, wait until b->wake_ns. */
+/* How many datagrams the next call may send; 0: none yet, b->wake_ns says when. */
 static unsigned allowed(struct flight *r) {
   struct bulk *b = &r->b;
   uint64_t most = CALL_BYTES / r->len;
@@ -71,20 +71,19 @@ static unsigned allowed(struct flight *r) {
     uint64_t left = (bulk_left(b) + r->len - 1) / r->len;
     if (most > left) most = left;
   }
-  b->paused = false;
   b->wake_ns = NET_NEVER;
   if (r->bytes_per_ns <= 0) return (unsigned)most;
   double elapsed = (double)(loop_now(&b->sched->loop) - b->begin_ns);
   double due = elapsed * r->bytes_per_ns - (double)b->bytes; /* beyond the next one */
   if (due >= 0) return (unsigned)fmin((double)most, 1 + floor(due / (double)r->len));
-  b->paused = true;
   b->wake_ns = b->begin_ns + (int64_t)ceil((double)b->bytes / r->bytes_per_ns);
   return 0;
 }
 
-/* Sees to it that the batch holds `n` datagrams. */
+/* Sees to it that the batch holds `n` datagrams, or as many as go in one call. */
 static void load(lua_State *L, struct socket *s, struct flight *r, unsigned n) {
   bool couple = !r->no_trains && (r->trains || socket_may_couple(s));
+  if (!couple && n > DATAGRAMS_MESSAGES) n = DATAGRAMS_MESSAGES;
   struct addr room;
   const struct addr *to = address_at(L, SLOT_ADDRESS);
   if (to) to = address_for(to, s->family, &room);
@@ -105,7 +104,8 @@ static void number(struct flight *r) {
 static ssize_t repeat_some(lua_State *L, struct socket *s, struct bulk *b) {
   struct flight *r = (struct flight *)b;
   unsigned n = allowed(r);
-  if (n == 0) return -EAGAIN;
+  if (n == 0) return -EAGAIN; /* of time: no event comes */
+  if (r->trains && !socket_knows_trains(s)) return -EOPNOTSUPP;
   load(L, s, r, n);
   if (r->numbered) number(r);
   int went = outgoing_send(&r->batch, s->sched->loop.net, s->h, 0);
@@ -162,7 +162,6 @@ static void read_way(lua_State *L, struct socket *s, struct flight *r) {
   if (*method && !r->trains && !r->no_trains)
     luaL_error(L, "send_repeat: there is no method '%s' for datagrams, but gso, sendmmsg",
                method);
-  luaL_argcheck(L, !r->trains || s->family != AF_UNIX, 3, "gso is for UDP sockets");
   if (lua_getfield(L, SLOT_ADDRESS, "bits_per_second") != LUA_TNIL) {
     lua_Number bits = lua_tonumber(L, -1);
     luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER && bits >= 1, 3,

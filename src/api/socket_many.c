@@ -93,11 +93,15 @@ static void load(lua_State *L, const struct socket *s, const struct sending *m,
   }
 }
 
-bool socket_may_couple(struct socket *s) {
-  if (s->family == AF_UNIX || s->no_trains) return false;
+bool socket_knows_trains(struct socket *s) {
+  if (s->family == AF_UNIX) return false;
   if (!s->sched->trains)
     s->sched->trains = trains_known(s->sched->loop.net, s->h) ? 1 : -1;
   return s->sched->trains > 0;
+}
+
+bool socket_may_couple(struct socket *s) {
+  return !s->no_trains && socket_knows_trains(s);
 }
 
 /* One system call. How many datagrams went, at least one, or the status of the first. A

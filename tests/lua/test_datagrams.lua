@@ -596,6 +596,26 @@ T.test("a_pace_is_kept", { net = "fake" }, function()
   b:close()
 end)
 
+T.test("closing_wakes_who_keeps_a_slow_pace", function()
+  local a, b = T.datagrams()
+  local task = T.waiting(function()
+    return a:send_repeat(("x"):rep(1000), {
+      count = 2, bits_per_second = 10, to = address_of(b), -- 800 seconds between the two
+    })
+  end)
+  a:close()
+  T.eq(T.fails("closed", task:join()).figures.datagrams, 1)
+  b:close()
+end)
+
+T.test("a_method_that_cannot_be_is_refused", function()
+  local a, b = T.ok(net.socketpair(net.AF_UNIX, net.SOCK_DGRAM))
+  T.fails("EOPNOTSUPP", a:send_repeat("x", { count = 2, method = "gso" }))
+  T.eq(T.ok(a:send_repeat("x", { count = 2 })).method, "sendmmsg")
+  a:close()
+  b:close()
+end)
+
 T.test("seconds_end_both", function()
   local a, b = T.datagrams()
   local seconds = 0.05 * T.slow
