@@ -378,7 +378,7 @@ function net.now() end
 
 ---Lets every other task and event have its turn, then goes on. A loop that computes for
 ---long calls it now and then; operations on sockets step aside by themselves, after 64 in
----a row, 256 KiB, or a millisecond of large ones.
+---a row or 256 KiB.
 ---
 ---```lua
 ---local net = require "net"
