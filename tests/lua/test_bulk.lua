@@ -155,23 +155,6 @@ for _, method in ipairs(METHODS) do
     a:close()
     reader:join()
   end)
-
-  T.test("without_memory_nothing_is_lost_or_left_by_" .. method, function()
-    local before = T.open_files()
-    T.starve(function()
-      local a, b = T.pair()
-      return { a, b, net.spawn(b.discard, b) }
-    end, function(pair)
-      return pair[1]:send_repeat("x", { bytes = 100000, method = method })
-    end, function(pair, ok, figures)
-      pair[1]:close()
-      local whole, discarded = pcall(pair[3].join, pair[3]) -- it may be hit too
-      if ok and figures then T.eq(figures.bytes, 100000) end
-      if ok and figures and whole then T.eq(discarded.bytes, 100000) end
-      pair[2]:close()
-      T.eq(T.open_files(), before)
-    end)
-  end)
 end
 
 T.test("a_buffer_is_repeated_as_it_was", function()
