@@ -48,8 +48,8 @@ void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes)
 void repeat_fini(struct repeat *r);
 
 /* Sends once of the stream, from its byte `at` on, at most n bytes (n > 0). > 0: so many;
- * -EAGAIN, NET_WR comes; another status, -EOPNOTSUPP for a method that cannot be used with
- * this handle. A method that is not forced then becomes REPEAT_SEND. */
+ * -EAGAIN, NET_WR comes; another status, -EOPNOTSUPP or -EINVAL for a method that is not for
+ * this handle. A method that cannot be used and is not forced becomes REPEAT_SEND. */
 ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
                     uint64_t at, size_t n);
 
