@@ -41,7 +41,8 @@ struct repeat {
 /* "send" "vmsplice" "sendfile" "zerocopy"; NULL for other numbers. */
 const char *repeat_name(enum repeat_method method);
 
-/* Takes the method that repeat_choose gives for `bytes`; set another, and `forced`, then. */
+/* Takes the method that costs least for so many bytes. Who wants another sets it, and
+ * `forced`, afterwards. */
 void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes);
 
 /* Gives back all but the datum. Twice is harmless. */
