@@ -330,7 +330,7 @@ end
 -- --- the index -----------------------------------------------------------------------
 
 local pages = {
-  "net", "socket", "view", "file", "address", "error", "task", "channel", "options", "http",
+  "net", "socket", "view", "buffer", "file", "address", "error", "task", "channel", "options", "http",
   "http_request", "http_response", "http_client", "globals",
 }
 

@@ -183,13 +183,20 @@ function socket:close() end
 ---script cannot fill the memory. On a connected datagram socket one datagram leaves at
 ---once.
 ---
+---A list is sent as one: its fragments leave in order, nothing comes between them, and they
+---are not joined to a string first. The list may change while the send waits. Of a
+---[buffer](buffer.md) all bytes are sent, or with `send(buffer, i, j, flags)` those from
+---`i` to `j`; it cannot be changed while the send waits.
+---
 ---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
 ---call that were accepted.
 ---
----Raises: the stream is not connected; a fragment is not a string.
+---Raises: the stream is not connected; a fragment is no string, number or buffer; a buffer
+---in which a `recv_into` waits.
 ---
----Source: send(2), RFC 9293 section 3.10.2,
----[decision 0009](../decisions/0009-queued-sends.md).
+---Source: send(2), sendmsg(2), RFC 9293 section 3.10.2,
+---[decision 0009](../decisions/0009-queued-sends.md),
+---[decision 0019](../decisions/0019-byte-buffers.md).
 ---
 ---```lua
 ---local net = require "net"
@@ -199,8 +206,9 @@ function socket:close() end
 ---print(client:send("abc"))             --> 3
 ---print(client:send { "d", 1, "\n" })   --> 3
 ---print(conn:read())                    --> abcd1
+---print(client:send(net.buffer("efgh"), 2, 3), conn:recv())  --> 2	fg
 ---```
----@param data string|(string|number)[] the bytes, or a list of fragments
+---@param data string|net.buffer|(string|number|net.buffer)[] the bytes, or a list of fragments
 ---@param flags? integer [`net.MSG_…`](#flags), combined with `|`
 ---@return integer? bytes how many, which is all
 ---@return net.error? err
@@ -215,7 +223,7 @@ function socket:send(data, flags) end
 ---local client <close> = assert(net.connect(server:getsockname()))
 ---print(client:write("abc"))  --> 3
 ---```
----@param data string|(string|number)[] the bytes, or a list of fragments
+---@param data string|net.buffer|(string|number|net.buffer)[] as for `send`
 ---@return integer? bytes how many, which is all
 ---@return net.error? err
 ---@return net.code? code
@@ -238,7 +246,7 @@ function socket:write(data) end
 ---local taken = client:send_some(("x"):rep(50000000))
 ---print(taken > 0, taken < 50000000)  --> true	true
 ---```
----@param data string|(string|number)[] the bytes, or a list of fragments
+---@param data string|net.buffer|(string|number|net.buffer)[] as for `send`
 ---@return integer? bytes how many the kernel took, at least 1
 ---@return net.error? err
 ---@return net.code? code
@@ -269,20 +277,26 @@ function socket:send_some(data) end
 function socket:sendto(data, host, port) end
 
 ---Sends bytes of a file, which never become a string: sendfile(2) moves them inside the
----kernel. They follow what was sent before; other senders wait for their turn. From
----`offset` to the end that the file had when it was opened, unless told. The file's own
----position does not move.
+---kernel, and where it cannot they are read and sent. They follow what was sent before;
+---other senders wait for their turn. From `offset` to the end, unless told.
+---
+---`file` is what `net.open` gave, or a file of Lua (`io.open`, `io.popen`). A file of
+---`net.open` ends where it did when it was opened, a file of Lua where it does now; what a
+---script has written to it is flushed first. The file's own position does not move, and
+---nothing that Lua has read of it is lost. What tells no size (pipes, devices, the files of
+---`/proc`) is sent to its end. A pipe has no offset: what Lua holds of it goes first, and
+---what is not taken stays there for the next read.
 ---
 ---All of it or a failure, whose `err.sent` counts what had gone. A file that has become
 ---shorter gives the code `truncated`; one that has grown sends no more than was promised.
----While one call may take long, the other tasks run; but a slow disk stops them
----([files](file.md)).
+---While one call may take long, the other tasks run; but a slow disk, or a pipe in which
+---nothing is, stops them as `file:read` does ([files](file.md)).
 ---
----Codes: `truncated`, `timeout`, `closed` (the socket, or the file), `EPIPE`, `ECONNRESET`,
----`EIO`.
+---Codes: `truncated`, `timeout`, `closed` (the socket, or the file), `EPIPE`, `ECONNRESET`;
+---of the file `EIO`, `EBADF` (not open for reading), `EISDIR`, `ENOSPC` (flushing).
 ---
----Raises: no [file](file.md); a negative offset or count; a datagram socket, a stream that is
----not connected.
+---Raises: no [file](file.md); a negative offset or count, or an offset in a pipe; a datagram
+---socket, a stream that is not connected.
 ---
 ---Source: sendfile(2).
 ---
@@ -290,16 +304,17 @@ function socket:sendto(data, host, port) end
 ---local net = require "net"
 ---local a, b = net.socketpair()
 ---local file <close> = assert(net.open("/proc/self", "comm"))
+---local pipe <close> = assert(io.popen("echo from a pipe"))
 ---a:send("name: ")
----print(a:sendfile(file, 0, 4), a:sendfile(file, 4, 4))  --> 4	4
+---print(a:sendfile(file, 0, 4), a:sendfile(file, 4), a:sendfile(pipe))  --> 4	4	12
 ---a:close()
----print(b:read("a"))  --> name: soquete
+---print(b:read("l"), b:read("a"))  --> name: soquete	from a pipe
 ---b:close()
 ---```
----@param file net.file what `net.open` gave
+---@param file net.file|file* what `net.open`, `io.open` or `io.popen` gave
 ---@param offset? integer the first byte; 0 unless told
 ---@param count? integer how many; up to the end unless told
----@return integer? bytes `count`
+---@return integer? bytes how many have gone: `count`, where it was told
 ---@return net.error? err
 ---@return net.code? code
 function socket:sendfile(file, offset, count) end
@@ -500,6 +515,40 @@ function socket:recvfrom(n, flags) end
 ---@return net.error? err
 ---@return net.code? code
 function socket:recv(n, flags) end
+
+---Receives into a [buffer](buffer.md) what `recv` would give as a string: at least one byte,
+---and at most `n`, beginning at position `at`. A loop of large receives costs one system
+---call each and makes no garbage. On a datagram socket it takes one datagram, and tells its
+---sender and its size, as `recvfrom` does: what does not fit is lost.
+---
+---While it waits, the buffer is busy: nobody else can write to it or receive into it.
+---
+---Codes: `eof` (the peer ended its side), `ECONNRESET`, `timeout`, `closed`.
+---
+---Raises: a position or a count outside of the buffer; the buffer is busy; the stream is not
+---connected; another task reads it.
+---
+---Source: recv(2), recvmsg(2) (`MSG_TRUNC`), RFC 9293 section 3.10.3.
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local client <close> = assert(net.connect(server:getsockname()))
+---local conn <close> = assert(server:accept())
+---local b = net.buffer(1024)
+---client:send("abcdef")
+---print(conn:recv_into(b, 1, 2), conn:recv_into(b, 3))  --> 2	4
+---print(b:sub(1, 6))  --> abcdef
+---```
+---@param buffer net.buffer where the bytes go
+---@param at? integer position of the first; 1 unless told
+---@param n? integer bytes at most; up to the buffer's end unless told
+---@return integer? bytes how many came; of a datagram those that fitted
+---@return net.address? from the sender of a datagram; nil for a Unix socket without a name
+---@return integer? size bytes that the datagram had
+---@return net.error? err
+---@return net.code? code
+function socket:recv_into(buffer, at, n) end
 
 ---Reads as Lua reads files. `"l"` gives a line without its end (LF or CRLF), `"L"` with
 ---it, `"a"` everything up to the end of the stream (`""` when there is nothing), a number

@@ -130,6 +130,7 @@ static void note_end(struct bulk *b, int64_t now) {
 enum bulk_next bulk_look(lua_State *L, struct bulk *b, int64_t deadline_ns) {
   int64_t now = loop_now(&b->sched->loop);
   b->unseen = 1;
+  b->look_bytes = bulk_left(b) > BULK_LOOK_BYTES ? b->bytes + BULK_LOOK_BYTES : b->limit;
   if (!b->begin_ns) begin(b, now);
   note_end(b, now);
   if (is_past(b->tick_ns, now)) return BULK_TELL;

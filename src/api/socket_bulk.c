@@ -93,7 +93,7 @@ static int move_on(lua_State *L, const struct way *way, int64_t deadline) {
     }
     ssize_t r = way->move(L, s, b);
     if (r == -EAGAIN) return wait_handle(L, s, b, way, deadline);
-    if (r == 0 || r == STATUS_EOF) b->ended = "eof";
+    if (r == STATUS_EOF) bulk_end(b, "eof");
     if (r < 0 && r != STATUS_EOF) return move_failed(L, b, way, (int)r);
   }
 }

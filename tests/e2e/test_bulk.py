@@ -121,6 +121,30 @@ class Bulk(Case):
         self.assertEqual(program.ends(), 0)
         program.says("300005\n")
 
+    def test_other_tasks_run_while_it_never_has_to_wait(self):
+        code = """
+            local net = require "net"
+            local null, zero = net.fdopen(tonumber(arg[1])), net.fdopen(tonumber(arg[2]))
+            local turns, ended = 0, false
+            net.spawn(function()
+              while not ended do
+                turns = turns + 1
+                net.yield()
+              end
+            end)
+            null:send_repeat("x", { bytes = 64 << 20 })
+            print(turns > 5 or turns)
+            turns = 0
+            zero:discard { bytes = 1 << 30 }
+            print(turns > 5 or turns)
+            ended = true
+        """
+        with open("/dev/null", "wb") as null, open("/dev/zero", "rb") as zero:
+            fds = [null.fileno(), zero.fileno()]
+            program = self.soquete(self.file("main.lua", code), *fds, pass_fds=fds)
+            self.assertEqual(program.ends(), 0)
+        program.says("true\ntrue\n")
+
     def test_an_interrupt_ends_it(self):
         code = """
             local net = require "net"

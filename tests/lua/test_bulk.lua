@@ -155,23 +155,6 @@ for _, method in ipairs(METHODS) do
     a:close()
     reader:join()
   end)
-
-  T.test("without_memory_nothing_is_lost_or_left_by_" .. method, function()
-    local before = T.open_files()
-    T.starve(function()
-      local a, b = T.pair()
-      return { a, b, net.spawn(b.discard, b) }
-    end, function(pair)
-      return pair[1]:send_repeat("x", { bytes = 100000, method = method })
-    end, function(pair, ok, figures)
-      pair[1]:close()
-      local whole, discarded = pcall(pair[3].join, pair[3]) -- it may be hit too
-      if ok and figures then T.eq(figures.bytes, 100000) end
-      if ok and figures and whole then T.eq(discarded.bytes, 100000) end
-      pair[2]:close()
-      T.eq(T.open_files(), before)
-    end)
-  end)
 end
 
 T.test("a_buffer_is_repeated_as_it_was", function()
@@ -398,7 +381,7 @@ T.test("what_was_read_ahead_comes_first", function()
   T.eq(b:recv(3), "456")
 end)
 
-T.test("the_other_tasks_have_their_turns", function()
+T.test("the_other_tasks_have_their_turns", { seconds = 60 }, function()
   local a, b = T.pair()
   local turns, ended = 0, false
   net.spawn(function()
@@ -408,11 +391,11 @@ T.test("the_other_tasks_have_their_turns", function()
     end
   end)
   local receiver = net.spawn(b.discard, b)
-  T.ok(a:send_repeat("x", { seconds = 0.3 }))
+  T.ok(a:send_repeat("x", { bytes = (T.slow > 1 and 64 or 256) * MIB }))
   a:shutdown()
   receiver:join()
   ended = true
-  T.ok(turns >= 30, turns)
+  T.ok(turns >= 10, turns)
 end)
 
 T.test("short_moves_leave_the_others_their_turns_too", { net = "fake" }, function()
@@ -541,7 +524,9 @@ end)
 T.test("a_coroutine_that_yields_in_on_tick_goes_on_later", { net = "fake" }, function()
   local a, b = T.pair()
   local co = coroutine.wrap(function()
-    return a:send_repeat("x", { seconds = 2, on_tick = function(f) coroutine.yield(f.bytes) end })
+    return a:send_repeat("x", { seconds = 0.0002, every = 0.0001, on_tick = function(f)
+      coroutine.yield(f.bytes)
+    end })
   end)
   T.eq(co(), 65536)
   local other = T.waiting(a.send, a, "other")

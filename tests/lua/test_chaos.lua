@@ -52,6 +52,15 @@ local actions = {
       on_tick = function() w.act(w, w.random(3) - 1) end,
     }
   end,
+  function(w) pick(w.random, w.streams):recv_into(pick(w.random, w.buffers), w.random(100)) end,
+  function(w) pick(w.random, w.streams):send(pick(w.random, w.buffers), w.random(100)) end,
+  function(w)
+    local list = {}
+    for i = 1, w.random(20) do list[i] = w.random(2) == 1 and pick(w.random, w.buffers) or "x\n" end
+    pick(w.random, w.streams):send(list)
+  end,
+  function(w) pick(w.random, w.buffers):fill(w.random(256) - 1) end,
+  function(w) pick(w.random, w.datagrams):recv_into(pick(w.random, w.buffers), w.random(100)) end,
   function(w) pick(w.random, w.streams):makefile():read("n", "l") end,
   function(w) -- a ring of relays would hand its bytes round for ever
     net.deadline(0.0001, net.relay, pick(w.random, w.streams), pick(w.random, w.streams))
@@ -138,7 +147,7 @@ end
 
 local function begin(seed)
   local w = { act = act, random = generator(seed), streams = {}, datagrams = {}, listeners = {},
-    tasks = {}, coroutines = {} }
+    tasks = {}, coroutines = {}, buffers = { net.buffer(100), net.buffer(3000), net.buffer(90000) } }
   for i = 1, 3 do w.streams[2 * i - 1], w.streams[2 * i] = pair() end
   for i = 1, 3 do w.datagrams[i] = surely(net.udp, "127.0.0.1:0") end
   for i = 1, 2 do w.listeners[i] = surely(net.listen, "127.0.0.1:0") end
@@ -155,6 +164,7 @@ local function finish(w)
     task:cancel()
     pcall(task.join, task)
   end
+  for _, buffer in ipairs(w.buffers) do buffer:fill() end -- nobody holds it any more
 end
 
 T.test("whatever_tasks_do_to_each_other_nothing_crashes_or_hangs", {
