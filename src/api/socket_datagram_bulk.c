@@ -75,8 +75,9 @@ static unsigned allowed(struct flight *r) {
   if (r->bytes_per_ns <= 0) return (unsigned)most;
   double elapsed = (double)(loop_now(&b->sched->loop) - b->begin_ns);
   double due = elapsed * r->bytes_per_ns - (double)b->bytes; /* beyond the next one */
-  if (due >= 0) return (unsigned)fmin((double)most, 1 + floor(due / (double)r->len));
-  b->wake_ns = b->begin_ns + (int64_t)ceil((double)b->bytes / r->bytes_per_ns);
+  double whole = due / (double)r->len;
+  if (due >= 0) return whole < (double)most ? 1 + (unsigned)whole : (unsigned)most;
+  b->wake_ns = b->begin_ns + (int64_t)((double)b->bytes / r->bytes_per_ns) + 1;
   return 0;
 }
 
