@@ -1,15 +1,20 @@
-/* Places where living tasks are kept from being collected. */
+/* What keeps living tasks from being collected: places in tables of the registry. */
 #ifndef API_ANCHOR_H
 #define API_ANCHOR_H
 
-#include "api/task.h"
+#include <lua.h>
 
-enum { ANCHOR_NONE = -1 };
+struct sched;
 
-/* Keeps the task on top of the stack.                                     [-0, +0, m] */
-void anchor_add(lua_State *L, struct sched *s, struct task *t);
+enum { ANCHOR_NONE = -1 }; /* no place is free */
 
-/* Keeps what is at that place no longer. */
-void anchor_drop(struct sched *s, int place);
+/* Gives the task on top of the stack a place.                             [-0, +0, m] */
+int anchor_take(lua_State *L, struct sched *s);
+
+/* Gives the place back: its task may be collected from now on. */
+void anchor_give_back(struct sched *s, int place);
+
+/* Pushes the task that has the place.                                     [-0, +1, -] */
+void anchor_push(lua_State *L, const struct sched *s, int place);
 
 #endif

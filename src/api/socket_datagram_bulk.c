@@ -4,7 +4,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <math.h>
 #include <string.h>
 
 #include "api/address.h"

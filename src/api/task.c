@@ -38,6 +38,10 @@ struct sched *sched_get(lua_State *L) {
   return s;
 }
 
+void task_push(lua_State *L, const struct task *t) {
+  anchor_push(L, t->sched, t->anchor);
+}
+
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
  * not some day: their __gc tells. Costs at most a REAP_SHARE of the time. */
 static void reap(struct waiter *w) {
@@ -128,7 +132,7 @@ static void finish(struct task *t, int status, int results) {
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
   ready_joiners(t);
-  anchor_drop(s, place);
+  anchor_give_back(s, place);
 }
 
 /* --- running ------------------------------------------------------------------------ */
@@ -231,7 +235,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
   lua_pushnil(t->L);
-  anchor_add(L, s, t);
+  t->anchor = anchor_take(L, s);
   sched_push(L, s->body_ref);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
@@ -467,7 +471,5 @@ void sched_fini(struct sched *s) {
   loop_fini(&s->loop);
   relay_pool_fini(&s->relay_pool);
   free(s->scratch);
-  free(s->incoming);
   s->scratch = NULL;
-  s->incoming = NULL;
 }
