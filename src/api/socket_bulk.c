@@ -17,7 +17,7 @@ enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE };
 /* What the two differ in. */
 struct way {
   uint32_t what; /* NET_RD or NET_WR */
-  /* Moves bytes by one system call: > 0, 0: the peer has ended, -EAGAIN or a status. */
+  /* Moves bytes by one system call: > 0, -EAGAIN, STATUS_EOF or another status. */
   ssize_t (*move)(lua_State *L, struct socket *s, struct bulk *b);
   /* Whether nothing is left to be done after the last byte, else the wake is armed. NULL:
    * nothing ever is. */
@@ -184,7 +184,7 @@ static void read_data(lua_State *L) {
 /* Exactly one of the options says when it ends. */
 static void read_end(lua_State *L, struct bulk *b) {
   lua_Integer len = (lua_Integer)lua_rawlen(L, SLOT_DATA);
-  lua_Integer count = bulk_option(L, SLOT_OPTIONS, "count");
+  lua_Integer count = bulk_option(L, SLOT_OPTIONS, b->op, "count");
   bool timed = lua_getfield(L, SLOT_OPTIONS, "seconds") != LUA_TNIL;
   lua_pop(L, 1);
   if ((count >= 0) + (b->limit != UINT64_MAX) + timed != 1)
