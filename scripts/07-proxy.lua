@@ -1,7 +1,7 @@
 #!/usr/bin/env soquete
 -- TCP proxy: passes on to another server what clients send, and back what that answers.
 --
---   07-proxy.lua [PORT [TARGET [TARGET-PORT]]]       12001, localhost and 12000 unless told
+--   07-proxy.lua [PORT [TARGET [TARGET-PORT]]]   12001, localhost and 12000 unless told
 --
 -- Port 0 lets the system choose. Each client has a task, and a connection of its own to
 -- the target. `net.relay` moves the bytes both ways until both sides have ended: where one
