@@ -1,11 +1,11 @@
 #!/usr/bin/env soquete
 -- TCP proxy: passes on to another server what clients send, and back what that answers.
 --
---   07-proxy.lua [PORT [TARGET [TARGET-PORT]]]       12001, localhost and 12000 unless told
+--   07-proxy.lua [PORT [TARGET [TARGET-PORT]]]   12001, localhost and 12000 unless told
 --
 -- Port 0 lets the system choose. Each client has a task, and a connection of its own to
--- the target. `net.relay` moves the bytes both ways until both sides have ended: where one
--- has said all, the other may still answer.
+-- the target. `net.relay` moves the bytes both ways until both sides have ended: where
+-- one has said all, the other may still answer.
 --
 -- Try: `soquete 02-tcp-server.lua`, beside it `soquete 07-proxy.lua`, and then
 --   soquete 02-tcp-client.lua localhost 12001

@@ -163,6 +163,6 @@ int relay_step(struct relay *r, struct net *net, const struct relay_end *from,
   ssize_t n = send_held(r, net, to);
   if (n == 0 && !r->ended) n = receive(r, net, from);
   if (n > 0) n = send_held(r, net, to);
-  if (r->ended && !holds(r)) n = end(r, net, to);
+  if (r->ended) n = end(r, net, to); /* it is met only when nothing is held */
   return n == 0 ? 1 : (int)n;
 }
