@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/anchor.h"
 #include "api/error.h"
 #include "api/join_set.h"
 #include "api/report.h"
@@ -20,12 +21,9 @@
 enum {
   SHARE_OPS = 64,           /* operations in a row before a task steps aside */
   SHARE_BYTES = 256 * 1024, /* bytes in a row */
-  LARGE_BYTES =
-      16 * 1024,         /* from here on asking the clock costs little beside the move */
-  TURN_NS = 1000 * 1000, /* what large moves may take in a row */
-  REAP_SHARE = 20,       /* the reaper takes at most a twentieth of the time */
-  ANCHORS = 256,
-  NO_ANCHOR = -1,
+  LARGE_BYTES = 16 * 1024,  /* beside such a move, asking the clock costs little */
+  TURN_NS = 1000 * 1000,    /* what large moves may take in a row */
+  REAP_SHARE = 20,          /* the reaper takes at most a twentieth of the time */
 };
 
 /* Yielded by a wait; every resume of a script's coroutine hands it outward. */
@@ -39,54 +37,8 @@ struct sched *sched_get(lua_State *L) {
   return s;
 }
 
-/* --- anchors ------------------------------------------------------------------------ */
-
-/* Living tasks lie in tables of ANCHORS each: one large table would grow by doubling, and
- * need more memory for each of them. A free place holds the number of the next free one. */
-static void push_anchors(lua_State *L, const struct sched *s, int place) {
-  sched_push(L, s->tasks_ref);
-  lua_rawgeti(L, -1, 1 + place / ANCHORS);
-  lua_remove(L, -2);
-}
-
-/* Adds a table of free places.                                            [-0, +0, m] */
-static void add_anchors(lua_State *L, struct sched *s) {
-  sched_push(L, s->tasks_ref);
-  int first = (int)lua_rawlen(L, -1) * ANCHORS;
-  lua_createtable(L, ANCHORS, 0);
-  for (int i = 1; i <= ANCHORS; i++) {
-    lua_pushinteger(L, i < ANCHORS ? first + i : NO_ANCHOR);
-    lua_rawseti(L, -2, i);
-  }
-  lua_rawseti(L, -2, 1 + first / ANCHORS);
-  lua_pop(L, 1);
-  s->free_anchor = first;
-}
-
-/* Keeps the task on top of the stack from being collected.                 [-0, +0, m] */
-static void anchor(lua_State *L, struct sched *s, struct task *t) {
-  if (s->free_anchor == NO_ANCHOR) add_anchors(L, s);
-  t->anchor = s->free_anchor;
-  push_anchors(L, s, t->anchor);
-  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
-  s->free_anchor = (int)lua_tointeger(L, -1);
-  lua_pushvalue(L, -3);
-  lua_rawseti(L, -3, 1 + t->anchor % ANCHORS);
-  lua_pop(L, 2);
-}
-
-static void let_go(struct sched *s, int place) {
-  push_anchors(s->main, s, place);
-  lua_pushinteger(s->main, s->free_anchor);
-  lua_rawseti(s->main, -2, 1 + place % ANCHORS);
-  lua_pop(s->main, 1);
-  s->free_anchor = place;
-}
-
 void task_push(lua_State *L, const struct task *t) {
-  push_anchors(L, t->sched, t->anchor);
-  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
-  lua_remove(L, -2);
+  anchor_push(L, t->sched, t->anchor);
 }
 
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
@@ -170,7 +122,7 @@ static void finish(struct task *t, int status, int results) {
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
   ready_joiners(t);
-  let_go(s, place);
+  anchor_let_go(s, place);
 }
 
 /* --- running ------------------------------------------------------------------------ */
@@ -205,10 +157,26 @@ static void disarm(struct task *t) {
   t->side->more = NULL;
 }
 
+bool task_again(struct task *t, int64_t deadline_ns) {
+  struct loop *loop = &t->sched->loop;
+  t->since_ns = loop->turn_ns;
+  return loop_wait(loop, &t->waiter, t->on->h, NET_RD, deadline_ns) == 0;
+}
+
+/* True when the task waits again. */
+static bool was_dealt_with(struct task *t) {
+  struct task_first *first = t->first;
+  if (!first) return false;
+  if (!t->cancelled && !t->scope && first->deal(first, t)) return true;
+  t->first = NULL;
+  return false;
+}
+
 static void run(struct waiter *w) {
   struct task *t = list_entry(w, struct task, waiter);
   struct sched *s = t->sched;
   int nargs = 0;
+  if (was_dealt_with(t)) return;
   disarm(t);
   list_remove(&t->queued);
   if (t->state == TASK_NEW) {
@@ -257,7 +225,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
   lua_pushnil(t->L);
-  anchor(L, s, t);
+  t->anchor = anchor_keep(L, s);
   sched_push(L, s->body_ref);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
@@ -273,6 +241,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
 
 void task_unpark(struct task *t) {
   disarm(t);
+  t->first = NULL;
   gate_leave(t);
   list_remove(&t->queued); /* or it would be handed a gate that it does not wait for */
   loop_ready(&t->sched->loop, &t->waiter);
@@ -306,8 +275,8 @@ static int refuse(lua_State *L, struct sched *s, const char *op) {
   return report_cannot_wait(L, s, op);
 }
 
-int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
-                    struct task_more *more, lua_KFunction k) {
+static int await(lua_State *L, struct sched *s, const struct task_wait *w,
+                 struct task_more *more, struct task_first *first, lua_KFunction k) {
   if (!can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
@@ -325,12 +294,23 @@ int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
                                   : status_text(r));
   }
   if (more) t->side->more = more;
+  t->first = first;
   return park(L, t, w->op, w->on, w->deadline_ns, k);
+}
+
+int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k) {
+  return await(L, s, w, more, NULL, k);
+}
+
+int task_await_first(lua_State *L, struct sched *s, const struct task_wait *w,
+                     struct task_first *first, lua_KFunction k) {
+  return await(L, s, w, NULL, first, k);
 }
 
 int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
-  return task_await_more(L, s, w, NULL, k);
+  return await(L, s, w, NULL, NULL, k);
 }
 
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
