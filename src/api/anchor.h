@@ -1,20 +1,15 @@
-/* Anchors: what keeps living tasks from being collected. Each has a place, a number. */
+/* Places where living tasks are kept from being collected. */
 #ifndef API_ANCHOR_H
 #define API_ANCHOR_H
 
-#include <lua.h>
+#include "api/task.h"
 
-struct sched;
+enum { ANCHOR_NONE = -1 };
 
-enum { NO_ANCHOR = -1 }; /* no place is free */
+/* Keeps the task on top of the stack.                                     [-0, +0, m] */
+void anchor_add(lua_State *L, struct sched *s, struct task *t);
 
-/* Keeps the task on top of the stack; gives its place.                     [-0, +0, m] */
-int anchor_keep(lua_State *L, struct sched *s);
-
-/* Pushes the task at the place.                                           [-0, +1, -] */
-void anchor_push(lua_State *L, const struct sched *s, int place);
-
-/* Lets go of the task at the place, which is free then. */
-void anchor_let_go(struct sched *s, int place);
+/* Keeps what is at that place no longer. */
+void anchor_drop(struct sched *s, int place);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -217,6 +218,14 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
   while (r < 0 && errno == EINTR);
   file_is_sending = 0;
   return r < 0 ? -errno : r;
+}
+
+int file_in_memory(const void *bytes, size_t n) {
+  int fd = memfd_create("soquete", MFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (write(fd, bytes, n) == (ssize_t)n) return fd;
+  close(fd);
+  return -ENOMEM;
 }
 
 void file_close(int fd) {

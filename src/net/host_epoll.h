@@ -27,6 +27,7 @@ enum {
   SLOT_AHEAD = 4096,     /* may be read ahead: nobody shares it */
   SLOT_WANTED = 8192,    /* its owner has asked for bytes that were not there */
   SLOT_OUT_TOO = 16384,  /* registered for writing too */
+  SLOT_TCP = 32768,      /* its bytes can be dropped in the kernel */
 };
 
 struct slot {
