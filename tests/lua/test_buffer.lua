@@ -235,6 +235,7 @@ T.test("a_wait_that_is_ended_lets_go_of_its_buffer", function()
   buffer[1] = 1
   b:settimeout(0.01)
   T.fails("timeout", b:recv_into(buffer))
+  b:settimeout(nil)
   buffer[1] = 2
   local sender = T.waiting(function() return c:send(buffer) end)
   sender:cancel()
