@@ -16,8 +16,11 @@ static const char *operation(const struct http_conn *c) {
   return c->client ? "response" : "request";
 }
 
-static int64_t later(const struct http_conn *c, int64_t ns) {
-  return ns == NET_NEVER ? NET_NEVER : c->sock->sched->loop.turn_ns + ns;
+/* The end of the phase that begins now. */
+static int64_t phase_end(const struct http_conn *c) {
+  bool head = c->phase == HTTP_HEAD;
+  int64_t ns = head ? c->shared->head_ns : c->shared->idle_ns;
+  return ns == NET_NEVER ? NET_NEVER : loop_now(&c->sock->sched->loop) + ns;
 }
 
 /* --- failures --------------------------------------------------------------------------- */
@@ -110,6 +113,7 @@ static int await(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
   if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
     return head_failed(L, c, STATUS_CLOSED, 0);
+  if (!c->deadline_ns) c->deadline_ns = phase_end(c);
   if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
@@ -126,7 +130,7 @@ static int take_head(lua_State *L, struct http_conn *c, int *results) {
   struct http1_head *h;
   if (c->phase == HTTP_IDLE) {
     c->phase = HTTP_HEAD;
-    c->deadline_ns = later(c, c->shared->head_ns);
+    c->deadline_ns = 0;
   }
   ssize_t r = parse(c, &h);
   while (r > 0 && is_interim(c, h)) {
@@ -164,7 +168,7 @@ static int send_ready(lua_State *L, struct http_conn *c) {
   }
   if (r < 0) return head_failed(L, c, r, 0);
   if (s->sched->current) gate_leave(s->sched->current);
-  c->deadline_ns = later(c, c->shared->idle_ns);
+  c->deadline_ns = 0;
   return task_spent(L, s->sched, len) ? task_yield(L, s->sched, &w, next_k) : 0;
 }
 
@@ -201,7 +205,7 @@ static void begin(lua_State *L, struct http_conn *c) {
   interrupt_check(L, c->sock->sched, op, c->sock);
   if (c->phase == HTTP_BODY) c->phase = HTTP_IDLE;
   c->interim = 0;
-  c->deadline_ns = later(c, c->shared->idle_ns);
+  c->deadline_ns = 0;
 }
 
 /* conn:next_request() -> req, res | nil, err, code [, status to answer] | false where the
