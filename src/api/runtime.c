@@ -60,6 +60,7 @@ static void tell_untold(struct sched *s) {
 static void finalizer_failed(struct runtime *rt) {
   bool collects = lua_gc(rt->L, LUA_GCISRUNNING);
   lua_gc(rt->L, LUA_GCSTOP);
+  rt->lost = true;
   tell_untold(&rt->sched);
   socket_settle(&rt->sched);
   if (collects) lua_gc(rt->L, LUA_GCRESTART);

@@ -216,7 +216,7 @@ char *socket_owed_scratch(lua_State *L, struct sched *sched) {
   struct socket *s = sched->owed;
   if (in_finalizer(L)) return sched->scratch; /* there the string has been made */
   if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
-    luaL_error(L, "not enough memory");
+    luaL_error(L, "%s", status_text(-ENOMEM));
   sched->owed = NULL;
   return sched->scratch;
 }

@@ -125,13 +125,17 @@ static void begin(lua_State *L, struct socket *s, int flags) {
   interrupt_check(L, s->sched, "send", s);
 }
 
-/* What nearly every send is: a string that the stream takes as a whole. False when it is
- * not, with what was taken in s->sent. */
-static bool send_at_once(lua_State *L, struct socket *s, size_t *len) {
-  const char *data = lua_tolstring(L, SLOT_DATA, len);
-  ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, data, *len);
+/* What nearly every send is: a string that the stream takes as a whole. When it does not,
+ * what was taken is this call's, as after a wait; an error of a queued send is told once. */
+static int send_at_once(lua_State *L, struct socket *s) {
+  size_t len;
+  const char *data = lua_tolstring(L, SLOT_DATA, &len);
+  ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, data, len);
   s->sent = r > 0 ? (size_t)r : 0;
-  return s->sent == *len;
+  if (s->sent == len) return sent(L, s);
+  if (r < 0 && r != -EAGAIN) return send_failed(L, s, (int)r, 0);
+  lua_pushboolean(L, 1);
+  return send_k(L, LUA_OK, socket_deadline(s));
 }
 
 /* sock:send(data | {fragments} [, flags]) -> bytes | nil, err, code. All of it or a failure,
@@ -147,14 +151,10 @@ static int send_method(lua_State *L) {
     read_data(L);
     return socket_send_datagram(L, s, flags);
   }
-  size_t len = 0;
   bool plain = !flags && lua_type(L, SLOT_DATA) == LUA_TSTRING &&
                gate_open(&s->wr, s->sched) && s->h >= 0 && lua_rawlen(L, SLOT_DATA) > 0;
   begin(L, s, flags);
-  if (!plain) return send_k(L, LUA_OK, socket_deadline(s));
-  if (send_at_once(L, s, &len)) return sent(L, s);
-  lua_pushboolean(L, 1); /* what was taken is this call's, as after a wait */
-  return send_k(L, LUA_OK, socket_deadline(s));
+  return plain ? send_at_once(L, s) : send_k(L, LUA_OK, socket_deadline(s));
 }
 
 /* sock:send_some(data) -> bytes that the kernel took, at least one | nil, err, code  [y] */

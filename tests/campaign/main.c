@@ -148,7 +148,6 @@ static void apply(const struct plan *plan) {
 
 /* What the run has left behind; threads of the resolver take a moment to end. */
 static int left_behind(int status) {
-  if (test.shared->alloc.mode == FAULT_RUN) return status; /* finalizers did not run */
   for (int i = 0; i < 5000 && test.shared->alloc.live > 0; i++) usleep(1000);
   if (test.shared->alloc.live > 0) {
     fprintf(stderr, "left over: %ld blocks of memory\n", test.shared->alloc.live);
@@ -158,23 +157,21 @@ static int left_behind(int status) {
   return status;
 }
 
-static bool fault_is(enum fault_op op) {
-  return test.shared->op == op;
-}
-
 /* In the run's process, when the main script has ended. */
 static _Noreturn void end_run(int status) {
   /* An emergency collection leaves finalizers for later, and they hold what they close. */
   lua_gc(test.rt->L, LUA_GCCOLLECT);
   /* Lua calls a finalizer only when there is memory for a call: without, the net is left to
    * close what the finalizer would have closed. And without a loop tasks cannot end. */
-  bool excused = test.shared->alloc.mode == FAULT_RUN || fault_is(FAULT_POLL);
-  if (!excused) status = child_leftovers(test.rt, status);
+  bool lost = test.rt->lost || test.shared->alloc.mode == FAULT_RUN;
+  if (!lost && test.shared->op != FAULT_POLL) status = child_leftovers(test.rt, status);
   test.shared->struck = has_struck(NULL) || test.shared->alloc.refused > 0;
   for (enum fault_op op = 0; op < FAULT_OPS; op++)
     test.shared->calls[op] = fault_net_calls(test.rt->net, op);
   runtime_free(test.rt);
-  exit(left_behind(status));
+  if (!lost) exit(left_behind(status));
+  fflush(NULL);
+  _exit(status); /* no sanitizer looks for what only the finalizer knew of */
 }
 
 /* Forks a run. Returns twice: in the run -1, and here the status of waitpid(2). */
@@ -230,6 +227,7 @@ static bool judge(const struct plan *plan, int status) {
   ending.words[2] = plan->op ? status_name(-ECONNRESET) : "annot allocate memory";
   ending.words[3] = plan->op ? status_name(-EPIPE) : "too many";
   ending.words[4] = plan->op ? "eof" : "stack overflow";
+  ending.words[5] = plan->op ? NULL : "Out of memory"; /* lua-cjson ends the process */
   /* a name that cannot be had is missing where it would be shown */
   if (plan->op == FAULT_NAME_OF) ending.told = true;
   const char *why = verdict(&ending);

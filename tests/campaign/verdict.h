@@ -17,7 +17,7 @@ struct ending {
   int usual;            /* the exit status without a fault */
   bool must_be_usual;   /* the fault may not be noticed */
   bool told;            /* an error has named the fault; else the text has to: */
-  const char *words[6]; /* one of these, ended by NULL */
+  const char *words[7]; /* one of these, ended by NULL */
 };
 
 /* Why the ending is wrong, or NULL when it is right; lives for ever. */

@@ -18,8 +18,7 @@ static int answer, system_error, questions;
 
 /* Stands for the C library's. */
 int getaddrinfo(const char *restrict host, const char *restrict service,
-                const struct addrinfo *restrict hints,
-                struct addrinfo **restrict found) {
+                const struct addrinfo *restrict hints, struct addrinfo **restrict found) {
   questions++;
   errno = system_error;
   return answer;

@@ -14,11 +14,10 @@
 #include "support/fake_net.h"
 #include "support/fault_net.h"
 
-static const char script[] =
-    "local net = require 'net'\n"
-    "local s <close> = assert(net.socket())\n"
-    "assert(select(3, s:bind('127.0.0.1', 0)) == 'ENOMEM')\n"
-    "assert(s:bind('127.0.0.1', 0))\n";
+static const char script[] = "local net = require 'net'\n"
+                             "local s <close> = assert(net.socket())\n"
+                             "assert(select(3, s:bind('127.0.0.1', 0)) == 'ENOMEM')\n"
+                             "assert(s:bind('127.0.0.1', 0))\n";
 
 static void bind_tells_that_it_cannot_allow_a_restart(void **state) {
   (void)state;
