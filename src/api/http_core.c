@@ -1,6 +1,7 @@
 /* The module net.http.core: what connections share, and the connections. */
 #include "api/http.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
@@ -94,9 +95,9 @@ static int counts(lua_State *L) {
  * their changes.                                                                         */
 static int keep_ready(lua_State *L) {
   struct http_shared *s = shared_check(L, 1);
-  int status;
+  int status = 0;
   if (!s->hot && !s->stopping) s->hot = hot_new(&s->sched->loop, &status);
-  return 0;
+  return status == -ENOMEM ? luaL_error(L, "files: %s", status_text(status)) : 0;
 }
 
 static int collect_shared(lua_State *L) {
