@@ -165,7 +165,7 @@ int runtime_run(struct runtime *rt, int nargs) {
     return 1;
   }
   turns(s);
-  core_ended(rt->L);
+  if (!core_ended(rt->L)) rt->lost = true;
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);
   fflush(stdout);
