@@ -215,13 +215,6 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-/* conn:release() -> socket: it is no longer HTTP's                                       */
-static int release(lua_State *L) {
-  let_go(http_conn_check(L, 1));
-  lua_getiuservalue(L, 1, HTTP_SOCKET);
-  return 1;
-}
-
 /* conn:socket() -> socket                                                                */
 static int socket_method(lua_State *L) {
   http_conn_check(L, 1);
@@ -303,13 +296,12 @@ static const luaL_Reg shared_methods[] = {
 };
 
 static const luaL_Reg conn_methods[] = {
-    {"broken",  broken       },
-    {"close",   close_method },
-    {"peer",    peer         },
-    {"release", release      },
-    {"socket",  socket_method},
-    {"state",   state        },
-    {NULL,      NULL         },
+    {"broken", broken       },
+    {"close",  close_method },
+    {"peer",   peer         },
+    {"socket", socket_method},
+    {"state",  state        },
+    {NULL,     NULL         },
 };
 
 static void set_methods(lua_State *L, const luaL_Reg *methods) {
