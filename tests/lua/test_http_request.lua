@@ -272,16 +272,16 @@ T.test("a_handler_may_wait_while_others_are_served", FAKE, function()
 end)
 
 T.test("a_request_has_no_status_and_tells_whether_its_body_is_chunked", FAKE, function()
-  local seen = {}
+  local told = {}
   local site <close> = web.serve(function(req, res)
-    seen[#seen + 1] = tostring(req.chunked)
+    told[#told + 1] = tostring(req.chunked)
     T.eq(req.status, nil)
     T.eq(req.reason, nil)
     res:send(200)
   end)
   site:get("/")
   site:ask("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-  T.eq(T.list(seen), "false true")
+  T.eq(T.list(told), "false true")
 end)
 
 T.test("of_two_cookies_of_a_name_the_first_counts", FAKE, function()
