@@ -168,6 +168,7 @@ static _Noreturn void end_run(int status) {
   test.shared->struck = has_struck(NULL) || test.shared->alloc.refused > 0;
   for (enum fault_op op = 0; op < FAULT_OPS; op++)
     test.shared->calls[op] = fault_net_calls(test.rt->net, op);
+  signal(SIGALRM, SIG_DFL); /* from here on there is no runtime to interrupt */
   runtime_free(test.rt);
   if (!lost) exit(left_behind(status));
   fflush(NULL);
