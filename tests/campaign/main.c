@@ -119,7 +119,8 @@ static int open_files(void) {
 static bool has_struck(void *arg) {
   int status;
   (void)arg;
-  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &status);
+  unsigned final = __atomic_load_n(&test.shared->alloc.final, __ATOMIC_RELAXED);
+  return final > 0 || fault_net_struck(test.rt->net, &status);
 }
 
 /* A task that the fault has ended may have left others waiting for it for ever. */
@@ -148,9 +149,14 @@ static void apply(const struct plan *plan) {
 
 /* What the run has left behind; threads of the resolver take a moment to end. */
 static int left_behind(int status) {
-  for (int i = 0; i < 5000 && test.shared->alloc.live > 0; i++) usleep(1000);
-  if (test.shared->alloc.live > 0) {
-    fprintf(stderr, "left over: %ld blocks of memory\n", test.shared->alloc.live);
+  long left; /* the threads count too */
+  for (int i = 0; i < 5000; i++) {
+    left = __atomic_load_n(&test.shared->alloc.live, __ATOMIC_RELAXED);
+    if (left <= 0) break;
+    usleep(1000);
+  }
+  if (left > 0) {
+    fprintf(stderr, "left over: %ld blocks of memory\n", left);
     return EXIT_MEMORY;
   }
   if (open_files() > test.files) return EXIT_DESCRIPTORS;

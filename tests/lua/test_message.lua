@@ -191,6 +191,12 @@ T.test("descriptors_beyond_the_limit_are_closed_and_it_is_told", function()
   b:close()
 end)
 
+-- How many of one descriptor arrive: none when the campaign lets no net take it, which
+-- control_truncated tells.
+local function one_arrives()
+  return T.fault() == "adopt" and 0 or 1
+end
+
 T.test("as_many_descriptors_as_a_message_carries", function()
   local a, b = pair()
   local list = {}
@@ -235,7 +241,7 @@ T.test("queued_bytes_go_before_a_message", function()
     close_all(m.fds)
   end
   T.eq(text, "first second third")
-  T.eq(fds, 1)
+  T.eq(fds, one_arrives())
   b:close()
 end)
 
@@ -263,7 +269,7 @@ T.test("a_large_message_goes_whole_with_its_descriptor_once", function()
     close_all(m.fds)
   end
   T.eq(table.concat(pieces) == big, true)
-  T.eq(fds, 1)
+  T.eq(fds, one_arrives())
   T.eq(sender:join(), #big)
   a:close()
   b:close()
