@@ -194,8 +194,10 @@ static int accept_k(lua_State *L, int status, lua_KContext deadline) {
   }
   if (h != -EAGAIN && !means_exhaustion(h))
     return socket_fail(L, SLOT_SOCKET, "accept", h);
-  if (task_late(s->sched, deadline))
+  if (task_late(s->sched, deadline)) {
+    if (h != -EAGAIN) tell_exhaustion(s->sched, h);
     return socket_fail(L, SLOT_SOCKET, "accept", STATUS_TIMEOUT);
+  }
   return accept_wait(L, s, h, deadline);
 }
 
