@@ -224,17 +224,14 @@ static const char *words_of(const struct plan *plan) {
 
 /* Judges a run; true when its fault was reached. */
 static bool judge(const struct plan *plan, int status) {
-  struct ending ending = {
-      .status = status, .text = text_of(test.err), .usual = test.usual};
+  bool told = test.shared->alloc.told > 0; /* before names are asked for here */
+  struct ending ending = {0};
+  verdict_words(&ending, plan->op ? plan->status : 0);
+  ending.status = status;
+  ending.text = text_of(test.err);
+  ending.usual = test.usual;
   ending.must_be_usual = plan->mode == FAULT_ONCE && test.shared->alloc.final == 0;
-  ending.told = test.shared->alloc.told > 0;
-  ending.words[0] = plan->op ? status_name(plan->status) : "not enough memory";
-  ending.words[1] = plan->op ? status_text(plan->status) : "ENOMEM";
-  /* what lua_checkstack did not get; and what the peer of who was hit meets */
-  ending.words[2] = plan->op ? status_name(-ECONNRESET) : "annot allocate memory";
-  ending.words[3] = plan->op ? status_name(-EPIPE) : "too many";
-  ending.words[4] = plan->op ? "eof" : "stack overflow";
-  ending.words[5] = plan->op ? NULL : "Out of memory"; /* lua-cjson ends the process */
+  ending.told = told;
   /* a name that cannot be had is missing where it would be shown */
   if (plan->op == FAULT_NAME_OF) ending.told = true;
   const char *why = verdict(&ending);

@@ -20,6 +20,9 @@ struct ending {
   const char *words[7]; /* one of these, ended by NULL */
 };
 
+/* Sets the words for a call that failed with `status`, or, with 0, for an allocation. */
+void verdict_words(struct ending *e, int status);
+
 /* Why the ending is wrong, or NULL when it is right; lives for ever. */
 const char *verdict(const struct ending *e);
 
