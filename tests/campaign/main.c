@@ -224,14 +224,12 @@ static const char *words_of(const struct plan *plan) {
 
 /* Judges a run; true when its fault was reached. */
 static bool judge(const struct plan *plan, int status) {
-  bool told = test.shared->alloc.told > 0; /* before names are asked for here */
-  struct ending ending = {0};
-  verdict_words(&ending, plan->op ? plan->status : 0);
-  ending.status = status;
-  ending.text = text_of(test.err);
-  ending.usual = test.usual;
+  struct ending ending = {.status = status,
+                          .text = text_of(test.err),
+                          .usual = test.usual,
+                          .told = test.shared->alloc.told > 0};
+  verdict_words(&ending, plan->op ? plan->status : 0); /* its own look is not told */
   ending.must_be_usual = plan->mode == FAULT_ONCE && test.shared->alloc.final == 0;
-  ending.told = told;
   /* a name that cannot be had is missing where it would be shown */
   if (plan->op == FAULT_NAME_OF) ending.told = true;
   const char *why = verdict(&ending);
