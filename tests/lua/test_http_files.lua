@@ -42,6 +42,7 @@ end
 -- A test with a folder and a site that serves it.
 local function test(name, net_of, fn, options, wrap)
   T.test(name, net_of, function()
+    T.need_files()
     local p <close> = place()
     local handler = http.files(p.folder, options)
     local site <close> = web.serve(wrap and wrap(handler, p) or handler)
