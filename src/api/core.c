@@ -54,15 +54,19 @@ static int at_end(lua_State *L) {
   return 0;
 }
 
-void core_ended(lua_State *L) {
+bool core_ended(lua_State *L) {
   int top = lua_gettop(L);
+  bool all = true;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &at_end_key) == LUA_TTABLE) {
     for (lua_Integer i = 1; lua_rawgeti(L, top + 1, i) == LUA_TFUNCTION; i++) {
-      if (lua_pcall(L, 0, 0, 0) != LUA_OK) report_value(L, -1);
+      bool ran = lua_pcall(L, 0, 0, 0) == LUA_OK;
+      if (!ran) report_value(L, -1);
+      all = all && ran;
       lua_settop(L, top + 1);
     }
   }
   lua_settop(L, top);
+  return all;
 }
 
 /* flush(): hands queued sends to the kernel, before something blocks the process     */

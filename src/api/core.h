@@ -3,6 +3,7 @@
 #define API_CORE_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Replaces the globals that have to know tasks, and pushes the table that the module
  * net.boot is run with: `core` makes net.core, `flush` and `drain` hand out what was sent.
@@ -10,8 +11,8 @@
 void core_open(lua_State *L);
 
 /* Runs what core.at_end was given, once no task is left. It raises nothing; what fails in it
- * is told on stderr.                                                      [-0, +0, -] */
-void core_ended(lua_State *L);
+ * is told on stderr, and then this is false.                              [-0, +0, -] */
+bool core_ended(lua_State *L);
 
 /* Makes the classes, and pushes the table of net.core. Called when something of it is first
  * used: many scripts never do.                                            [-0, +1, m] */

@@ -86,7 +86,7 @@ struct http_conn {
   bool expect;         /* the peer waits for 100 Continue */
   uint64_t body_bytes; /* read of this body */
   size_t parsed;       /* bytes of the head that lies, parsed, in shared->head; 0: none */
-  int64_t deadline_ns; /* of the phase */
+  int64_t deadline_ns; /* of the phase; 0: its first wait will set it */
   int64_t patience_ns; /* what is left of it for this body */
   int64_t waits_ns;    /* since when a body is waited for; 0: it is not */
   struct buf whole;    /* a body that is read as a whole, so far */

@@ -125,7 +125,7 @@ static int invite(struct http_conn *c) {
 static void waited(struct http_conn *c, ssize_t got) {
   struct sched *sched = c->sock->sched;
   if (c->patience_ns == NET_NEVER) return;
-  if (c->waits_ns) c->patience_ns -= sched->loop.turn_ns - c->waits_ns;
+  if (c->waits_ns) c->patience_ns -= loop_now(&sched->loop) - c->waits_ns;
   c->waits_ns = 0;
   if (got > 0) c->patience_ns += (int64_t)got * 1000000000 / c->shared->rate;
   if (c->patience_ns > c->shared->body_ns) c->patience_ns = c->shared->body_ns;
@@ -134,7 +134,7 @@ static void waited(struct http_conn *c, ssize_t got) {
 /* When the patience is over, counted from now. */
 static int64_t limit(struct http_conn *c) {
   struct sched *sched = c->sock->sched;
-  if (!c->waits_ns) c->waits_ns = sched->loop.turn_ns;
+  if (!c->waits_ns) c->waits_ns = loop_now(&sched->loop);
   return c->patience_ns == NET_NEVER ? NET_NEVER : c->waits_ns + c->patience_ns;
 }
 
@@ -332,7 +332,7 @@ int http_drop_body(lua_State *L, struct http_conn *c) {
   }
   lua_settop(L, 1);
   c->dropped = 0;
-  return drop_k(L, LUA_OK, c->sock->sched->loop.turn_ns + DROP_NS);
+  return drop_k(L, LUA_OK, loop_now(&c->sock->sched->loop) + DROP_NS);
 }
 
 /* --- lingering -------------------------------------------------------------------------- */
@@ -358,7 +358,7 @@ static ssize_t drop_share(lua_State *L, struct http_conn *c, int64_t *deadline_n
     r = net_recv(sched->loop.net, c->sock->h, sched->scratch, SCRATCH_BYTES);
     if (r <= 0) return r;
     if (task_late(sched, c->deadline_ns)) return 0;
-    *deadline_ns = sched->loop.turn_ns + SILENCE_NS;
+    *deadline_ns = loop_now(&sched->loop) + SILENCE_NS;
     if (*deadline_ns > c->deadline_ns) *deadline_ns = c->deadline_ns;
   } while (!task_spent(L, sched, (size_t)r));
   return r;
@@ -389,7 +389,7 @@ static int linger_method(lua_State *L) {
   if (c->status == 101) return 0;
   bool clean = c->phase == HTTP_BODY && !c->wants_more;
   if (clean && c->body == HTTP1_BODY_NONE && buf_len(&c->sock->stream.in) == 0) return 0;
-  int64_t now = c->sock->sched->loop.turn_ns;
+  int64_t now = loop_now(&c->sock->sched->loop);
   c->deadline_ns = now + LINGER_NS;
   return linger_k(L, LUA_OK, now + SILENCE_NS);
 }

@@ -1,6 +1,7 @@
 /* The module net.http.core: what connections share, and the connections. */
 #include "api/http.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
@@ -94,9 +95,9 @@ static int counts(lua_State *L) {
  * their changes.                                                                         */
 static int keep_ready(lua_State *L) {
   struct http_shared *s = shared_check(L, 1);
-  int status;
+  int status = 0;
   if (!s->hot && !s->stopping) s->hot = hot_new(&s->sched->loop, &status);
-  return 0;
+  return status == -ENOMEM ? luaL_error(L, "files: %s", status_text(status)) : 0;
 }
 
 static int collect_shared(lua_State *L) {
@@ -215,13 +216,6 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-/* conn:release() -> socket: it is no longer HTTP's                                       */
-static int release(lua_State *L) {
-  let_go(http_conn_check(L, 1));
-  lua_getiuservalue(L, 1, HTTP_SOCKET);
-  return 1;
-}
-
 /* conn:socket() -> socket                                                                */
 static int socket_method(lua_State *L) {
   http_conn_check(L, 1);
@@ -303,13 +297,12 @@ static const luaL_Reg shared_methods[] = {
 };
 
 static const luaL_Reg conn_methods[] = {
-    {"broken",  broken       },
-    {"close",   close_method },
-    {"peer",    peer         },
-    {"release", release      },
-    {"socket",  socket_method},
-    {"state",   state        },
-    {NULL,      NULL         },
+    {"broken", broken       },
+    {"close",  close_method },
+    {"peer",   peer         },
+    {"socket", socket_method},
+    {"state",  state        },
+    {NULL,     NULL         },
 };
 
 static void set_methods(lua_State *L, const luaL_Reg *methods) {

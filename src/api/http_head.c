@@ -17,8 +17,11 @@ static const char *operation(const struct http_conn *c) {
   return c->client ? "response" : "request";
 }
 
-static int64_t later(const struct http_conn *c, int64_t ns) {
-  return ns == NET_NEVER ? NET_NEVER : c->sock->sched->loop.turn_ns + ns;
+/* The end of the phase that begins now. */
+static int64_t phase_end(const struct http_conn *c) {
+  bool head = c->phase == HTTP_HEAD;
+  int64_t ns = head ? c->shared->head_ns : c->shared->idle_ns;
+  return ns == NET_NEVER ? NET_NEVER : loop_now(&c->sock->sched->loop) + ns;
 }
 
 /* --- failures --------------------------------------------------------------------------- */
@@ -120,6 +123,7 @@ static int await(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
   if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
     return head_failed(L, c, STATUS_CLOSED, 0);
+  if (!c->deadline_ns) c->deadline_ns = phase_end(c);
   if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
@@ -152,7 +156,7 @@ static int take_head(lua_State *L, struct http_conn *c, size_t fresh, int *resul
   const struct buf *in = &c->sock->stream.in;
   if (c->phase == HTTP_IDLE) {
     c->phase = HTTP_HEAD;
-    c->deadline_ns = later(c, c->shared->head_ns);
+    c->deadline_ns = 0;
   }
   const char *bytes = fresh ? c->sock->sched->scratch : buf_bytes(in);
   bool seen = c->parsed > 0; /* by answer_ready, which had no answer */
@@ -213,7 +217,7 @@ static int send_ready(lua_State *L, struct http_conn *c) {
   }
   if (r < 0) return head_failed(L, c, r, 0);
   if (s->sched->current) gate_leave(s->sched->current);
-  c->deadline_ns = later(c, c->shared->idle_ns);
+  c->deadline_ns = 0;
   return task_spent(L, s->sched, len) ? task_yield(L, s->sched, &w, next_k) : 0;
 }
 
@@ -259,7 +263,7 @@ static bool answer_ready(struct http_conn *c, size_t n) {
   c->deadline_ns = NET_NEVER; /* until it has to wait for room */
   if (take_bytes(c, (size_t)r, n) < 0) s->stream.rd_status = -ENOMEM;
   if (http_hot_send(c) < 0) return false;
-  c->deadline_ns = later(c, c->shared->idle_ns);
+  c->deadline_ns = 0;
   return buf_len(&s->stream.in) == 0 && s->stream.rd_status == 0;
 }
 
@@ -273,7 +277,10 @@ bool http_head_deal(struct task_first *first, struct task *t) {
   for (int i = 0; i < TIMES; i++) {
     ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, s->sched->scratch,
                             SCRATCH_BYTES);
-    if (r == -EAGAIN && i > 0) return task_again(t, c->deadline_ns);
+    if (r == -EAGAIN && i > 0) {
+      c->deadline_ns = phase_end(c);
+      return task_again(t, c->deadline_ns);
+    }
     if (r <= 0 || !answer_ready(c, (size_t)r)) return false;
   }
   return false;
@@ -287,7 +294,7 @@ static void begin(lua_State *L, struct http_conn *c) {
   interrupt_check(L, c->sock->sched, op, c->sock);
   if (c->phase == HTTP_BODY) c->phase = HTTP_IDLE;
   c->interim = 0;
-  c->deadline_ns = later(c, c->shared->idle_ns);
+  c->deadline_ns = 0;
 }
 
 /* conn:next_request() -> req, res | nil, err, code [, status to answer] | false where the

@@ -1,10 +1,12 @@
 /* core.multipart: a reader of multipart/form-data that is fed with the pieces of a body. */
 #include "api/http.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/status.h"
 #include "proto/http_value.h"
 #include "proto/multipart.h"
 
@@ -41,7 +43,8 @@ static int feed(lua_State *L) {
   struct reader *r = check(L);
   size_t len;
   const char *piece = luaL_checklstring(L, 2, &len);
-  if (buf_append(&r->in, piece, len) < 0) return luaL_error(L, "not enough memory");
+  if (buf_append(&r->in, piece, len) < 0)
+    return luaL_error(L, "%s", status_text(-ENOMEM));
   return 0;
 }
 

@@ -185,7 +185,7 @@ static void append_line(lua_State *L, struct http_conn *c, const char *name,
   size_t n = name_len + 2 + len + 2;
   if (buf_len(&c->lines) + n > HTTP_LINES_MAX)
     luaL_error(L, "header '%s': more than %d bytes of headers", name, HTTP_LINES_MAX);
-  if (buf_reserve(&c->lines, n, &at) < 0) luaL_error(L, "not enough memory");
+  if (buf_reserve(&c->lines, n, &at) < 0) luaL_error(L, "%s", status_text(-ENOMEM));
   memcpy(at, name, name_len);
   memcpy(at + name_len, ": ", 2);
   memcpy(at + name_len + 2, value, len);
@@ -214,7 +214,7 @@ static void remove_lines(lua_State *L, struct http_conn *c, const char *name,
   }
   buf_fini(&c->lines);
   c->lines = rest;
-  if (status < 0) luaL_error(L, "not enough memory");
+  if (status < 0) luaL_error(L, "%s", status_text(-ENOMEM));
 }
 
 /* The fields that decide about the message are the connection's: true when it has taken

@@ -1,6 +1,7 @@
 /* Interruptions. */
 #include "api/interrupt.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 
 #include "api/error.h"
@@ -29,7 +30,7 @@ static void raise_interruption(lua_State *L, struct task *t, struct scope *scope
   gate_leave(t);
   list_remove(&t->queued);
   struct task_side *side = task_side(t);
-  if (!side) luaL_error(L, "%s: not enough memory", op);
+  if (!side) luaL_error(L, "%s: %s", op, status_text(-ENOMEM));
   int status = t->cancelled ? STATUS_CANCELLED : STATUS_TIMEOUT;
   error_push(L, &(struct failure){op, status, *address ? address : NULL, NULL});
   const void *identity = lua_topointer(L, -1);

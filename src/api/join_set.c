@@ -1,9 +1,11 @@
 /* Join sets. */
 #include "api/join_set.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 
 #include "api/task.h"
+#include "base/status.h"
 
 static const char *const class = "net.join_set";
 
@@ -53,7 +55,7 @@ static int spawn(lua_State *L) {
   lua_xmove(L, t->L, 1);
   lua_replace(t->L, TASK_KEEPS);
   struct task_side *side = task_side(t);
-  if (!side) return luaL_error(L, "spawn: not enough memory");
+  if (!side) return luaL_error(L, "spawn: %s", status_text(-ENOMEM));
   side->set = set;
   list_append(&set->alive, &side->member);
   set->count++;

@@ -65,6 +65,7 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f) {
   if (r < 0) return r;
   address_push(L, sched_get(L),
                &l->q.addrs[0]); /* getaddrinfo(3) sorts: the first is the best */
+  net_lookup_fini(l->net, &l->q);
   if (l->guarded) lua_closeslot(L, idx);
   lua_replace(L, idx);
   return 0;
@@ -88,7 +89,11 @@ static int ask(lua_State *L, const char *op, lua_KFunction k,
   struct lookup *l = luaL_checkudata(L, 1, class);
   int r = net_lookup(l->net, &l->q);
   if (r == -EAGAIN) return lookup_await(L, 1, op, NET_NEVER, k);
-  if (r == 0) return task_step(L, sched_get(L), give(L, l), 0);
+  if (r == 0) {
+    int results = give(L, l);
+    net_lookup_fini(l->net, &l->q); /* a finalizer comes late, or without memory never */
+    return task_step(L, sched_get(L), results, 0);
+  }
   char text[ADDR_TEXT] = "";
   if (l->q.of) addr_format(l->q.of, text);
   const char *whom = l->q.of ? text : l->q.host ? l->host : l->service;

@@ -60,6 +60,7 @@ static void tell_untold(struct sched *s) {
 static void finalizer_failed(struct runtime *rt) {
   bool collects = lua_gc(rt->L, LUA_GCISRUNNING);
   lua_gc(rt->L, LUA_GCSTOP);
+  rt->lost = true;
   tell_untold(&rt->sched);
   socket_settle(&rt->sched);
   if (collects) lua_gc(rt->L, LUA_GCRESTART);
@@ -164,7 +165,7 @@ int runtime_run(struct runtime *rt, int nargs) {
     return 1;
   }
   turns(s);
-  core_ended(rt->L);
+  if (!core_ended(rt->L)) rt->lost = true;
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);
   fflush(stdout);

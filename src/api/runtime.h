@@ -14,6 +14,7 @@ struct runtime {
   struct alloc alloc;
   bool warns;      /* `warn("@on")` was called last */
   bool continues;  /* the warning so far is to be continued */
+  bool lost;       /* what gives back has failed: that is freed at the end, or never */
   lua_State *L;    /* owned */
   struct net *net; /* owned */
   struct sched sched;

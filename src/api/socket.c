@@ -223,7 +223,7 @@ char *socket_owed_scratch(lua_State *L, struct sched *sched) {
   /* In a finalizer the string has been made; a message is still to be filled. */
   if (in_finalizer(L) && !s->taking) return sched->scratch;
   if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
-    luaL_error(L, "not enough memory");
+    luaL_error(L, "%s", status_text(-ENOMEM));
   sched->owed = NULL;
   return sched->scratch;
 }

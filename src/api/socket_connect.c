@@ -45,10 +45,10 @@ static bool begin(lua_State *L, struct socket *s, const char *op, int flags) {
 
 /* A restarted server must get its port although old connections linger (socket(7)); two
  * listeners on one port still fail. */
-static void allow_restart(struct socket *s) {
+static int allow_restart(struct socket *s) {
   int on = 1;
-  if (s->reuse_chosen || !socket_is_stream(s) || s->family == AF_UNIX) return;
-  net_setopt(s->sched->loop.net, s->h, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (s->reuse_chosen || !socket_is_stream(s) || s->family == AF_UNIX) return 0;
+  return net_setopt(s->sched->loop.net, s->h, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 }
 
 static int bind_k(lua_State *L, int status, lua_KContext deadline) {
@@ -66,8 +66,8 @@ static int bind_k(lua_State *L, int status, lua_KContext deadline) {
   struct addr a;
   address_get(L, SLOT_ADDRESS, s->family, &a);
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "bind", STATUS_CLOSED); /* by a __gc */
-  allow_restart(s);
-  r = net_bind(s->sched->loop.net, s->h, &a);
+  r = allow_restart(s);
+  if (r == 0) r = net_bind(s->sched->loop.net, s->h, &a);
   if (r < 0) return step_failed(L, s, "bind", r, NULL);
   s->bound = true;
   return step_done(L, s, "bind");
@@ -194,8 +194,10 @@ static int accept_k(lua_State *L, int status, lua_KContext deadline) {
   }
   if (h != -EAGAIN && !means_exhaustion(h))
     return socket_fail(L, SLOT_SOCKET, "accept", h);
-  if (task_late(s->sched, deadline))
+  if (task_late(s->sched, deadline)) {
+    if (h != -EAGAIN) tell_exhaustion(s->sched, h);
     return socket_fail(L, SLOT_SOCKET, "accept", STATUS_TIMEOUT);
+  }
   return accept_wait(L, s, h, deadline);
 }
 

@@ -228,12 +228,12 @@ static void begin(lua_State *L, struct socket *s, int flags) {
   interrupt_check(L, s->sched, "send", s);
 }
 
-/* What nearly every send is: one piece that the stream takes as a whole. False when it is
- * not, with what was taken in s->sent. */
-static bool send_at_once(struct socket *s, struct piece p) {
+/* What nearly every send is: one piece that the stream takes as a whole. 0 with what was
+ * taken in s->sent, or a status: the error of a queued send is told once. */
+static int send_at_once(struct socket *s, struct piece p) {
   ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, p.bytes, p.len);
   s->sent = r > 0 ? (size_t)r : 0;
-  return s->sent == p.len;
+  return r < 0 && r != -EAGAIN ? (int)r : 0;
 }
 
 /* Sends what the queue or the kernel may take as it is. */
@@ -242,7 +242,9 @@ static int send_plainly(lua_State *L, struct socket *s, int flags) {
   struct piece p = read_piece(L, small);
   begin(L, s, flags);
   bool tries = p.len > 0 && !flags && s->h >= 0 && gate_open(&s->wr, s->sched);
-  if (tries && send_at_once(s, p)) return sent(L, s);
+  int r = tries ? send_at_once(s, p) : 0;
+  if (r < 0) return send_failed(L, s, r, 0);
+  if (tries && s->sent == p.len) return sent(L, s);
   if (p.bytes) keep_piece(L, p, tries ? s->sent : 0);
   if (tries) lua_pushboolean(L, 1); /* what was taken is this call's, as after a wait */
   return send_k(L, LUA_OK, socket_deadline(s));

@@ -1,6 +1,7 @@
 /* Lua's face of tasks. */
 #include "api/task_class.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 
 #include "api/args.h"
@@ -92,7 +93,8 @@ static int tasks(lua_State *L) {
 
 static int push_results(lua_State *L, struct task *t) {
   luaL_checkstack(L, t->results, "too many results to join");
-  if (!lua_checkstack(t->L, t->results)) return luaL_error(L, "join: not enough memory");
+  if (!lua_checkstack(t->L, t->results))
+    return luaL_error(L, "join: %s", status_text(-ENOMEM));
   int first = lua_gettop(t->L) - t->results + 1;
   for (int i = 0; i < t->results; i++) lua_pushvalue(t->L, first + i);
   lua_xmove(t->L, L, t->results);
@@ -108,7 +110,7 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
     if (t == s->current) return luaL_error(L, "join: a task cannot wait for its own end");
     struct task_wait w = {"join", NULL, -1, 0, NET_NEVER, 0};
     struct task_side *side = task_side(t);
-    if (!side) return luaL_error(L, "join: not enough memory");
+    if (!side) return luaL_error(L, "join: %s", status_text(-ENOMEM));
     return task_wait_in(L, s, &side->joiners, &w, join_k);
   }
   task_told(t);

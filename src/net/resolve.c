@@ -45,6 +45,18 @@ static bool is_localhost(const char *host) {
   return len == n || host[len - n - 1] == '.';
 }
 
+/* errno may say what would mean something else here: 0 an answer, EAGAIN an event. */
+static int status_of(int eai) {
+  if (eai != EAI_SYSTEM) return status_from_eai(eai);
+  if (errno == EAGAIN) return status_from_eai(EAI_AGAIN);
+  return errno ? -errno : status_from_eai(EAI_FAIL);
+}
+
+/* The question was asked, and the answer is that there is no such name. */
+static bool is_unknown(int eai) {
+  return eai != 0 && eai != EAI_SERVICE && eai != EAI_MEMORY && eai != EAI_SYSTEM;
+}
+
 static int forward(struct net_lookup *q, bool numeric) {
   struct addrinfo hints = {
       .ai_family = q->family,
@@ -56,12 +68,11 @@ static int forward(struct net_lookup *q, bool numeric) {
   /* getaddrinfo(3): one of node and service must be given */
   const char *service = q->service || q->host ? q->service : "0";
   int eai = getaddrinfo(q->host, service, &hints, &found);
-  if (!numeric && eai != 0 && eai != EAI_SERVICE && q->host && is_localhost(q->host)) {
+  if (!numeric && is_unknown(eai) && q->host && is_localhost(q->host)) {
     hints.ai_flags = 0; /* without a name and AI_PASSIVE it is the loopback address */
     eai = getaddrinfo(NULL, service ? service : "0", &hints, &found);
   }
-  if (eai == EAI_SYSTEM) return -errno;
-  if (eai != 0) return status_from_eai(eai);
+  if (eai != 0) return status_of(eai);
   int r = keep(q, found);
   freeaddrinfo(found);
   return r;
@@ -83,8 +94,7 @@ static int reverse(struct net_lookup *q, bool numeric) {
                       sizeof q->port_name, flags & ~NI_NAMEREQD);
     strcpy(q->name, "localhost");
   }
-  if (eai == EAI_SYSTEM) return -errno;
-  return eai == 0 ? 0 : status_from_eai(eai);
+  return eai == 0 ? 0 : status_of(eai);
 }
 
 int resolve_now(struct net_lookup *q, bool numeric) {

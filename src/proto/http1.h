@@ -199,9 +199,6 @@ ssize_t http1_response(struct http1_head *h, const struct http1_limits *limits,
 ssize_t http1_trailers(struct http1_head *h, const struct http1_limits *limits,
                        const char *bytes, size_t len);
 
-/* Whether a comma-separated value holds the token, without regard to case. */
-bool http1_has_token(const char *value, size_t len, const char *token);
-
 /* ---- chunked bodies ---- */
 
 struct http1_chunks {

@@ -19,13 +19,6 @@ static bool next_element(const char *text, size_t len, size_t *at, size_t *from,
   return true;
 }
 
-bool http1_has_token(const char *value, size_t len, const char *token) {
-  size_t at = 0, from, to;
-  while (next_element(value, len, &at, &from, &to))
-    if (char_same(value + from, to - from, token)) return true;
-  return false;
-}
-
 /* Transfer-Encoding: "chunked" is what we know. Anything else is refused; the difference
  * is whether the sender may have meant a coding that others have (RFC 9112 section 6.1).
  * A comma inside a parameter's quotes splits it, and the pieces are refused too. */

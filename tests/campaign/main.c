@@ -119,7 +119,8 @@ static int open_files(void) {
 static bool has_struck(void *arg) {
   int status;
   (void)arg;
-  return test.shared->alloc.final > 0 || fault_net_struck(test.rt->net, &status);
+  unsigned final = __atomic_load_n(&test.shared->alloc.final, __ATOMIC_RELAXED);
+  return final > 0 || fault_net_struck(test.rt->net, &status);
 }
 
 /* A task that the fault has ended may have left others waiting for it for ever. */
@@ -148,18 +149,18 @@ static void apply(const struct plan *plan) {
 
 /* What the run has left behind; threads of the resolver take a moment to end. */
 static int left_behind(int status) {
-  if (test.shared->alloc.mode == FAULT_RUN) return status; /* finalizers did not run */
-  for (int i = 0; i < 5000 && test.shared->alloc.live > 0; i++) usleep(1000);
-  if (test.shared->alloc.live > 0) {
-    fprintf(stderr, "left over: %ld blocks of memory\n", test.shared->alloc.live);
+  long left; /* the threads count too */
+  for (int i = 0; i < 5000; i++) {
+    left = __atomic_load_n(&test.shared->alloc.live, __ATOMIC_RELAXED);
+    if (left <= 0) break;
+    usleep(1000);
+  }
+  if (left > 0) {
+    fprintf(stderr, "left over: %ld blocks of memory\n", left);
     return EXIT_MEMORY;
   }
   if (open_files() > test.files) return EXIT_DESCRIPTORS;
   return status;
-}
-
-static bool fault_is(enum fault_op op) {
-  return test.shared->op == op;
 }
 
 /* In the run's process, when the main script has ended. */
@@ -168,13 +169,16 @@ static _Noreturn void end_run(int status) {
   lua_gc(test.rt->L, LUA_GCCOLLECT);
   /* Lua calls a finalizer only when there is memory for a call: without, the net is left to
    * close what the finalizer would have closed. And without a loop tasks cannot end. */
-  bool excused = test.shared->alloc.mode == FAULT_RUN || fault_is(FAULT_POLL);
-  if (!excused) status = child_leftovers(test.rt, status);
+  bool lost = test.rt->lost || test.shared->alloc.mode == FAULT_RUN;
+  if (!lost && test.shared->op != FAULT_POLL) status = child_leftovers(test.rt, status);
   test.shared->struck = has_struck(NULL) || test.shared->alloc.refused > 0;
   for (enum fault_op op = 0; op < FAULT_OPS; op++)
     test.shared->calls[op] = fault_net_calls(test.rt->net, op);
+  signal(SIGALRM, SIG_DFL); /* from here on there is no runtime to interrupt */
   runtime_free(test.rt);
-  exit(left_behind(status));
+  if (!lost) exit(left_behind(status));
+  fflush(NULL);
+  _exit(status); /* no sanitizer looks for what only the finalizer knew of */
 }
 
 /* Forks a run. Returns twice: in the run -1, and here the status of waitpid(2). */
@@ -220,16 +224,12 @@ static const char *words_of(const struct plan *plan) {
 
 /* Judges a run; true when its fault was reached. */
 static bool judge(const struct plan *plan, int status) {
-  struct ending ending = {
-      .status = status, .text = text_of(test.err), .usual = test.usual};
+  struct ending ending = {.status = status,
+                          .text = text_of(test.err),
+                          .usual = test.usual,
+                          .told = test.shared->alloc.told > 0};
+  verdict_words(&ending, plan->op ? plan->status : 0); /* its own look is not told */
   ending.must_be_usual = plan->mode == FAULT_ONCE && test.shared->alloc.final == 0;
-  ending.told = test.shared->alloc.told > 0;
-  ending.words[0] = plan->op ? status_name(plan->status) : "not enough memory";
-  ending.words[1] = plan->op ? status_text(plan->status) : "ENOMEM";
-  /* what lua_checkstack did not get; and what the peer of who was hit meets */
-  ending.words[2] = plan->op ? status_name(-ECONNRESET) : "annot allocate memory";
-  ending.words[3] = plan->op ? status_name(-EPIPE) : "too many";
-  ending.words[4] = plan->op ? "eof" : "stack overflow";
   /* a name that cannot be had is missing where it would be shown */
   if (plan->op == FAULT_NAME_OF) ending.told = true;
   const char *why = verdict(&ending);

@@ -1,11 +1,27 @@
 #include "campaign/verdict.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/status.h"
 #include "support/child.h"
 #include "support/fake_end.h"
+
+void verdict_words(struct ending *e, int status) {
+  /* also what lua_checkstack did not get, and with what lua-cjson ends the process */
+  const char *of_memory[] = {"not enough memory",     "ENOMEM",
+                             "annot allocate memory", "too many",
+                             "stack overflow",        "Out of memory"};
+  /* also what the peer of who was hit meets */
+  const char *of_call[] = {status_name(status), status_text(status),
+                           status_name(-ECONNRESET), status_name(-EPIPE), "eof"};
+  if (status)
+    memcpy(e->words, of_call, sizeof of_call);
+  else
+    memcpy(e->words, of_memory, sizeof of_memory);
+}
 
 static bool names_its_fault(const struct ending *e) {
   if (e->told) return true;
@@ -17,7 +33,8 @@ static bool names_its_fault(const struct ending *e) {
 static const char *by_status(const struct ending *e, int status) {
   switch (status) {
   case CHILD_LEFT_OVER: return "tasks, timers or handles are left";
-  case EXIT_MEMORY: return "memory is left";
+  case EXIT_MEMORY: /* lua-cjson loses its buffer when Lua raises in it */
+    return strstr(e->text, "CJSON") ? NULL : "memory is left";
   case EXIT_DESCRIPTORS: return "descriptors are left";
   case EXIT_SANITIZER: return "a sanitizer complains";
   }

@@ -17,8 +17,11 @@ struct ending {
   int usual;            /* the exit status without a fault */
   bool must_be_usual;   /* the fault may not be noticed */
   bool told;            /* an error has named the fault; else the text has to: */
-  const char *words[6]; /* one of these, ended by NULL */
+  const char *words[7]; /* one of these, ended by NULL */
 };
+
+/* Sets the words for a call that failed with `status`, or, with 0, for an allocation. */
+void verdict_words(struct ending *e, int status);
 
 /* Why the ending is wrong, or NULL when it is right; lives for ever. */
 const char *verdict(const struct ending *e);

@@ -246,6 +246,7 @@ class Servers(HttpCase):
 
 class Misbehaviour(HttpCase):
     def test_a_server_that_vanishes_in_mid_body_leaves_no_file(self):
+        self.need_files()
         for framing in (b"Content-Length: 100000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n1000\r\n"):
             for end in (lambda s: None, reset):
 
@@ -286,6 +287,7 @@ class Misbehaviour(HttpCase):
         self.assertEnds(result, 0, "timeout\ntrue\noversized\n")
 
     def test_a_slow_server_is_a_timeout(self):
+        self.need_files()
         def script(s, number):
             head(s)
             with contextlib.suppress(OSError):
@@ -396,6 +398,7 @@ class Get(HttpCase):
         return program
 
     def test_draws_how_far_it_is_on_a_terminal(self):
+        self.need_files()
         server = self.serve_slowly()
         program = self.terminal(server.url + "/x", "-o", "saved.bin")
         line = r"saved\.bin  \[=+ +\]   5\d%  5\d\d\.\d KiB of 1000\.0 KiB  \S+ \S+/s  ETA \d+:\d\d"
@@ -443,6 +446,7 @@ class Get(HttpCase):
         self.assertEnds(result, 0, "GET /a%C3%A7%C3%A3o%201%20?%C3%A9 HTTP/1.1")
 
     def test_ctrl_c_leaves_nothing(self):
+        self.need_files()
         server = self.serve_slowly()
         program = self.terminal(server.url, "-o", "saved.bin")
         self.assertTrue(program.screen.wait(lambda all: "ETA" in all))

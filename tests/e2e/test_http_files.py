@@ -30,6 +30,7 @@ LARGE = 64 << 20  # more than the buffers of a connection hold
 
 class Files(Case):
     def setUp(self):
+        self.need_files()
         super().setUp()
         self.root = os.path.join(self.folder, "root")
         os.mkdir(self.root)

@@ -34,12 +34,17 @@ local function use(...)
   return ...
 end
 
+-- A close may fail for lack of memory: then the collector closes the others.
+local function close_used()
+  local list = used
+  used = nil
+  for _, s in ipairs(list) do s:close() end
+end
+
 -- Each prepares an operation that fails with `code`: its function and arguments.
 local function test(name, code, prepare)
   T.test(name .. "_in_a_loop_steps_aside_and_can_be_cancelled", function()
-    local _ <close> = setmetatable({}, {
-      __close = function() for _, s in ipairs(used) do s:close() end end,
-    })
+    local _ <close> = setmetatable({}, { __close = close_used })
     local call = table.pack(prepare())
     local function attempt() return call[1](table.unpack(call, 2, call.n)) end
     T.fails(code, attempt())
@@ -296,9 +301,7 @@ end
 -- Each prepares an operation that succeeds at once.
 local function test_success(name, prepare)
   T.test(name .. "_in_a_loop_steps_aside_and_can_be_cancelled", function()
-    local _ <close> = setmetatable({}, {
-      __close = function() for _, s in ipairs(used) do s:close() end end,
-    })
+    local _ <close> = setmetatable({}, { __close = close_used })
     local call = table.pack(prepare())
     check(function() T.ok(call[1](table.unpack(call, 2, call.n))) end)
   end)

@@ -224,7 +224,7 @@ T.test("an_unread_body_is_dropped_so_that_the_connection_goes_on", FAKE, functio
   local site <close> = web.serve(function(req, res) res:send(200, req.method) end)
   local answers = site:ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
     .. ("x"):rep(100000) .. "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-  T.eq(web.statuses(answers), "200 200")
+  T.unbroken(web.statuses(answers), "200 200")
 end)
 
 T.test("a_long_unread_body_ends_the_connection_and_the_answer_arrives", function()

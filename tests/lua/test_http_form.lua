@@ -131,3 +131,9 @@ T.test("a_full_disk_is_a_failure_of_save", FAKE, function()
   T.eq(web.status(site:post("/", file("f", "x", ("x"):rep(20000)) .. "--b0--\r\n", MULTIPART)), 507)
   T.eq(code, "ENOSPC")
 end)
+
+T.test("a_part_whose_head_is_bad_is_refused", FAKE, function()
+  local site <close> = form_site()
+  local part = "--b0\r\nContent-Disposition: form-data; name=a\r\nno colon\r\n\r\n1\r\n--b0--\r\n"
+  T.eq(web.status(site:post("/", part, MULTIPART)), 400)
+end)

@@ -57,6 +57,8 @@ local refused = {
     "RFC 9112 section 6.3" },
   { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked", 501,
     "RFC 9112 section 6.1" },
+  { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked@", 400,
+    "RFC 9112 section 6.3: chunked is not the last" },
   { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked", 400,
     "RFC 9112 section 6.3: chunked is not the last" },
   { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xa0chunked", 400,
@@ -267,4 +269,22 @@ T.test("a_handler_may_wait_while_others_are_served", FAKE, function()
   site:get("/fast")
   slow:join()
   T.eq(T.list(order), "/fast /slow")
+end)
+
+T.test("a_request_has_no_status_and_tells_whether_its_body_is_chunked", FAKE, function()
+  local told = {}
+  local site <close> = web.serve(function(req, res)
+    told[#told + 1] = tostring(req.chunked)
+    T.eq(req.status, nil)
+    T.eq(req.reason, nil)
+    res:send(200)
+  end)
+  site:get("/")
+  site:ask("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+  T.eq(T.list(told), "false true")
+end)
+
+T.test("of_two_cookies_of_a_name_the_first_counts", FAKE, function()
+  local site <close> = web.serve(function(req, res) res:send(200, req.cookies.a) end)
+  T.eq(web.body(site:get("/", "Cookie: a=1; a=2\r\n")), "1")
 end)

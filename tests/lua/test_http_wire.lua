@@ -143,3 +143,13 @@ T.test("an_answer_that_does_not_come_is_a_timeout", FAKE, function()
   T.ok(net.now() - begun < 3)
   T.fails("closed", conn:next_response("GET"))
 end)
+
+T.test("an_answer_has_nothing_of_a_request", FAKE, function()
+  local conn, peer = pair()
+  local _ <close> = conn
+  local _ <close> = peer
+  peer:send("HTTP/1.1 204 No Content\r\n\r\n")
+  local answer = T.ok(conn:next_response("GET"))
+  T.eq(tostring(answer), "response (204)")
+  for _, name in ipairs { "method", "target", "host" } do T.eq(answer[name], nil, name) end
+end)

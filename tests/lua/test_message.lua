@@ -116,6 +116,13 @@ end)
 
 -- --- descriptors -----------------------------------------------------------------------
 
+-- The campaign has let no net take a descriptor, which the message tells; or what a
+-- descriptor is stay unknown, which makes it a file.
+local function spoiled(m)
+  local op = T.fault()
+  return op == "adopt" and m.control_truncated or op == "getopt"
+end
+
 T.test("a_descriptor_travels_and_the_copy_works", function()
   for kind in pairs(kinds) do
     local a, b = pair(kind)
@@ -123,6 +130,7 @@ T.test("a_descriptor_travels_and_the_copy_works", function()
     T.eq(T.ok(a:sendmsg("take", { fds = { x } })), 4)
     x:close()
     local data, m = T.ok(b:recvmsg())
+    if spoiled(m) then return end
     T.eq(data, "take", kind)
     T.eq(#m.fds, 1)
     T.eq(m.truncated, false)
@@ -138,6 +146,7 @@ T.test("received_descriptors_are_closed_on_exec", function()
   local a, b = pair()
   a:sendmsg("x", { fds = { a } })
   local _, m = b:recvmsg()
+  if spoiled(m) then return end
   T.eq((T.descriptor_flags(m.fds[1]:fileno())), true)
   close_all { a, b, m.fds[1] }
 end)
@@ -147,6 +156,7 @@ T.test("a_received_socket_is_what_it_was", function()
   local listener, udp = T.listener(), T.ok(net.udp("127.0.0.1:0"))
   a:sendmsg("x", { fds = { listener, udp, 0 } })
   local _, m = b:recvmsg()
+  if spoiled(m) then return end
   T.match(tostring(m.fds[1]), "tcp.*listening")
   T.eq(m.fds[1]:getsockname(), listener:getsockname())
   T.match(tostring(m.fds[2]), "udp")
@@ -162,7 +172,9 @@ T.test("descriptors_that_are_dropped_are_closed", function()
   local before = T.open_files()
   for _ = 1, 50 do
     a:sendmsg("x", { fds = { a, b, 0 } })
-    T.eq(#select(2, b:recvmsg()).fds, 3)
+    local _, m = b:recvmsg()
+    if spoiled(m) then return end
+    T.eq(#m.fds, 3)
   end
   collectgarbage()
   collectgarbage()
@@ -182,6 +194,7 @@ T.test("descriptors_beyond_the_limit_are_closed_and_it_is_told", function()
   for max = 0, 4 do
     a:sendmsg("x", { fds = { a, b, 0 } })
     local _, m = b:recvmsg(10, max)
+    if spoiled(m) then return end
     T.eq(#m.fds, math.min(max, 3))
     T.eq(m.control_truncated, max < 3)
     close_all(m.fds)
@@ -191,14 +204,20 @@ T.test("descriptors_beyond_the_limit_are_closed_and_it_is_told", function()
   b:close()
 end)
 
+-- How many of one descriptor arrive: none when the campaign lets no net take it, which
+-- control_truncated tells.
+local function one_arrives()
+  return T.fault() == "adopt" and 0 or 1
+end
+
 T.test("as_many_descriptors_as_a_message_carries", function()
   local a, b = pair()
   local list = {}
   for i = 1, 253 do list[i] = a end
   T.eq(T.ok(a:sendmsg("x", { fds = list })), 1)
   local _, m = b:recvmsg(1, 253)
-  T.ok(not m.control_truncated, "not enough memory for the descriptors")
-  T.eq(#m.fds, 253)
+  T.ok(not m.control_truncated or T.fault(), "not enough memory for the descriptors")
+  T.eq(#m.fds < 253, m.control_truncated)
   close_all(m.fds)
   list[254] = a
   T.raises("253 at most", a.sendmsg, a, "x", { fds = list })
@@ -235,7 +254,7 @@ T.test("queued_bytes_go_before_a_message", function()
     close_all(m.fds)
   end
   T.eq(text, "first second third")
-  T.eq(fds, 1)
+  T.eq(fds, one_arrives())
   b:close()
 end)
 
@@ -263,7 +282,7 @@ T.test("a_large_message_goes_whole_with_its_descriptor_once", function()
     close_all(m.fds)
   end
   T.eq(table.concat(pieces) == big, true)
-  T.eq(fds, 1)
+  T.eq(fds, one_arrives())
   T.eq(sender:join(), #big)
   a:close()
   b:close()

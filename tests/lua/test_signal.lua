@@ -36,7 +36,7 @@ end)
 T.test("a_task_that_waits_for_signals_only_is_no_deadlock", function()
   local c = net.channel()
   net.on_signal("SIGUSR1", function() c:put("woken") end)
-  os.execute("(sleep 0.05; kill -USR1 $PPID) &")
+  T.ok(os.execute("(sleep 0.05; kill -USR1 $PPID) &"))
   T.eq(c:get(), "woken")
 end)
 

@@ -219,3 +219,8 @@ T.test("sendmsg_takes_names_and_waits_for_the_answer", { net = "fake" }, functio
   a:close()
   b:close()
 end)
+
+T.test("what_reads_a_stream_is_no_operation_of_a_datagram_socket", function()
+  local s <close> = T.ok(net.udp("127.0.0.1:0"))
+  T.raises("this is a datagram socket; use recvfrom or recv", s.read, s)
+end)

@@ -33,7 +33,7 @@ T.test("nobody_is_heard_out_for_ever", { net = "fake" }, function()
   local client <close> = site:connect()
   T.ok(client:send(head(1 << 40)))
   local seconds = life_of(client, "x", 1)
-  T.ok(seconds > 25 and seconds < 40, seconds)
+  T.unbroken(seconds > 25 and seconds < 40, true)
 end)
 
 T.test("who_is_heard_out_does_not_hold_a_stop_beyond_its_grace", { net = "fake" }, function()

@@ -363,11 +363,15 @@ static void pay(struct fault_net *f, struct net_event *events, int *count, int m
   f->dues = kept;
 }
 
+static int64_t fault_now(struct net *net) {
+  return self(net)->inner->ops->now(self(net)->inner);
+}
+
 /* Bounds the sleep of a poll after a fault. */
 static bool limit(struct fault_net *f, int64_t *deadline_ns) {
   const struct fault_patience *p = &f->patience;
   if (!p->idle || !p->struck(p->arg)) return false;
-  int64_t now = f->inner->ops->now(f->inner);
+  int64_t now = fault_now(&f->net);
   if ((uint64_t)*deadline_ns <= (uint64_t)(now + p->long_ns)) return false;
   *deadline_ns = now + p->patience_ns;
   return true;
@@ -389,7 +393,8 @@ static int fault_poll(struct net *net, struct net_event *events, int max,
   bool limited = limit(f, &deadline_ns);
   int count = f->inner->ops->poll(f->inner, events, max, deadline_ns);
   if (count < 0) return count;
-  if (limited && count == 0) lose_patience(f);
+  /* a wake, as by a signal, ends a poll early */
+  if (limited && count == 0 && fault_now(net) >= deadline_ns) lose_patience(f);
   pay(f, events, &count, max);
   if (early) add(events, &count, max, (net_h)rng_below(&f->rng, 64), NET_RD | NET_WR);
   return count;
@@ -401,10 +406,6 @@ static int fault_drain(struct net *net, int64_t deadline_ns) {
 
 static void fault_wake(struct net *net) {
   self(net)->inner->ops->wake(self(net)->inner);
-}
-
-static int64_t fault_now(struct net *net) {
-  return self(net)->inner->ops->now(self(net)->inner);
 }
 
 static void fault_free(struct net *net) {
