@@ -80,6 +80,28 @@ int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
   return task_await(L, sched_get(L), &w, k);
 }
 
+/* Pushes whom `l` is about, for people. */
+static void push_whom(lua_State *L, const struct lookup *l) {
+  char text[ADDR_TEXT];
+  if (l->q.of) addr_format(l->q.of, text);
+  lua_pushstring(L, l->q.of ? text : l->q.host ? l->host : l->service);
+}
+
+bool lookup_push_whom(lua_State *L, lua_State *in) {
+  for (int slot = 1; slot <= lua_gettop(in); slot++) {
+    lua_pushvalue(in, slot);
+    lua_xmove(in, L, 1);
+    const struct lookup *l = luaL_testudata(L, -1, class);
+    if (l && l->q.ticket >= 0) {
+      push_whom(L, l);
+      lua_remove(L, -2);
+      return true;
+    }
+    lua_pop(L, 1);
+  }
+  return false;
+}
+
 /* --- functions ------------------------------------------------------------------------ */
 
 /* Runs the lookup at slot 1 to its end, then calls `give`. */
@@ -89,9 +111,8 @@ static int ask(lua_State *L, const char *op, lua_KFunction k,
   int r = net_lookup(l->net, &l->q);
   if (r == -EAGAIN) return lookup_await(L, 1, op, NET_NEVER, k);
   if (r == 0) return task_step(L, sched_get(L), give(L, l), 0);
-  char text[ADDR_TEXT] = "";
-  if (l->q.of) addr_format(l->q.of, text);
-  const char *whom = l->q.of ? text : l->q.host ? l->host : l->service;
+  push_whom(L, l);
+  const char *whom = lua_tostring(L, -1);
   if (r == status_from_eai(EAI_SERVICE)) whom = l->service;
   return error_return(L, &(struct failure){op, r, whom, NULL});
 }
