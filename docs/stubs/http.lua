@@ -142,7 +142,8 @@ function http.router(routes) end
 ---| `cache_control` | none | the value of `Cache-Control` |
 ---
 ---No path leads out of the folder: not by `..`, encoded or not, nor by a link; 404. An
----encoded slash, backslash or control byte is 400; other methods are 405. FIFOs, devices and
+---encoded slash, backslash or control byte is 400; other methods are 405; 406 where plain
+---bytes are excluded (`identity;q=0`) and no sibling is taken. FIFOs, devices and
 ---sockets are not served. The folder is opened once.
 ---
 ---Files up to 128 KiB that have not changed for a second are kept as ready answers, 32 MiB

@@ -15,10 +15,19 @@
 
 /* --- ready answers ---------------------------------------------------------------------- */
 
+/* An Accept-Encoding that excludes plain bytes; one without a parameter cannot. */
+static bool excludes_plain(const char *accept, size_t len) {
+  return memchr(accept, ';', len) && http_value_quality(accept, len, "identity") == 0;
+}
+
 /* Fields with which the answer may be another one. */
-static bool asks_more(const struct http1_head *h) {
+static bool asks_more(const struct http1_head *h, const char *bytes) {
   for (uint32_t i = 0; i < h->field_count; i++) {
+    struct slice value = h->fields[i].value;
     switch (h->fields[i].id) {
+    case HTTP1_FIELD_ACCEPT_ENCODING:
+      if (excludes_plain(bytes + value.at, value.len)) return true;
+      break;
     case HTTP1_FIELD_RANGE:
     case HTTP1_FIELD_IF_MATCH:
     case HTTP1_FIELD_IF_NONE_MATCH:
@@ -37,7 +46,8 @@ static bool is_plain(const struct http_conn *c, const struct http1_head *h) {
   return !c->client && h->method_id == HTTP1_GET && h->form == HTTP1_ORIGIN &&
          h->minor == 1 && h->keep_alive && h->body == HTTP1_BODY_NONE &&
          c->serial + 1 < shared->requests_max && !shared->stopping &&
-         gate_open(&c->sock->wr, c->sock->sched) && !asks_more(h);
+         gate_open(&c->sock->wr, c->sock->sched) &&
+         !asks_more(h, buf_bytes(&c->sock->stream.in));
 }
 
 bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size) {

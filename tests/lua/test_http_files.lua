@@ -284,6 +284,27 @@ test("a_compressed_sibling_is_sent_to_who_takes_it", FAKE, function(site, p)
   T.eq(header(site:get("/a.html"), "Vary"), "Accept-Encoding")
 end)
 
+-- RFC 9110 section 12.5.3: plain bytes are acceptable unless they are excluded.
+test("who_excludes_plain_bytes_and_all_siblings_is_told_406", FAKE, function(site, p)
+  p:old("a.html", "plain")
+  p:old("a.html.gz", "gzip")
+  p:old("b.html", "plain")
+  for _, row in ipairs {
+    { "/a.html", "identity;q=0", 406 },
+    { "/a.html", "identity;q=0, gzip", 200 },
+    { "/a.html", "*;q=0", 406 },
+    { "/a.html", "*;q=0, identity", 200 },
+    { "/a.html", "br, identity;q=0.000", 406 },
+    { "/a.html", "", 200 },
+    { "/b.html", "gzip, identity;q=0", 406 },
+    { "/b.html", "gzip", 200 },
+  } do
+    local answer = site:get(row[1], "Accept-Encoding: " .. row[2] .. "\r\n")
+    T.eq(web.status(answer), row[3], row[1] .. " " .. row[2])
+    if row[3] == 406 then T.eq(header(answer, "ETag"), nil) end
+  end
+end)
+
 test("versions_in_two_codings_have_two_tags", FAKE, function(site, p)
   p:old("a.html", "same")
   p:old("a.html.gz", "size")
@@ -434,6 +455,13 @@ hot_test("a_ready_answer_ends_with_a_sibling", function(get, p)
   p:old("a.html.gz", "gzip")
   local _, text, ready = get("/a.html", "Accept-Encoding: gzip\r\n")
   T.eq(text, "gzip"); T.eq(ready, false)
+end)
+
+hot_test("a_ready_answer_is_not_for_who_excludes_plain_bytes", function(get, p)
+  p:old("a.html", "plain")
+  warm(get, "/a.html")
+  T.eq(get("/a.html", "Accept-Encoding: gzip, identity;q=0\r\n"), 406)
+  T.eq(select(3, get("/a.html", "Accept-Encoding: gzip;q=0.5, br\r\n")), true)
 end)
 
 hot_test("a_folder_that_was_put_in_place_is_watched_too", function(get, p)
