@@ -10,6 +10,7 @@ local M = {}
 
 local CONNECTIONS = 10000
 local REFUSALS = 100 -- connections that may be told at one time that there are too many
+local HEARING = 2    -- seconds for which such a one is heard out
 local GRACE = 5      -- seconds that running requests have when the server stops
 
 -- --- one connection --------------------------------------------------------------------
@@ -57,10 +58,10 @@ local function settle(conn, req)
 end
 
 -- The answer to what no handler sees; the connection ends behind it.
-local function refuse(server, conn, status)
+local function refuse(server, conn, status, hearing)
   conn:answer(status, page(status), true)
   if server.log then server.log(server, conn, nil, status) end
-  conn:linger()
+  conn:linger(hearing)
 end
 
 local next_request = core.methods.next_request
@@ -119,7 +120,7 @@ end
 
 local function turn_away(server, conn)
   local _ <close> = counted(server, conn, "refusals")
-  refuse(server, conn, 503)
+  refuse(server, conn, 503, HEARING)
 end
 
 -- --- the server ------------------------------------------------------------------------
