@@ -147,8 +147,8 @@ function http.router(routes) end
 ---sockets are not served. The folder is opened once.
 ---
 ---Files up to 128 KiB that have not changed for a second are kept as ready answers, 32 MiB
----of them, where the server has no log and the handler is this one or a router with it. A
----change shows in the next answer.
+---of them, where the handler is this one or a router with it, and the server has no log, or
+---a `"common"` one to a file of Lua's. A change shows in the next answer.
 ---
 ---Raises: there is no such folder; an option that does not exist, or is of another type.
 ---

@@ -68,7 +68,9 @@ bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size)
 }
 
 void http_hot_let_go(struct http_conn *c) {
-  if (c->hot) hot_release(c->hot);
+  if (!c->hot) return;
+  http_log_ready(c);
+  hot_release(c->hot);
   c->hot = NULL;
 }
 

@@ -160,12 +160,17 @@ void socket_note_peer(struct socket *s, const struct addr *peer) {
     memcpy(&s->peer, &a.u, a.len);
 }
 
+bool socket_noted_peer(const struct socket *s, struct addr *out) {
+  if (s->peer.family == AF_UNSPEC) return false;
+  out->len = s->peer.family == AF_INET6 ? sizeof s->peer.in6 : sizeof s->peer.in;
+  memcpy(&out->u, &s->peer, sizeof s->peer);
+  return true;
+}
+
 /* The text of the peer that was noted. */
 static bool noted_peer(const struct socket *s, char out[SOCKET_TEXT]) {
-  struct addr a = {.len = sizeof s->peer.in};
-  if (s->peer.family == AF_UNSPEC) return false;
-  if (s->peer.family == AF_INET6) a.len = sizeof s->peer.in6;
-  memcpy(&a.u, &s->peer, sizeof s->peer);
+  struct addr a;
+  if (!socket_noted_peer(s, &a)) return false;
   addr_format(&a, out);
   return true;
 }

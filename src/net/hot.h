@@ -30,7 +30,7 @@ struct hot_entry {
   char *key;
   size_t key_len;
   char *bytes; /* the answer */
-  size_t len;
+  size_t len, body_len;
   int fd;         /* owned; of a file in memory that holds the answer too; -1: none */
   size_t date;    /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
   time_t date_at; /* the second that it tells */

@@ -201,10 +201,10 @@ Server.__close = Server.close
 ---How many connections are open, how many requests have come, how many of them were given
 ---a ready answer, and how many were refused before a handler saw them.
 function Server:counts()
-  local open, requests, refused, ready = self.shared:counts()
+  local open, requests, refused, ready, dropped = self.shared:counts()
   return {
     connections = open,
-    dropped = self.dropped, -- lines that the log could not take
+    dropped = self.dropped + dropped, -- lines that the log could not take
     ready = ready, -- of the requests: those that a ready answer was enough for
     refused = refused,
     requests = requests,
@@ -253,13 +253,14 @@ function M.server(where, handler, options)
   if not is_callable(handler) then error("http: the handler must be a function", 2) end
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
-  local log = options.log and require("net.http.log").new(options.log)
   local shared = core.shared(options)
+  local log, logs_ready
+  if options.log then log, logs_ready = require("net.http.log").new(shared, options.log) end
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
-  -- A log has to see each request; ready answers are given without one.
-  local meta = not options.log and getmetatable(handler)
+  -- Most logs have to see each request themselves: there are no ready answers then.
+  local meta = (logs_ready or not log) and getmetatable(handler)
   local ready = type(meta) == "table" and meta.ready or nil
   if ready then shared:keep_ready() end
   return setmetatable({
