@@ -29,8 +29,9 @@ end
 
 local function json(conn, req, status, begun)
   local entry = entry_of(conn, req, status, begun)
+  local as_json = require("net.http.json").encode
   local function encode(value) -- lua-cjson writes "\/", which is allowed and hard to read
-    return (require("net.http.json").encode(value):gsub("\\/", "/"))
+    return (as_json(value):gsub("\\/", "/"))
   end
   local parts = {}
   for _, name in ipairs(names) do
