@@ -408,11 +408,9 @@ static const luaL_Reg methods[] = {
 };
 
 void http_body_methods(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
 }
 
 void http_linger_methods(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, conn_methods, 1);
+  sched_functions(L, conn_methods);
 }

@@ -314,17 +314,12 @@ static const luaL_Reg conn_methods[] = {
     {NULL,      NULL         },
 };
 
-static void set_methods(lua_State *L, const luaL_Reg *methods) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
-}
-
 static void open_shared(lua_State *L) {
   luaL_newmetatable(L, shared_name);
   lua_pushcfunction(L, collect_shared);
   lua_setfield(L, -2, "__gc");
   lua_newtable(L);
-  set_methods(L, shared_methods);
+  sched_functions(L, shared_methods);
   http_log_shared_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
@@ -337,7 +332,7 @@ static void open_connection(lua_State *L) {
   lua_pushcfunction(L, close_method);
   lua_setfield(L, -2, "__close");
   lua_newtable(L);
-  set_methods(L, conn_methods);
+  sched_functions(L, conn_methods);
   http_ask_methods(L);
   http_head_methods(L);
   http_linger_methods(L);
@@ -351,7 +346,7 @@ int luaopen_net_http_core(lua_State *L) {
   open_shared(L);
   open_connection(L);
   lua_newtable(L);
-  set_methods(L, functions);
+  sched_functions(L, functions);
   http_fields_open(L);
   lua_setfield(L, -2, "message");
   http_reply_open(L);

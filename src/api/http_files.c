@@ -305,6 +305,5 @@ void http_files_functions(lua_State *L) {
   lua_pushcfunction(L, free_names);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

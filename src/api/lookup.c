@@ -300,6 +300,5 @@ void lookup_open(lua_State *L) {
 }
 
 void lookup_functions(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

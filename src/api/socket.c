@@ -359,11 +359,9 @@ static const luaL_Reg metamethods[] = {
 
 void socket_open(lua_State *L) {
   luaL_newmetatable(L, "net.socket");
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, metamethods, 1);
+  sched_functions(L, metamethods);
   lua_newtable(L);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
   socket_connect_methods(L);
   socket_datagram_methods(L);
   socket_option_methods(L);

@@ -36,6 +36,11 @@ struct sched *sched_get(lua_State *L) {
   return s;
 }
 
+void sched_functions(lua_State *L, const luaL_Reg *functions) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, functions, 1);
+}
+
 /* --- anchors ------------------------------------------------------------------------ */
 
 /* Living tasks lie in tables of ANCHORS each: one large table would grow by doubling, and

@@ -1,6 +1,7 @@
 -- A server: its listener, a task for each connection, and how it ends.
 
 local net = require "net"
+local callable = require "net.callable"
 local runtime = require "net.core"
 local core = require "net.http.core"
 require "net.http.request"
@@ -211,12 +212,6 @@ function Server:counts()
   }
 end
 
-local function is_callable(value)
-  if type(value) == "function" then return true end
-  local meta = getmetatable(value)
-  return type(meta) == "table" and meta.__call ~= nil
-end
-
 local known = {
   body = true, body_timeout = true, connections = true, fields = true, grace = true,
   head = true, head_timeout = true, idle_timeout = true, line = true, log = true,
@@ -250,7 +245,7 @@ end
 function M.server(where, handler, options)
   options = options or {}
   check_options(options)
-  if not is_callable(handler) then error("http: the handler must be a function", 2) end
+  if not callable(handler) then error("http: the handler must be a function", 2) end
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
   local shared = core.shared(options)
