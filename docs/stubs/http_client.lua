@@ -35,7 +35,7 @@
 -- **Bodies.** `Content-Length` and `Transfer-Encoding` are written by the client. A body from
 -- a function goes in chunks, or plain where the script sets `Content-Length`. A server may
 -- answer before it has the whole body. An answer other than 2xx ends the sending. One of 2xx is
--- given at once, and read while the sending goes on; who reads its body to the end has also
+-- given at once, and read while a task goes on sending; who reads its body to the end has also
 -- sent all of the request. `res:close()` ends both. What the function raises, the call or the
 -- read raises.
 --
