@@ -146,7 +146,7 @@ function http.router(routes) end
 ---bytes are excluded (`identity;q=0`) and no sibling is taken. FIFOs, devices and
 ---sockets are not served. The folder is opened once.
 ---
----Files up to 128 KiB that have not changed for a second are kept as ready answers, 32 MiB
+---Files up to 512 KiB that have not changed for a second are kept as ready answers, 32 MiB
 ---of them, where the handler is this one or a router with it, and the server has no log, or
 ---a `"common"` one to a file of Lua's. A change shows in the next answer.
 ---

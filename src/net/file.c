@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -184,14 +183,6 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
   while (r < 0 && errno == EINTR);
   file_is_sending = 0;
   return r < 0 ? -errno : r;
-}
-
-int file_in_memory(const void *bytes, size_t n) {
-  int fd = memfd_create("answer", MFD_CLOEXEC);
-  if (fd < 0) return -errno;
-  if (write(fd, bytes, n) == (ssize_t)n) return fd;
-  close(fd);
-  return -ENOMEM;
 }
 
 void file_close(int fd) {

@@ -61,9 +61,6 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n);
 /* True inside file_send, for the handler of SIGPIPE: sendfile(2) has no MSG_NOSIGNAL. */
 extern volatile sig_atomic_t file_is_sending;
 
-/* A nameless file that holds these bytes, in memory: a descriptor, or -errno. */
-int file_in_memory(const void *bytes, size_t n);
-
 void file_close(int fd);
 
 #endif
