@@ -123,7 +123,8 @@ fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
-benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server)
+benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server \
+                splice_proxy udp_pair)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \

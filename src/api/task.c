@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/anchor.h"
 #include "api/error.h"
 #include "api/join_set.h"
 #include "api/report.h"
@@ -20,9 +21,10 @@
 enum {
   SHARE_OPS = 64,           /* operations in a row before a task steps aside */
   SHARE_BYTES = 256 * 1024, /* bytes in a row */
-  REAP_SHARE = 20,          /* the reaper takes at most a twentieth of the time */
-  ANCHORS = 256,
-  NO_ANCHOR = -1,
+  LARGE_BYTES =
+      16 * 1024,         /* from here on asking the clock costs little beside the move */
+  TURN_NS = 1000 * 1000, /* what large moves may take in a row */
+  REAP_SHARE = 20,       /* the reaper takes at most a twentieth of the time */
 };
 
 /* Yielded by a wait; every resume of a script's coroutine hands it outward. */
@@ -39,56 +41,6 @@ struct sched *sched_get(lua_State *L) {
 void sched_functions(lua_State *L, const luaL_Reg *functions) {
   lua_pushlightuserdata(L, sched_get(L));
   luaL_setfuncs(L, functions, 1);
-}
-
-/* --- anchors ------------------------------------------------------------------------ */
-
-/* Living tasks lie in tables of ANCHORS each: one large table would grow by doubling, and
- * need more memory for each of them. A free place holds the number of the next free one. */
-static void push_anchors(lua_State *L, const struct sched *s, int place) {
-  sched_push(L, s->tasks_ref);
-  lua_rawgeti(L, -1, 1 + place / ANCHORS);
-  lua_remove(L, -2);
-}
-
-/* Adds a table of free places.                                            [-0, +0, m] */
-static void add_anchors(lua_State *L, struct sched *s) {
-  sched_push(L, s->tasks_ref);
-  int first = (int)lua_rawlen(L, -1) * ANCHORS;
-  lua_createtable(L, ANCHORS, 0);
-  for (int i = 1; i <= ANCHORS; i++) {
-    lua_pushinteger(L, i < ANCHORS ? first + i : NO_ANCHOR);
-    lua_rawseti(L, -2, i);
-  }
-  lua_rawseti(L, -2, 1 + first / ANCHORS);
-  lua_pop(L, 1);
-  s->free_anchor = first;
-}
-
-/* Keeps the task on top of the stack from being collected.                 [-0, +0, m] */
-static void anchor(lua_State *L, struct sched *s, struct task *t) {
-  if (s->free_anchor == NO_ANCHOR) add_anchors(L, s);
-  t->anchor = s->free_anchor;
-  push_anchors(L, s, t->anchor);
-  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
-  s->free_anchor = (int)lua_tointeger(L, -1);
-  lua_pushvalue(L, -3);
-  lua_rawseti(L, -3, 1 + t->anchor % ANCHORS);
-  lua_pop(L, 2);
-}
-
-static void let_go(struct sched *s, int place) {
-  push_anchors(s->main, s, place);
-  lua_pushinteger(s->main, s->free_anchor);
-  lua_rawseti(s->main, -2, 1 + place % ANCHORS);
-  lua_pop(s->main, 1);
-  s->free_anchor = place;
-}
-
-void task_push(lua_State *L, const struct task *t) {
-  push_anchors(L, t->sched, t->anchor);
-  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
-  lua_remove(L, -2);
 }
 
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
@@ -114,7 +66,16 @@ struct task_side *task_side(struct task *t) {
   t->side->task = t;
   list_init(&t->side->joiners);
   list_init(&t->side->member);
+  list_init(&t->side->kept);
   return t->side;
+}
+
+/* Hands on the gates that it holds: also those that an operation keeps which is never
+ * resumed, in a coroutine that yielded. */
+static void leave_gates(struct task *t) {
+  gate_leave(t);
+  while (t->side && !list_empty(&t->side->kept))
+    gate_let_go(list_entry(t->side->kept.next, struct gate_keep, link));
 }
 
 /* Readies all that wait for its end. */
@@ -164,7 +125,7 @@ static void finish(struct task *t, int status, int results) {
     t->state = TASK_DONE;
   }
   t->results = results;
-  gate_leave(t);
+  leave_gates(t);
   loop_cancel(&s->loop, &t->waiter);
   list_remove(&t->all);
   s->alive--;
@@ -172,7 +133,7 @@ static void finish(struct task *t, int status, int results) {
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
   ready_joiners(t);
-  let_go(s, place);
+  anchor_drop(s, place);
 }
 
 /* --- running ------------------------------------------------------------------------ */
@@ -275,7 +236,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
   lua_pushnil(t->L);
-  anchor(L, s, t);
+  anchor_add(L, s, t);
   sched_push(L, s->body_ref);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
@@ -303,7 +264,7 @@ bool task_late(struct sched *s, int64_t deadline_ns) {
   return deadline_ns != NET_NEVER && loop_now(&s->loop) >= deadline_ns;
 }
 
-static bool can_wait(lua_State *L, const struct sched *s) {
+bool task_can_wait(lua_State *L, const struct sched *s) {
   return s->current && !s->blocked && lua_isyieldable(L);
 }
 
@@ -327,7 +288,7 @@ static int refuse(lua_State *L, struct sched *s, const char *op) {
 
 static int await(lua_State *L, struct sched *s, const struct task_wait *w,
                  struct task_more *more, struct task_first *first, lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
   int64_t until = interrupt_limit(t, w->deadline_ns);
@@ -365,19 +326,26 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
 
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
                  const struct task_wait *w, lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   list_append(queue, &s->current->queued);
   return task_await(L, s, w, k);
 }
 
+int task_queue_more(lua_State *L, struct sched *s, struct gate *gate,
+                    const struct task_wait *w, struct task_more *more, lua_KFunction k) {
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
+  list_append(&gate->queue, &s->current->queued);
+  return task_await_more(L, s, w, more, k);
+}
+
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
                const struct task_wait *w, lua_KFunction k) {
-  return task_wait_in(L, s, &gate->queue, w, k);
+  return task_queue_more(L, s, gate, w, NULL, k);
 }
 
 int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   interrupt_check(L, s, w->op, w->on);
   luaL_checkstack(L, 1, NULL);
   loop_later(&s->loop, &s->current->waiter);
@@ -389,7 +357,7 @@ bool task_spent(lua_State *L, struct sched *s, size_t bytes) {
   if (!t) return false;
   t->bytes += bytes < SHARE_BYTES ? (uint32_t)bytes : SHARE_BYTES;
   if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return false;
-  return can_wait(L, s);
+  return task_can_wait(L, s);
 }
 
 static int step_k(lua_State *L, int status, lua_KContext results) {
@@ -407,6 +375,12 @@ static int step_aside(lua_State *L, struct sched *s, lua_KContext context,
 
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
   return task_spent(L, s, bytes) ? step_aside(L, s, results, step_k) : results;
+}
+
+int task_step_large(lua_State *L, struct sched *s, int results, size_t bytes) {
+  if (bytes >= LARGE_BYTES)
+    bytes = loop_now(&s->loop) - s->loop.turn_ns < TURN_NS ? 0 : SHARE_BYTES;
+  return task_step(L, s, results, bytes);
 }
 
 enum { FAIL_GIVES, FAIL_RAISES };
@@ -472,7 +446,7 @@ int task_yield_values(lua_State *L, int results) {
 /* --- the scheduler -------------------------------------------------------------------- */
 
 int sched_init(struct sched *s, lua_State *L, struct net *net) {
-  *s = (struct sched){.main = L, .free_anchor = NO_ANCHOR};
+  *s = (struct sched){.main = L, .free_anchor = ANCHOR_NONE};
   s->scratch = malloc(SCRATCH_BYTES);
   if (!s->scratch) return -ENOMEM;
   loop_init(&s->loop, net);
@@ -496,6 +470,9 @@ void sched_open(lua_State *L, struct sched *s) {
 
 void sched_fini(struct sched *s) {
   loop_fini(&s->loop);
+  relay_pool_fini(&s->relay_pool);
   free(s->scratch);
+  free(s->incoming);
   s->scratch = NULL;
+  s->incoming = NULL;
 }

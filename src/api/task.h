@@ -13,6 +13,7 @@
 #include "api/gate.h"
 #include "api/interrupt.h"
 #include "net/loop.h"
+#include "net/relay.h"
 
 struct join_set;
 struct socket;
@@ -20,11 +21,13 @@ struct task;
 
 enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
 
-/* What few tasks need: those that are joined, in a join set, interrupted or failed. */
+/* What few tasks need: those that are joined, in a join set, interrupted or failed, or that
+ * call back in the middle of an operation. */
 struct task_side {
   struct task *task;      /* borrowed: whose it is */
   struct list joiners;    /* of task.queued: who waits for the end of this one */
   struct list member;     /* in a join set's list while it is in one */
+  struct list kept;       /* of gate_keep.link: gates that it keeps, see gate.h */
   struct join_set *set;   /* borrowed, or NULL */
   struct task_more *more; /* borrowed while it waits; NULL: none */
   char *trace;            /* owned; the traceback of the error it failed with, or NULL */
@@ -93,11 +96,14 @@ struct sched {
   uint32_t resumes_seen;              /* by the watchdog, at its last tick */
   int64_t exhausted_ns; /* when accept last found descriptors run out; 0: never */
   int status;           /* the exit status so far: 1 after an untended failure */
-  char *scratch;       /* owned; where received bytes land before they become strings; for
+  char *scratch; /* owned; where received bytes land before they become strings; for
                     sockets only through socket_scratch */
+  struct incoming *incoming; /* owned; where many datagrams land; NULL until then */
+  int8_t trains;             /* whether the kernel knows them; 0: not asked yet, -1: no */
   struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or
                           NULL */
   size_t owed_bytes;
+  struct relay_pool relay_pool; /* the pipes of net.relay */
 };
 
 enum { SCRATCH_BYTES = 256 * 1024 };
@@ -157,11 +163,11 @@ struct task_wait {
   int64_t wake_ns;         /* wakes then, if that is earlier; 0: no */
 };
 
-/* Further waiters of a wait, each of which wakes the task; whoever embeds it lies on the
- * stack of the waiting function. They wait only while the task is parked: no finalizer has to
- * end that, for without memory none runs. */
+/* What else a wait needs while the task is parked, and only then: further waiters, each of
+ * which wakes the task, or a buffer that nobody may change. Whoever embeds it lies on the
+ * stack of the waiting function. No finalizer has to end it, for without memory none runs. */
 struct task_more {
-  int (*arm)(struct task_more *); /* 0, or a status and none waits */
+  int (*arm)(struct task_more *); /* 0, or a status and nothing is armed */
   void (*disarm)(struct task_more *);
 };
 
@@ -188,13 +194,21 @@ int task_await_first(lua_State *L, struct sched *s, const struct task_wait *w,
 /* The wait goes on, until another deadline. False without memory. */
 bool task_again(struct task *t, int64_t deadline_ns);
 
-/* As task_await, in the queue of `gate`; the task holds the gate when it is woken. */
+/* As task_await and task_await_more, in the queue of `gate`; the task holds the gate when it
+ * is woken. */
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
                const struct task_wait *w, lua_KFunction k);
+
+int task_queue_more(lua_State *L, struct sched *s, struct gate *gate,
+                    const struct task_wait *w, struct task_more *more, lua_KFunction k);
 
 /* Ends an operation that did not wait and gives `results` values: counts it and its bytes,
  * and steps aside when the task has had its share.                      [-0, +0, -] [y] */
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
+
+/* The same for an operation that may move much at once: large moves are counted by the time
+ * that they take, so that few of them are followed by a poll.           [-0, +0, -] [y] */
+int task_step_large(lua_State *L, struct sched *s, int results, size_t bytes);
 
 /* Ends an operation that failed, whose nil, err, code lie on top, and gives 3: counts it as
  * task_step does; where the task steps aside, an interruption raises.   [-0, +0, v] [y] */
@@ -215,6 +229,9 @@ int task_yield(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFu
 /* Counts a part of an operation and its bytes: true when the task has had its share, and
  * can step aside here. */
 bool task_spent(lua_State *L, struct sched *s, size_t bytes);
+
+/* True when the running task can wait here. */
+bool task_can_wait(lua_State *L, const struct sched *s);
 
 /* True when the deadline of an operation has passed. */
 bool task_late(struct sched *s, int64_t deadline_ns);

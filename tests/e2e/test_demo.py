@@ -42,6 +42,7 @@ class Demo(Case):
             ("02-tcp-server.lua", "conn:send(upper)", "conn:send('WRONG')"),
             ("03-web-server.lua", 'size .. "\\r\\n\\r\\n"', 'size .. "\\r\\n"'),
             ("06-line-server.lua", 'upper .. rest .. "\\n"', "'WRONG' .. rest"),
+            ("07-proxy.lua", "net.relay(client, server", "net.relay(client, client"),
         ):
             with self.subTest(script):
                 shutil.rmtree(os.path.join(self.folder, "scripts"), ignore_errors=True)

@@ -3,7 +3,6 @@
 #include "support/fake_net.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,9 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/status.h"
 #include "net/file.h"
+#include "net/host_pipe.h"
 #include "support/fake_end.h"
+#include "support/fake_many.h"
+#include "support/fake_names.h"
 
 struct slot {
   struct end *end;          /* owned */
@@ -154,14 +155,14 @@ static int fake_name_of(struct net *net, net_h h, int which, struct addr *out) {
 static int fake_setopt(struct net *net, net_h h, int level, int name, const void *value,
                        socklen_t len) {
   slot_of(net, h);
-  return 0;
+  return level == SOL_SOCKET && name == SO_ZEROCOPY ? -EOPNOTSUPP : 0;
 }
 
 static int fake_getopt(struct net *net, net_h h, int level, int name, void *value,
                        socklen_t *len) {
   struct end *e = end_of(net, h);
   int number = name == SO_TYPE ? e->type : name == SO_DOMAIN ? e->family : 0;
-  if (level != SOL_SOCKET) return -ENOPROTOOPT;
+  if (level != SOL_SOCKET && !fake_knows(level, name)) return -ENOPROTOOPT;
   memcpy(value, &number, sizeof number);
   *len = sizeof number;
   return 0;
@@ -217,6 +218,10 @@ static ssize_t fake_recv(struct net *net, net_h h, void *bytes, size_t n) {
   return armed(net, h, NET_RD, end_recv(end_of(net, h), bytes, n));
 }
 
+static ssize_t fake_discard(struct net *net, net_h h, size_t n) {
+  return fake_recv(net, h, NULL, n);
+}
+
 static ssize_t fake_send(struct net *net, net_h h, const void *bytes, size_t n) {
   return armed(net, h, NET_WR, end_send(end_of(net, h), bytes, n));
 }
@@ -226,6 +231,24 @@ static ssize_t fake_sendfile(struct net *net, net_h h, int fd, int64_t offset, s
   char bytes[FAKE_ROOM];
   ssize_t r = file_read(fd, bytes, n < sizeof bytes ? n : sizeof bytes, offset);
   return r <= 0 ? r : fake_send(net, h, bytes, (size_t)r);
+}
+
+/* Through memory, as much as an empty pipe of the usual size takes. */
+static ssize_t fake_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  ssize_t r = fake_recv(net, h, bytes, n < sizeof bytes ? n : sizeof bytes);
+  if (r > 0 && host_pipe_write(pipe_fd, bytes, (size_t)r) != r) abort();
+  return r;
+}
+
+static ssize_t fake_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  struct end *e = end_of(net, h);
+  size_t room = e->other ? FAKE_ROOM - buf_len(&e->other->in) : 0;
+  if (room == 0 || e->wr_shut || e->other->rd_shut) return fake_send(net, h, "", 1);
+  ssize_t r = host_pipe_read(pipe_fd, bytes, n < room ? n : room);
+  if (r <= 0) abort();
+  return fake_send(net, h, bytes, (size_t)r);
 }
 
 static int fake_shutdown(struct net *net, net_h h, int how) {
@@ -243,11 +266,23 @@ static ssize_t fake_recvmsg(struct net *net, net_h h, struct msghdr *msg, int fl
   return armed(net, h, NET_RD, end_recvmsg(end_of(net, h), msg, flags));
 }
 
+/* The fragments one by one, as far as there is room. */
+static ssize_t send_fragments(struct net *net, net_h h, const struct msghdr *msg) {
+  ssize_t sent = 0;
+  for (size_t i = 0; i < msg->msg_iovlen; i++) {
+    const struct iovec *iov = &msg->msg_iov[i];
+    ssize_t r = fake_send(net, h, iov->iov_base, iov->iov_len);
+    if (r < 0) return sent ? sent : r;
+    sent += r;
+    if ((size_t)r < iov->iov_len) break;
+  }
+  return sent;
+}
+
 static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                             int flags) {
   struct end *e = end_of(net, h);
-  if (e->type == SOCK_STREAM) /* one fragment is all that comes here */
-    return fake_send(net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+  if (e->type == SOCK_STREAM) return send_fragments(net, h, msg);
   struct addr to = {.len = msg->msg_namelen};
   if (to.len) memcpy(&to.u, msg->msg_name, to.len);
   to = to.len ? fake_plain(&to) : e->peer;
@@ -266,40 +301,6 @@ static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
 
 /* --- names ------------------------------------------------------------------------------ */
 
-static const struct {
-  const char *name, *hosts[2];
-  int64_t takes_ns;
-} names[] = {
-    {"localhost", {"127.0.0.1"},              FAKE_ANSWER_NS},
-    {"two.test",  {"127.0.0.1", "127.0.0.2"}, FAKE_ANSWER_NS},
-    {"slow.test", {"127.0.0.1"},              5000000000    },
-};
-enum { NAMES = sizeof names / sizeof names[0] };
-
-static size_t find_name(const char *host) {
-  size_t i = 0;
-  while (i < NAMES && strcmp(names[i].name, host) != 0) i++;
-  return i;
-}
-
-static int answer(struct net_lookup *q) {
-  size_t name = find_name(q->host ? q->host : "localhost");
-  if (q->of) {
-    strcpy(q->name, "localhost");
-    snprintf(q->port_name, sizeof q->port_name, "%d", addr_port(q->of));
-    return 0;
-  }
-  if (name == NAMES) return status_from_eai(EAI_NONAME);
-  q->addrs = fake_checked(calloc(2, sizeof *q->addrs));
-  for (q->count = 0; q->count < 2 && names[name].hosts[q->count]; q->count++) {
-    struct addr_text text = {.port = q->service ? atoi(q->service) : 0};
-    strcpy(text.host, names[name].hosts[q->count]);
-    text.host_len = strlen(text.host);
-    if (addr_from_text(&q->addrs[q->count], &text, AF_INET) < 0) abort();
-  }
-  return 0;
-}
-
 static void fake_forget(struct net *net, struct net_lookup *q) {
   if (q->ticket < 0) return;
   free_slot(net, q->ticket);
@@ -309,14 +310,13 @@ static void fake_forget(struct net *net, struct net_lookup *q) {
 static int fake_lookup(struct net *net, struct net_lookup *q) {
   struct fake_net *f = self(net);
   if (q->ticket < 0) {
-    size_t name = find_name(q->host ? q->host : "");
-    int64_t takes = name < NAMES ? names[name].takes_ns : FAKE_ANSWER_NS;
-    q->ticket = take_slot(net, (struct slot){.asked = q, .due_ns = f->now_ns + takes});
+    int64_t due_ns = f->now_ns + fake_answer_ns(q);
+    q->ticket = take_slot(net, (struct slot){.asked = q, .due_ns = due_ns});
   }
   if (f->now_ns < f->slots[q->ticket].due_ns)
     return (int)armed(net, q->ticket, NET_RD, -EAGAIN);
   fake_forget(net, q);
-  return answer(q);
+  return fake_answer(q);
 }
 
 /* --- waiting ---------------------------------------------------------------------------- */
@@ -446,10 +446,15 @@ static const struct net_ops fake_ops = {
     .connect = fake_connect,
     .accept = fake_accept,
     .recv = fake_recv,
+    .discard = fake_discard,
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
+    .recvmany = fake_recvmany,
+    .sendmany = fake_sendmany,
     .sendfile = fake_sendfile,
+    .splice_in = fake_splice_in,
+    .splice_out = fake_splice_out,
     .ready = fake_ready,
     .flush = fake_flush,
     .shutdown = fake_shutdown,
