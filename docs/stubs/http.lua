@@ -142,12 +142,13 @@ function http.router(routes) end
 ---| `cache_control` | none | the value of `Cache-Control` |
 ---
 ---No path leads out of the folder: not by `..`, encoded or not, nor by a link; 404. An
----encoded slash, backslash or control byte is 400; other methods are 405. FIFOs, devices and
+---encoded slash, backslash or control byte is 400; other methods are 405; 406 where plain
+---bytes are excluded (`identity;q=0`) and no sibling is taken. FIFOs, devices and
 ---sockets are not served. The folder is opened once.
 ---
 ---Files up to 512 KiB that have not changed for a second are kept as ready answers, 32 MiB
----of them, where the server has no log and the handler is this one or a router with it. A
----change shows in the next answer.
+---of them, where the handler is this one or a router with it, and the server has no log, or
+---a `"common"` one to a file of Lua's. A change shows in the next answer.
 ---
 ---Raises: there is no such folder; an option that does not exist, or is of another type.
 ---

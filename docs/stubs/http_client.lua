@@ -33,8 +33,11 @@
 -- rule. `err.url` is what was asked for last. A status such as 404 is no error: see `res.ok`.
 --
 -- **Bodies.** `Content-Length` and `Transfer-Encoding` are written by the client. A body from
--- a function goes in chunks, or plain where the script sets `Content-Length`. A server that
--- answers before it has the whole body is heard: an answer other than 2xx ends the sending.
+-- a function goes in chunks, or plain where the script sets `Content-Length`. A server may
+-- answer before it has the whole body. An answer other than 2xx ends the sending. One of 2xx is
+-- given at once, and read while a task goes on sending; who reads its body to the end has also
+-- sent all of the request. `res:close()` ends both. What the function raises, the call or the
+-- read raises.
 --
 -- **Redirects** are followed as browsers do: 301 and 302 make GET of POST, 303 makes GET of
 -- everything but HEAD, 307 and 308 send the body again, which one from a function cannot.

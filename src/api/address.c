@@ -257,13 +257,6 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
-static int concat(lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
-  luaL_tolstring(L, 2, NULL);
-  lua_concat(L, 2);
-  return 1;
-}
-
 /* By family, then host bytes, then port: the order in which people sort addresses. */
 static int compare(const struct addr *a, const struct addr *b) {
   int d = addr_family(a) - addr_family(b);
@@ -294,7 +287,7 @@ static int less_or_equal(lua_State *L) {
 }
 
 static const luaL_Reg metamethods[] = {
-    {"__concat",   concat       },
+    {"__concat",   error_concat },
     {"__index",    get_field    },
     {"__le",       less_or_equal},
     {"__lt",       less         },

@@ -67,8 +67,7 @@ void condition_functions(lua_State *L) {
 void condition_open(lua_State *L) {
   luaL_newmetatable(L, class);
   lua_newtable(L);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

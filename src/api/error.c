@@ -135,7 +135,7 @@ static int to_string(lua_State *L) {
 }
 
 /* err .. "text", "text" .. err -> string */
-static int concat(lua_State *L) {
+int error_concat(lua_State *L) {
   luaL_tolstring(L, 1, NULL);
   luaL_tolstring(L, 2, NULL);
   lua_concat(L, 2);
@@ -159,10 +159,10 @@ static int get_field(lua_State *L) {
 }
 
 static const luaL_Reg metamethods[] = {
-    {"__concat",   concat   },
-    {"__index",    get_field},
-    {"__tostring", to_string},
-    {NULL,         NULL     },
+    {"__concat",   error_concat},
+    {"__index",    get_field   },
+    {"__tostring", to_string   },
+    {NULL,         NULL        },
 };
 
 void error_open(lua_State *L) {

@@ -38,6 +38,9 @@ void error_values(lua_State *L, const struct failure *f);
 /* The same as the end of an operation, see task_fail; gives 3.        [-0, +3, v] [y] */
 int error_return(lua_State *L, const struct failure *f);
 
+/* The metamethod __concat of error objects and addresses: both sides as texts. */
+int error_concat(lua_State *L);
+
 /* True when the value at `idx` is an error object.                        [-0, +0, m] */
 int error_is(lua_State *L, int idx);
 

@@ -17,10 +17,13 @@
 #include "api/socket.h"
 #include "net/hot.h"
 #include "proto/http1.h"
+#include "proto/log_line.h"
 
 extern const char http_shared_class, http_conn_class, http_message_class,
     http_reply_class;
 extern const char http_message_name[], http_reply_name[]; /* of the metatables */
+
+struct http_log;
 
 struct http_shared {
   const void *class;   /* identity: &http_shared_class */
@@ -31,21 +34,27 @@ struct http_shared {
   int64_t body_ns; /* the patience for a body, and for a peer that takes an answer ... */
   uint32_t rate;   /* ... which each so many bytes lengthen by a second */
   uint64_t requests_max;
-  size_t body_max;   /* of a body that is read as a whole, unless told */
-  bool stopping;     /* answers close their connections, idle ones end */
-  struct list conns; /* of http_conn.link, oldest first */
-  size_t open;       /* connections that are not closed */
-  uint64_t requests; /* whole heads that have come */
-  uint64_t ready;    /* those that a ready answer was enough for */
-  uint64_t refused;  /* heads that broke a rule or came too late */
-  struct hot *hot;   /* owned; ready answers, or NULL */
-  time_t date_at;    /* the second that `date` tells */
-  char date[40];     /* "Date: ...\r\n" */
+  size_t body_max;      /* of a body that is read as a whole, unless told */
+  bool stopping;        /* answers close their connections, idle ones end */
+  struct list conns;    /* of http_conn.link, oldest first */
+  size_t open;          /* connections that are not closed */
+  uint64_t requests;    /* whole heads that have come */
+  uint64_t ready;       /* those that a ready answer was enough for */
+  uint64_t refused;     /* heads that broke a rule or came too late */
+  struct hot *hot;      /* owned; ready answers, or NULL */
+  struct http_log *log; /* owned; where their lines go, or NULL */
+  time_t date_at;       /* the second that `date` tells */
+  char date[40];        /* "Date: ...\r\n" */
   uint8_t date_len;
-  struct http1_head head; /* where a head is parsed that came in one piece */
+  time_t stamp_at;                /* the second that `stamp` tells */
+  char stamp[LOG_LINE_STAMP + 1]; /* for lines of a log */
+  struct http1_head head;         /* where a head is parsed that came in one piece */
   uint32_t fields_max;
   struct http1_field fields[];
 };
+
+/* User values of it. */
+enum { HTTP_SHARED_LOG = 1, HTTP_SHARED_VALUES = HTTP_SHARED_LOG };
 
 /* A head of which a part has come. */
 struct http_partial {
@@ -153,6 +162,9 @@ static inline struct http_conn *http_conn_check(lua_State *L, int idx) {
   return c;
 }
 
+/* What connections share, at `idx`, or a type error.                      [-0, +0, v] */
+struct http_shared *http_shared_check(lua_State *L, int idx);
+
 /* The message at `idx`, or a type error.                                  [-0, +0, v] */
 struct http_message *http_message_check(lua_State *L, int idx);
 
@@ -248,6 +260,19 @@ bool http_head_deal(struct task_first *first, struct task *t);
 
 /* Adds what net.http.files needs to the table on top.                     [-0, +0, m] */
 void http_files_functions(lua_State *L);
+
+/* Logs c->hot, which has been sent as far as c->put says. */
+void http_log_ready(const struct http_conn *c);
+
+/* Lines that could not be written. */
+uint64_t http_log_dropped(const struct http_shared *shared);
+
+/* Writes what is left. */
+void http_log_close(struct http_shared *shared);
+
+/* Methods of connections and of what they share.                          [-0, +0, m] */
+void http_log_conn_methods(lua_State *L);
+void http_log_shared_methods(lua_State *L);
 
 /* Long answers go in steps: a peer has its time for each of them. */
 enum { HTTP_STEP_BYTES = 512 * 1024 };

@@ -14,8 +14,8 @@
 enum { SLOT_MESSAGE = 1, SLOT_N };
 
 enum { PIECE_BYTES = 64 * 1024 };
-static const int64_t DROP_NS = 1000000000; /* how long an unread body may take */
-static const int64_t LINGER_NS = 30000000000;
+static const int64_t DROP_NS = 1000000000;    /* how long an unread body may take */
+static const int64_t LINGER_NS = 30000000000; /* unless told */
 static const int64_t SILENCE_NS = 2000000000; /* a peer that lingers may say nothing */
 
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -381,17 +381,19 @@ static int linger_k(lua_State *L, int status, lua_KContext deadline) {
   return r > 0 ? task_yield(L, s->sched, &w, linger_k) : 0;
 }
 
-/* conn:linger(): before a close; does nothing when the peer will send no more            [y] */
+/* conn:linger([seconds]): before a close; does nothing when the peer will send no more. So
+ * long at most, 30 unless told.                                                      [y] */
 static int linger_method(lua_State *L) {
   struct http_conn *c = http_conn_check(L, 1);
+  int64_t longest = lua_isnoneornil(L, 2) ? LINGER_NS : args_seconds(L, 2);
   lua_settop(L, 1);
   if (c->sock->h < 0 || c->sock->stream.rd_status < 0) return 0;
   if (c->status == 101) return 0;
   bool clean = c->phase == HTTP_BODY && !c->wants_more;
   if (clean && c->body == HTTP1_BODY_NONE && buf_len(&c->sock->stream.in) == 0) return 0;
   int64_t now = loop_now(&c->sock->sched->loop);
-  c->deadline_ns = now + LINGER_NS;
-  return linger_k(L, LUA_OK, now + SILENCE_NS);
+  c->deadline_ns = now + longest;
+  return linger_k(L, LUA_OK, now + (longest < SILENCE_NS ? longest : SILENCE_NS));
 }
 
 static const luaL_Reg conn_methods[] = {
@@ -406,11 +408,9 @@ static const luaL_Reg methods[] = {
 };
 
 void http_body_methods(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
 }
 
 void http_linger_methods(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, conn_methods, 1);
+  sched_functions(L, conn_methods);
 }

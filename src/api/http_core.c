@@ -18,7 +18,7 @@ static const char *const conn_name = "net.http.connection";
 
 /* --- what connections share ------------------------------------------------------------- */
 
-static struct http_shared *shared_check(lua_State *L, int idx) {
+struct http_shared *http_shared_check(lua_State *L, int idx) {
   struct http_shared *s = lua_touserdata(L, idx);
   if (s && s->class == &http_shared_class) return s;
   luaL_typeerror(L, idx, shared_name);
@@ -59,12 +59,12 @@ static int new_shared(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   uint32_t fields = (uint32_t)count_option(L, "fields", 1, 10000, 100);
   size_t size = sizeof(struct http_shared) + fields * sizeof(struct http1_field);
-  struct http_shared *s = lua_newuserdatauv(L, size, 0);
+  struct http_shared *s = lua_newuserdatauv(L, size, HTTP_SHARED_VALUES);
   memset(s, 0, size);
   s->class = &http_shared_class;
   s->sched = sched_of(L);
   s->fields_max = fields;
-  s->date_at = -1;
+  s->date_at = s->stamp_at = -1;
   list_init(&s->conns);
   luaL_setmetatable(L, shared_name);
   s->limits.line_max = (uint32_t)count_option(L, "line", 16, HTTP1_HEAD_CAP, 8192);
@@ -81,36 +81,39 @@ static int new_shared(lua_State *L) {
   return 1;
 }
 
-/* shared:counts() -> open connections, requests, refused heads, ready answers            */
+/* shared:counts() -> open connections, requests, refused heads, ready answers, lines of
+ * the log that were dropped                                                              */
 static int counts(lua_State *L) {
-  struct http_shared *s = shared_check(L, 1);
+  struct http_shared *s = http_shared_check(L, 1);
   lua_pushinteger(L, (lua_Integer)s->open);
   lua_pushinteger(L, (lua_Integer)s->requests);
   lua_pushinteger(L, (lua_Integer)s->refused);
   lua_pushinteger(L, (lua_Integer)s->ready);
-  return 4;
+  lua_pushinteger(L, (lua_Integer)http_log_dropped(s));
+  return 5;
 }
 
 /* shared:keep_ready(): small files are kept as ready answers, where the kernel tells of
  * their changes.                                                                         */
 static int keep_ready(lua_State *L) {
-  struct http_shared *s = shared_check(L, 1);
+  struct http_shared *s = http_shared_check(L, 1);
   int status = 0;
   if (!s->hot && !s->stopping) s->hot = hot_new(&s->sched->loop, &status);
   return status == -ENOMEM ? luaL_error(L, "files: %s", status_text(status)) : 0;
 }
 
 static int collect_shared(lua_State *L) {
-  struct http_shared *s = shared_check(L, 1);
+  struct http_shared *s = http_shared_check(L, 1);
   hot_free(s->hot);
   s->hot = NULL;
+  http_log_close(s);
   return 0;
 }
 
 /* shared:stop(): connections that wait for a request end; the others close after their
  * answer.                                                                                */
 static int stop(lua_State *L) {
-  struct http_shared *s = shared_check(L, 1);
+  struct http_shared *s = http_shared_check(L, 1);
   s->stopping = true;
   hot_free(s->hot);
   s->hot = NULL;
@@ -151,7 +154,7 @@ int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
  * now on.                                                                                */
 static int new_connection(lua_State *L) {
   struct socket *sock = socket_check(L, 1);
-  struct http_shared *shared = shared_check(L, 2);
+  struct http_shared *shared = http_shared_check(L, 2);
   bool client = lua_toboolean(L, 4);
   lua_settop(L, 3);
   luaL_argcheck(L, socket_is_stream(sock), 1, "a stream is needed");
@@ -305,17 +308,13 @@ static const luaL_Reg conn_methods[] = {
     {NULL,     NULL         },
 };
 
-static void set_methods(lua_State *L, const luaL_Reg *methods) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
-}
-
 static void open_shared(lua_State *L) {
   luaL_newmetatable(L, shared_name);
   lua_pushcfunction(L, collect_shared);
   lua_setfield(L, -2, "__gc");
   lua_newtable(L);
-  set_methods(L, shared_methods);
+  sched_functions(L, shared_methods);
+  http_log_shared_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }
@@ -327,10 +326,11 @@ static void open_connection(lua_State *L) {
   lua_pushcfunction(L, close_method);
   lua_setfield(L, -2, "__close");
   lua_newtable(L);
-  set_methods(L, conn_methods);
+  sched_functions(L, conn_methods);
   http_ask_methods(L);
   http_head_methods(L);
   http_linger_methods(L);
+  http_log_conn_methods(L);
   http_write_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
@@ -340,7 +340,7 @@ int luaopen_net_http_core(lua_State *L) {
   open_shared(L);
   open_connection(L);
   lua_newtable(L);
-  set_methods(L, functions);
+  sched_functions(L, functions);
   http_fields_open(L);
   lua_setfield(L, -2, "message");
   http_reply_open(L);

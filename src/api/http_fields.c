@@ -436,11 +436,6 @@ static const luaL_Reg message_metamethods[] = {
     {NULL,         NULL     },
 };
 
-static void set_functions(lua_State *L, const luaL_Reg *list) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, list, 1);
-}
-
 /* Sets __index of the metatable below to `f` over the table on top, which stays. */
 static void set_index(lua_State *L, lua_CFunction f) {
   lua_pushlightuserdata(L, sched_get(L));
@@ -451,16 +446,16 @@ static void set_index(lua_State *L, lua_CFunction f) {
 
 void http_fields_open(lua_State *L) {
   luaL_newmetatable(L, headers_name);
-  set_functions(L, header_metamethods);
+  sched_functions(L, header_metamethods);
   lua_newtable(L);
-  set_functions(L, header_methods);
+  sched_functions(L, header_methods);
   set_index(L, get_header);
   lua_pop(L, 2);
 
   luaL_newmetatable(L, http_message_name);
-  set_functions(L, message_metamethods);
+  sched_functions(L, message_metamethods);
   lua_newtable(L);
-  set_functions(L, message_methods);
+  sched_functions(L, message_methods);
   http_body_methods(L);
   for (size_t i = 0; i < sizeof lazies / sizeof *lazies; i++) {
     lua_pushlightuserdata(L, (void *)&lazies[i]);

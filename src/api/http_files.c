@@ -15,10 +15,19 @@
 
 /* --- ready answers ---------------------------------------------------------------------- */
 
+/* An Accept-Encoding that excludes plain bytes; one without a parameter cannot. */
+static bool excludes_plain(const char *accept, size_t len) {
+  return memchr(accept, ';', len) && http_value_quality(accept, len, "identity") == 0;
+}
+
 /* Fields with which the answer may be another one. */
-static bool asks_more(const struct http1_head *h) {
+static bool asks_more(const struct http1_head *h, const char *bytes) {
   for (uint32_t i = 0; i < h->field_count; i++) {
+    struct slice value = h->fields[i].value;
     switch (h->fields[i].id) {
+    case HTTP1_FIELD_ACCEPT_ENCODING:
+      if (excludes_plain(bytes + value.at, value.len)) return true;
+      break;
     case HTTP1_FIELD_RANGE:
     case HTTP1_FIELD_IF_MATCH:
     case HTTP1_FIELD_IF_NONE_MATCH:
@@ -32,16 +41,17 @@ static bool asks_more(const struct http1_head *h) {
 
 /* A GET of HTTP/1.1 without a body, on a connection that stays and that nobody else is
  * sending on. */
-static bool is_plain(const struct http_conn *c, const struct http1_head *h) {
+static bool is_plain(const struct http_conn *c, const struct http1_head *h,
+                     const char *bytes) {
   const struct http_shared *shared = c->shared;
   return !c->client && h->method_id == HTTP1_GET && h->form == HTTP1_ORIGIN &&
          h->minor == 1 && h->keep_alive && h->body == HTTP1_BODY_NONE &&
          c->serial + 1 < shared->requests_max && !shared->stopping &&
-         gate_open(&c->sock->wr, c->sock->sched) && !asks_more(h);
+         gate_open(&c->sock->wr, c->sock->sched) && !asks_more(h, bytes);
 }
 
 bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *bytes) {
-  if (!is_plain(c, h)) return false;
+  if (!is_plain(c, h, bytes)) return false;
   struct hot_entry *entry = hot_find(c->shared->hot, bytes + h->target.at, h->target.len);
   if (!entry) return false;
   hot_hold(entry);
@@ -55,7 +65,9 @@ bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *
 }
 
 void http_hot_let_go(struct http_conn *c) {
-  if (c->hot) hot_release(c->hot);
+  if (!c->hot) return;
+  http_log_ready(c);
+  hot_release(c->hot);
   c->hot = NULL;
 }
 
@@ -290,6 +302,5 @@ void http_files_functions(lua_State *L) {
   lua_pushcfunction(L, free_names);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

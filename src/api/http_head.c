@@ -331,6 +331,5 @@ static const luaL_Reg methods[] = {
 };
 
 void http_head_methods(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
 }

@@ -114,8 +114,7 @@ static const luaL_Reg methods[] = {
 };
 
 void http_idle_open(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
   luaL_newmetatable(L, idle_name);
   lua_pushcfunction(L, close_method);
   lua_setfield(L, -2, "__gc");

@@ -305,21 +305,16 @@ static const luaL_Reg metamethods[] = {
     {NULL,         NULL     },
 };
 
-static void set_functions(lua_State *L, const luaL_Reg *list) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, list, 1);
-}
-
 void http_write_methods(lua_State *L) {
-  set_functions(L, conn_methods);
+  sched_functions(L, conn_methods);
 }
 
 void http_reply_open(lua_State *L) {
-  set_functions(L, functions);
+  sched_functions(L, functions);
   luaL_newmetatable(L, http_reply_name);
-  set_functions(L, metamethods);
+  sched_functions(L, metamethods);
   lua_newtable(L);
-  set_functions(L, methods);
+  sched_functions(L, methods);
   lua_pushlightuserdata(L, sched_get(L));
   lua_pushvalue(L, -2);
   lua_pushcclosure(L, get_field, 2);

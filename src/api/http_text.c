@@ -7,6 +7,7 @@
 #include "proto/char.h"
 #include "proto/http_date.h"
 #include "proto/http_value.h"
+#include "proto/log_line.h"
 #include "proto/uri.h"
 
 /* core.encode(text [, keep_slashes]) -> text with %41 for what is not unreserved         */
@@ -143,19 +144,7 @@ static int escape(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &len);
   luaL_Buffer b;
   char *out = luaL_buffinitsize(L, &b, 4 * len);
-  size_t n = 0;
-  for (size_t i = 0; i < len; i++) {
-    uint8_t c = (uint8_t)text[i];
-    if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-      out[n++] = text[i];
-      continue;
-    }
-    out[n++] = '\\';
-    out[n++] = 'x';
-    out[n++] = "0123456789abcdef"[c >> 4];
-    out[n++] = "0123456789abcdef"[c & 15];
-  }
-  luaL_pushresultsize(&b, n);
+  luaL_pushresultsize(&b, log_line_escape(text, len, out));
   return 1;
 }
 

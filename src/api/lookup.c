@@ -81,6 +81,28 @@ int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
   return task_await(L, sched_get(L), &w, k);
 }
 
+/* Pushes whom `l` is about, for people. */
+static void push_whom(lua_State *L, const struct lookup *l) {
+  char text[ADDR_TEXT];
+  if (l->q.of) addr_format(l->q.of, text);
+  lua_pushstring(L, l->q.of ? text : l->q.host ? l->host : l->service);
+}
+
+bool lookup_push_whom(lua_State *L, lua_State *in) {
+  for (int slot = 1; slot <= lua_gettop(in); slot++) {
+    lua_pushvalue(in, slot);
+    lua_xmove(in, L, 1);
+    const struct lookup *l = luaL_testudata(L, -1, class);
+    if (l && l->q.ticket >= 0) {
+      push_whom(L, l);
+      lua_remove(L, -2);
+      return true;
+    }
+    lua_pop(L, 1);
+  }
+  return false;
+}
+
 /* --- functions ------------------------------------------------------------------------ */
 
 /* Runs the lookup at slot 1 to its end, then calls `give`. */
@@ -94,9 +116,8 @@ static int ask(lua_State *L, const char *op, lua_KFunction k,
     net_lookup_fini(l->net, &l->q); /* a finalizer comes late, or without memory never */
     return task_step(L, sched_get(L), results, 0);
   }
-  char text[ADDR_TEXT] = "";
-  if (l->q.of) addr_format(l->q.of, text);
-  const char *whom = l->q.of ? text : l->q.host ? l->host : l->service;
+  push_whom(L, l);
+  const char *whom = lua_tostring(L, -1);
   if (r == status_from_eai(EAI_SERVICE)) whom = l->service;
   return error_return(L, &(struct failure){op, r, whom, NULL});
 }
@@ -284,6 +305,5 @@ void lookup_open(lua_State *L) {
 }
 
 void lookup_functions(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

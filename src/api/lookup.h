@@ -4,6 +4,7 @@
 #define API_LOOKUP_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/error.h"
@@ -23,6 +24,10 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f);
 /* Waits for the answer to the lookup at `idx`.                          [-0, +0, v] [y] */
 int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
                  lua_KFunction k);
+
+/* Pushes the name or address that an operation parked in `in` asks for; false, pushing
+ * nothing, when it waits for no answer.                                 [-0, +(0|1), m] */
+bool lookup_push_whom(lua_State *L, lua_State *in);
 
 /* Adds gethostbyname, getaddrinfo and getnameinfo to the table on top.    [-0, +0, m] */
 void lookup_functions(lua_State *L);

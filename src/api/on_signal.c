@@ -128,6 +128,5 @@ static const luaL_Reg functions[] = {
 void on_signal_functions(lua_State *L) {
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &functions_key);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

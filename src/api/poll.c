@@ -209,6 +209,5 @@ static const luaL_Reg functions[] = {
 };
 
 void poll_functions(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

@@ -93,7 +93,6 @@ static const luaL_Reg functions[] = {
 
 void protect_open(lua_State *L) {
   lua_pushglobaltable(L);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
   lua_pop(L, 1);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/error.h"
+#include "api/lookup.h"
 #include "api/socket.h"
 #include "api/task.h"
 
@@ -202,6 +203,10 @@ void report_push_wait(lua_State *L, const struct task *t) {
   if (t->on) socket_whom(t->on, whom);
   if (joined) snprintf(whom, sizeof whom, "task %u", joined->id);
   lua_pushfstring(L, "%s%s%s", t->op ? t->op : "?", *whom ? " " : "", whom);
+  if (!t->parked || !lookup_push_whom(L, t->parked)) return;
+  lua_pushfstring(L, "%s %s", t->op, lua_tostring(L, -1));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
 }
 
 /* The script line in which a task waits or runs. One that has not begun, or runs functions

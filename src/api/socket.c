@@ -52,6 +52,20 @@ static bool name_of(const struct socket *s, int which, char *out) {
   return true;
 }
 
+static bool is_unnamed(const char *address) {
+  return strcmp(address, "unix:") == 0;
+}
+
+/* The other side of a Unix socket that has no name: whom it called, as far as that is known. */
+static void unnamed_peer(const struct socket *s, char out[SOCKET_TEXT]) {
+  char local[ADDR_TEXT];
+  name_of(s, NET_LOCAL, local);
+  if (is_unnamed(local))
+    strcpy(out, "unnamed Unix peer");
+  else
+    snprintf(out, SOCKET_TEXT, "client of %s", local);
+}
+
 void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
   *out = '\0';
   if (s->family == AF_UNSPEC && s->h <= 0)
@@ -60,6 +74,9 @@ void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
     snprintf(out, SOCKET_TEXT, "descriptor %d", (int)s->h);
   else if (!name_of(s, NET_PEER, out))
     name_of(s, NET_LOCAL, out);
+  else if (is_unnamed(out))
+    unnamed_peer(s, out);
+  if (is_unnamed(out)) *out = '\0';
 }
 
 enum { DESCRIPTION = 2 * ADDR_TEXT + 64 };
@@ -73,8 +90,11 @@ static void describe(const struct socket *s, char out[DESCRIPTION]) {
     return;
   }
   name_of(s, NET_LOCAL, local);
+  if (is_unnamed(local)) strcpy(local, "unnamed");
   const char *state = s->phase == SOCKET_LISTENING ? ", listening" : "";
-  if (name_of(s, NET_PEER, peer))
+  bool has_peer = name_of(s, NET_PEER, peer);
+  if (is_unnamed(peer)) strcpy(peer, "unnamed");
+  if (has_peer)
     snprintf(out, DESCRIPTION, "socket (%s, %s → %s)", transport, local, peer);
   else
     snprintf(out, DESCRIPTION, "socket (%s%s%s%s)", transport, *local ? ", " : "", local,
@@ -140,12 +160,17 @@ void socket_note_peer(struct socket *s, const struct addr *peer) {
     memcpy(&s->peer, &a.u, a.len);
 }
 
+bool socket_noted_peer(const struct socket *s, struct addr *out) {
+  if (s->peer.family == AF_UNSPEC) return false;
+  out->len = s->peer.family == AF_INET6 ? sizeof s->peer.in6 : sizeof s->peer.in;
+  memcpy(&out->u, &s->peer, sizeof s->peer);
+  return true;
+}
+
 /* The text of the peer that was noted. */
 static bool noted_peer(const struct socket *s, char out[SOCKET_TEXT]) {
-  struct addr a = {.len = sizeof s->peer.in};
-  if (s->peer.family == AF_UNSPEC) return false;
-  if (s->peer.family == AF_INET6) a.len = sizeof s->peer.in6;
-  memcpy(&a.u, &s->peer, sizeof s->peer);
+  struct addr a;
+  if (!socket_noted_peer(s, &a)) return false;
   addr_format(&a, out);
   return true;
 }
@@ -341,11 +366,9 @@ static const luaL_Reg metamethods[] = {
 
 void socket_open(lua_State *L) {
   luaL_newmetatable(L, "net.socket");
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, metamethods, 1);
+  sched_functions(L, metamethods);
   lua_newtable(L);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
   socket_bulk_methods(L);
   socket_connect_methods(L);
   socket_datagram_methods(L);

@@ -129,6 +129,9 @@ int socket_fail(lua_State *L, int idx, const char *op, int status);
 /* Notes whom the socket is connected to, or is about to be. */
 void socket_note_peer(struct socket *s, const struct addr *peer);
 
+/* The address that was noted; false: there is none, or a Unix address. */
+bool socket_noted_peer(const struct socket *s, struct addr *out);
+
 /* Remembers that the step `op` ("bind" "listen" "connect") of the socket at slot 1 failed with the error object that
  * lies at stack index `err`.                                              [-0, +0, m] */
 void socket_remember(lua_State *L, const char *op, int err);

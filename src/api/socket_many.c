@@ -391,6 +391,5 @@ static const luaL_Reg methods[] = {
 };
 
 void socket_many_methods(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
 }

@@ -170,6 +170,5 @@ void socket_recvmsg_methods(lua_State *L) {
   lua_pushcfunction(L, guard_close);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
 }

@@ -42,6 +42,11 @@ void task_push(lua_State *L, const struct task *t) {
   anchor_push(L, t->sched, t->anchor);
 }
 
+void sched_functions(lua_State *L, const luaL_Reg *functions) {
+  lua_pushlightuserdata(L, sched_get(L));
+  luaL_setfuncs(L, functions, 1);
+}
+
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
  * not some day: their __gc tells. Costs at most a REAP_SHARE of the time. */
 static void reap(struct waiter *w) {
@@ -49,8 +54,7 @@ static void reap(struct waiter *w) {
   int64_t begin = loop_now(&s->loop);
   lua_gc(s->main, LUA_GCCOLLECT);
   int64_t end = loop_now(&s->loop);
-  s->reap_ns = end + (end - begin) * REAP_SHARE;
-}
+  s->reap_ns = end + (end - begin) * REAP_SHARE;}
 
 void task_told(struct task *t) {
   if (t->state == TASK_FAILED) list_remove(&t->all);

@@ -5,6 +5,7 @@
 #ifndef API_TASK_H
 #define API_TASK_H
 
+#include <lauxlib.h>
 #include <lua.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -255,6 +256,10 @@ int task_yield_values(lua_State *L, int results);
 
 /* The scheduler of a state (for hooks and metamethods without the upvalue). */
 struct sched *sched_get(lua_State *L);
+
+/* Adds the functions, with the scheduler as their upvalue, to the table on top.
+ *                                                                         [-0, +0, m] */
+void sched_functions(lua_State *L, const luaL_Reg *functions);
 
 /* Pushes the task, which must be alive.                                   [-0, +1, m] */
 void task_push(lua_State *L, const struct task *t);

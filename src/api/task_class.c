@@ -195,11 +195,9 @@ static const luaL_Reg metamethods[] = {
 
 void task_class_open(lua_State *L) {
   luaL_newmetatable(L, "net.task");
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, metamethods, 1);
+  sched_functions(L, metamethods);
   lua_newtable(L);
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, methods, 1);
+  sched_functions(L, methods);
   names_strict(L, "a task");
   lua_setfield(L, -2, "__index");
   lua_pushboolean(L, false);
@@ -208,6 +206,5 @@ void task_class_open(lua_State *L) {
 }
 
 void task_class_functions(lua_State *L) {
-  lua_pushlightuserdata(L, sched_get(L));
-  luaL_setfuncs(L, functions, 1);
+  sched_functions(L, functions);
 }

@@ -50,8 +50,12 @@ static int answer(struct net *net, struct resolver *resolver, struct net_lookup 
 
 int host_lookup(struct net *net, struct resolver **resolver, struct net_lookup *q) {
   if (q->ticket < 0) {
-    int r = resolve_now(q, true);
-    if (r == status_from_eai(EAI_NONAME)) r = ask(net, resolver, q);
+    const int unknown = status_from_eai(EAI_NONAME);
+    int r = resolve_now(q, RESOLVE_NUMERIC);
+    /* Nobody waits behind those who ask a silent server for what a file knows. */
+    if (r == unknown && *resolver && resolver_is_busy(*resolver))
+      r = resolve_now(q, RESOLVE_HOSTS);
+    if (r == unknown) r = ask(net, resolver, q);
     if (r != -EAGAIN) return r;
   }
   int r = answer(net, *resolver, q);

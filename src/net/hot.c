@@ -150,6 +150,7 @@ static struct hot_entry *allocate(const struct hot_source *s) {
       .root = s->root,
       .bytes = (char *)(e + 1),
       .len = len,
+      .body_len = s->body_len,
       .key = (char *)(e + 1) + len,
       .key_len = s->key_len,
       .path = (char *)(e + 1) + len + s->key_len,

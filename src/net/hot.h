@@ -26,7 +26,7 @@ struct hot_entry {
   char *key;
   size_t key_len;
   char *bytes; /* the answer */
-  size_t len;
+  size_t len, body_len;
   size_t date;    /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
   time_t date_at; /* the second that it tells */
   struct file_id id;

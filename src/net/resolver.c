@@ -28,6 +28,7 @@ struct resolver {
   struct list queue;    /* jobs that no thread has taken */
   struct list answered; /* jobs whose answer nobody has fetched */
   int threads, idle;
+  int waiting; /* jobs in the queue */
   bool closed; /* its owner has gone; the last thread frees it */
 };
 
@@ -81,9 +82,10 @@ static void *serve(void *arg) {
       continue;
     }
     struct resolver_job *job = list_entry(node, struct resolver_job, link);
+    r->waiting--;
     job->taken = true;
     pthread_mutex_unlock(&r->lock);
-    int status = resolve_now(&job->q, false);
+    int status = resolve_now(&job->q, RESOLVE_ALL);
     pthread_mutex_lock(&r->lock);
     deliver(r, job, status);
   }
@@ -136,13 +138,15 @@ struct resolver_job *resolver_ask(struct resolver *r, const struct net_lookup *q
   if (!job) return NULL;
   pthread_mutex_lock(&r->lock);
   *status = 0;
-  if (r->idle == 0 && r->threads < RESOLVER_THREADS) {
+  /* One that was woken counts as idle until it runs: the queue is its. */
+  if (r->idle <= r->waiting && r->threads < RESOLVER_THREADS) {
     *status = start_thread(r);
     if (*status == 0) r->threads++;
   }
   bool served = r->threads > 0; /* without a new thread an old one will come to it */
   if (served) {
     list_append(&r->queue, &job->link);
+    r->waiting++;
     pthread_cond_signal(&r->work);
     *status = 0;
   }
@@ -150,6 +154,13 @@ struct resolver_job *resolver_ask(struct resolver *r, const struct net_lookup *q
   if (served) return job;
   free_job(job);
   return NULL;
+}
+
+bool resolver_is_busy(struct resolver *r) {
+  pthread_mutex_lock(&r->lock);
+  bool busy = r->idle <= r->waiting && r->threads >= RESOLVER_THREADS;
+  pthread_mutex_unlock(&r->lock);
+  return busy;
 }
 
 int resolver_answer(struct resolver *r, struct resolver_job *job, struct net_lookup *q) {
@@ -173,6 +184,7 @@ void resolver_drop(struct resolver *r, struct resolver_job *job) {
   bool running = job->taken && !job->done;
   job->fd = -1;
   if (!running) list_remove(&job->link);
+  if (!job->taken) r->waiting--;
   pthread_mutex_unlock(&r->lock);
   if (!running) free_job(job);
 }

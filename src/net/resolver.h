@@ -1,8 +1,8 @@
 /* Name look-ups on helper threads. getaddrinfo(3) and getnameinfo(3) may wait for a name
  * server for a long time; a thread waits instead, and writes to an eventfd(2) when the
  * answer is there. At most RESOLVER_THREADS run, started when they are needed; a look-up
- * that nobody wants any more is dropped when it ends. The threads touch nothing but their
- * jobs: no Lua, no net. */
+ * that nobody wants any more is dropped when it ends, and its thread is busy until then. The
+ * threads touch nothing but their jobs: no Lua, no net. */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 
@@ -31,8 +31,14 @@ int resolver_answer(struct resolver *r, struct resolver_job *job, struct net_loo
 /* Gives up a job. */
 void resolver_drop(struct resolver *r, struct resolver_job *job);
 
-/* The question asked here and now, on the calling thread (resolve.c). `numeric`: without
- * asking anybody; STATUS_EAI + EAI_NONAME then means that it has to be asked. */
-int resolve_now(struct net_lookup *q, bool numeric);
+/* True when a new question would have to wait until another has its answer. */
+bool resolver_is_busy(struct resolver *r);
+
+/* Who is asked: nobody, for numeric addresses; /etc/hosts; whom nsswitch.conf names. Who
+ * does not know says STATUS_EAI + EAI_NONAME. */
+enum resolve_whom { RESOLVE_NUMERIC, RESOLVE_HOSTS, RESOLVE_ALL };
+
+/* The question asked here and now, on the calling thread (resolve.c). */
+int resolve_now(struct net_lookup *q, enum resolve_whom whom);
 
 #endif

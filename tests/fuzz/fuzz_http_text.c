@@ -1,5 +1,5 @@
 /* Fuzz target: the texts of HTTP. The first byte chooses a reader: URIs, dates, ranges,
- * values of fields. Results lie inside their bounds; what is written reads back the same. */
+ * values of fields, lines of a log. Results lie inside their bounds; what is written reads back the same. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "proto/http_date.h"
 #include "proto/http_range.h"
 #include "proto/http_value.h"
+#include "proto/log_line.h"
 #include "proto/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -148,9 +149,31 @@ static void fuzz_value(const char *text, size_t len) {
   free(out);
 }
 
+static void fuzz_log(const char *text, size_t len) {
+  const char *space = memchr(text, ' ', len);
+  size_t method = space ? (size_t)(space - text) : len;
+  struct log_line l = {
+      .host = "::1",
+      .stamp = "06/Nov/1994:08:49:37 +0000",
+      .method = text,
+      .method_len = method,
+      .target = text + method,
+      .target_len = len - method,
+      .status = 200,
+      .bytes = len,
+  };
+  size_t max = log_line_max(&l);
+  char *out = room(max);
+  size_t n = log_line_common(&l, out);
+  assert(n > 0 && n <= max);
+  assert(memchr(out, '\n', n) == out + n - 1);
+  for (size_t i = 0; i + 1 < n; i++) assert(out[i] >= ' ' && out[i] < 0x7f);
+  free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static void (*const readers[])(const char *, size_t) = {
-      fuzz_path, fuzz_encode, fuzz_url, fuzz_date, fuzz_range, fuzz_value,
+      fuzz_path, fuzz_encode, fuzz_url, fuzz_date, fuzz_range, fuzz_value, fuzz_log,
   };
   if (size < 1) return 0;
   readers[data[0] % (sizeof readers / sizeof *readers)]((const char *)data + 1, size - 1);

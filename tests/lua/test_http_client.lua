@@ -650,6 +650,118 @@ T.test("an_early_good_answer_waits_for_the_rest_of_the_body", FAKE, function()
   T.unbroken(pool.count(), 1)
 end)
 
+-- --- both ways at once -----------------------------------------------------------------
+
+-- Answers at once, and sends the chunks of the body back as they come, the last one too.
+local function echo(conn)
+  conn:read_until("\r\n\r\n")
+  conn:send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+  for size in function() return conn:read("L") end do
+    local data = conn:read_exact(tonumber(size, 16) + 2)
+    if not data then return end
+    conn:send(size .. data)
+  end
+end
+
+-- A call whose body is what is put into the channel.
+local function begin(site, options)
+  local questions = net.channel()
+  return questions, T.ok(http.post(site.url, function() return (questions:get()) end, options))
+end
+
+T.test("a_good_answer_is_read_while_the_body_is_sent", FAKE, function()
+  local site <close> = serve(echo)
+  local questions, res = begin(site)
+  for _, piece in ipairs { "one", "two", "three" } do
+    questions:put(piece)
+    T.eq(res:read(), piece)
+  end
+  questions:close()
+  T.eq(res:read(), nil)
+  T.eq(#net.tasks(), 3) -- this one, and the server's
+  T.eq(pool.count(), 1)
+end)
+
+T.test("more_than_all_buffers_hold_goes_both_ways", FAKE, function()
+  local site <close> = serve(echo)
+  local piece, left = ("0123456789abcdef"):rep(1 << 12), 256
+  local res = T.ok(http.post(site.url, function()
+    left = left - 1
+    return left >= 0 and piece or nil
+  end))
+  T.ok(res:body() == piece:rep(256))
+  T.eq(pool.count(), 1)
+end)
+
+T.test("an_answer_without_a_body_waits_for_the_rest_of_the_sending", FAKE, function()
+  local got
+  local site <close> = serve(function(conn)
+    conn:read_until("\r\n\r\n")
+    conn:send(answer(204))
+    got = #(conn:read_exact(1000000) or "")
+    conn:read("a")
+  end)
+  T.eq(T.ok(http.post(site.url, ("x"):rep(1000000))).status, 204)
+  T.turns()
+  T.eq(got, 1000000)
+end)
+
+T.test("close_ends_the_sending", FAKE, function()
+  local site <close> = serve(echo)
+  local questions, res = begin(site)
+  questions:put("one")
+  T.eq(res:read(), "one")
+  res:close()
+  T.turns()
+  T.eq(#net.tasks(), 2)
+  T.eq(pool.count(), 0)
+  T.fails("closed", res:read())
+end)
+
+T.test("a_deadline_of_a_read_ends_the_sending", FAKE, function()
+  local site <close> = serve(echo)
+  local _, res = begin(site)
+  T.fails("timeout", net.deadline(1, res.read, res))
+  T.turns()
+  T.eq(#net.tasks(), 2)
+  local _, limited = begin(site, { timeout = 1 })
+  T.fails("timeout", limited:body())
+  T.turns()
+  T.eq(#net.tasks(), 2)
+end)
+
+T.test("an_error_of_the_bodys_function_is_raised_by_the_read", FAKE, function()
+  local site <close> = serve(echo)
+  local questions = net.channel()
+  local res = T.ok(http.post(site.url, function()
+    questions:get()
+    error("no more of it")
+  end))
+  questions:close()
+  T.raises("no more of it", res.body, res)
+  T.turns()
+  T.eq(#net.tasks(), 2)
+end)
+
+T.test("a_server_that_takes_the_body_is_not_silent", FAKE, function()
+  local site <close> = serve(function(conn)
+    conn:read_until("\r\n\r\n")
+    conn:send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    repeat local line = conn:read("L") until not line or line == "0\r\n"
+    conn:send("ok")
+  end)
+  local left = 5
+  local res = T.ok(http.post(site.url, function()
+    left = left - 1
+    if left < 0 then return nil end
+    net.sleep(20)
+    return "x\n"
+  end))
+  T.eq(res:body(), "ok")
+  local _, silent = begin(site)
+  T.fails("timeout", silent:body())
+end)
+
 -- --- time ------------------------------------------------------------------------------
 
 -- Servers that fall silent in each phase.

@@ -290,6 +290,27 @@ test("a_compressed_sibling_is_sent_to_who_takes_it", FAKE, function(site, p)
   T.eq(header(site:get("/a.html"), "Vary"), "Accept-Encoding")
 end)
 
+-- RFC 9110 section 12.5.3: plain bytes are acceptable unless they are excluded.
+test("who_excludes_plain_bytes_and_all_siblings_is_told_406", FAKE, function(site, p)
+  p:old("a.html", "plain")
+  p:old("a.html.gz", "gzip")
+  p:old("b.html", "plain")
+  for _, row in ipairs {
+    { "/a.html", "identity;q=0", 406 },
+    { "/a.html", "identity;q=0, gzip", 200 },
+    { "/a.html", "*;q=0", 406 },
+    { "/a.html", "*;q=0, identity", 200 },
+    { "/a.html", "br, identity;q=0.000", 406 },
+    { "/a.html", "", 200 },
+    { "/b.html", "gzip, identity;q=0", 406 },
+    { "/b.html", "gzip", 200 },
+  } do
+    local answer = site:get(row[1], "Accept-Encoding: " .. row[2] .. "\r\n")
+    T.eq(web.status(answer), row[3], row[1] .. " " .. row[2])
+    if row[3] == 406 then T.eq(header(answer, "ETag"), nil) end
+  end
+end)
+
 test("versions_in_two_codings_have_two_tags", FAKE, function(site, p)
   p:old("a.html", "same")
   p:old("a.html.gz", "size")
@@ -440,6 +461,13 @@ hot_test("a_ready_answer_ends_with_a_sibling", function(get, p)
   p:old("a.html.gz", "gzip")
   local _, text, ready = get("/a.html", "Accept-Encoding: gzip\r\n")
   T.eq(text, "gzip"); T.eq(ready, false)
+end)
+
+hot_test("a_ready_answer_is_not_for_who_excludes_plain_bytes", function(get, p)
+  p:old("a.html", "plain")
+  warm(get, "/a.html")
+  T.eq(get("/a.html", "Accept-Encoding: gzip, identity;q=0\r\n"), 406)
+  T.eq(select(3, get("/a.html", "Accept-Encoding: gzip;q=0.5, br\r\n")), true)
 end)
 
 hot_test("a_folder_that_was_put_in_place_is_watched_too", function(get, p)
@@ -662,4 +690,125 @@ hot_test("many_files_are_more_than_the_cache_keeps", function(get, p)
   end
   T.eq(select(3, get("/f300")), true)
   T.eq(select(3, get("/f1")), false)
+end)
+
+-- --- ready answers, and a log ------------------------------------------------------------
+
+-- A site with a common log. `told()` gives its lines so far: what was asked, status, bytes.
+local function log_test(name, fn, file_of)
+  for _, kind in ipairs { FAKE, {} } do
+    T.test(name .. (kind.net and "" or "_on_the_host"), kind, function()
+      local p <close> = place()
+      local path = os.tmpname()
+      local file <close> = file_of and file_of() or io.open(path, "w")
+      local function told()
+        local f <close> = io.open(path)
+        local lines = {}
+        for line in f:lines() do
+          T.match(line, "^127%.0%.0%.1 %- %- %[%d%d/%u%l%l/%d%d%d%d:%d%d:%d%d:%d%d %+0000%] ")
+          lines[#lines + 1] = line:match('%] "GET (.*)$'):gsub(' HTTP/1%.1"', "")
+        end
+        return lines
+      end
+      do
+        local site <close> = web.serve(http.files(p.folder),
+          { log = { format = "common", file = file } })
+        local sock <close> = site:connect()
+        fn(client(site, sock), p, told, site, sock, file)
+      end
+      os.remove(path)
+    end)
+  end
+end
+
+log_test("a_ready_answer_is_logged_like_any_other", function(get, p, told)
+  p:old("a", "hello")
+  warm(get, "/a")
+  T.turns()
+  local before = #told()
+  T.eq(select(3, get("/a")), true)
+  T.turns(2)
+  T.eq(#told(), before + 1)
+  T.eq(told()[before + 1], "/a 200 5")
+end)
+
+log_test("lines_are_in_the_order_of_the_answers_and_none_is_lost", function(get, p, told, site, sock)
+  p:old("a", "hello")
+  p:old("b", "")
+  warm(get, "/a")
+  warm(get, "/b")
+  T.turns(2)
+  local before, expected = #told(), {}
+  net.spawn(function()
+    for i = 1, 300 do
+      local target = i % 3 == 0 and "/b" or i % 7 == 0 and "/none" or "/a"
+      expected[i] = target .. (target == "/none" and " 404 14" or target == "/a" and " 200 5" or " 200 -")
+      sock:send(GET:format(target, i == 300 and "Connection: close\r\n" or ""))
+      if i % 50 == 0 then net.yield() end
+    end
+  end)
+  T.ok(sock:read("a"))
+  T.turns(2)
+  local lines = told()
+  T.eq(table.concat(lines, "\n", before + 1), table.concat(expected, "\n"))
+  T.ok(site.server:counts().ready > 200)
+  T.eq(site.server:counts().dropped, 0)
+end)
+
+log_test("a_client_that_goes_away_has_its_line_with_what_was_sent", function(get, p, told, site)
+  p:old("a", ("x"):rep(40000))
+  warm(get, "/a")
+  local before = site.server:counts().ready
+  local gone = site:connect()
+  for _ = 1, 400 do gone:send(GET:format("/a", "")) end -- and reads nothing
+  T.turns(20)
+  local asked = site.server:counts().ready - before
+  gone:close()
+  T.turns(20)
+  local lines, cut = told(), 0
+  for _, line in ipairs(lines) do
+    if line ~= "/a 200 40000" then cut = cut + 1 end
+  end
+  T.ok(asked < 400, asked) -- the last of them was under way
+  T.eq(cut, 1)
+end)
+
+log_test("lines_that_a_full_disk_does_not_take_are_counted", function(get, p, _, site)
+  p:old("a", "hello")
+  warm(get, "/a")
+  for _ = 1, 200 do get("/a") end
+  T.turns(2)
+  local counts = site.server:counts()
+  T.ok(counts.ready >= 200)
+  T.eq(counts.dropped, counts.requests)
+end, function() return io.open("/dev/full", "w") end)
+
+log_test("a_log_that_the_script_has_closed_drops_its_lines", function(get, p, _, site, _, file)
+  p:old("a", "hello")
+  warm(get, "/a")
+  T.turns(2)
+  file:close()
+  local before = site.server:counts().requests
+  for _ = 1, 5 do get("/a") end
+  T.turns(2)
+  T.eq(site.server:counts().dropped, site.server:counts().requests - before)
+end)
+
+T.test("a_log_of_another_kind_sees_each_request_itself", FAKE, function()
+  local p <close> = place()
+  p:old("a", "hello")
+  local entries, lines = {}, {}
+  local own = { write = function(self, line) lines[#lines + 1] = line; return self end }
+  function own:flush() return self end
+  for _, log in ipairs { function(entry) entries[#entries + 1] = entry end,
+    { format = "common", file = own } } do
+    local site <close> = web.serve(http.files(p.folder), { log = log })
+    local sock <close> = site:connect()
+    local get = client(site, sock)
+    for _ = 1, 3 do T.eq(get("/a"), 200) end
+    T.eq(site.server:counts().ready, 0)
+  end
+  T.eq(#entries, 3)
+  T.eq(#lines, 3)
+  T.match(lines[3], '"GET /a HTTP/1.1" 200 5\n$')
 end)

@@ -121,6 +121,21 @@ T.test("an_interrupted_lookup_gives_its_ticket_back_at_once", { net = "fake" }, 
   task:join()
 end)
 
+T.test("a_report_names_what_is_looked_up", { net = "fake" }, function()
+  local s <close> = net.socket()
+  local tasks = {
+    T.waiting(net.getaddrinfo, "slow.test", 80),
+    T.waiting(net.getnameinfo, "192.0.2.1:80"),
+    T.waiting(function() return s:connect("slow.test", 1) end),
+    T.waiting(function() return net.connect("slow.test:1") end),
+  }
+  local told = {}
+  for _, task in ipairs(net.tasks()) do told[#told + 1] = task.waits_in end
+  T.eq(T.list(told), "getaddrinfo slow.test getnameinfo 192.0.2.1:80 connect slow.test "
+    .. "connect slow.test")
+  for _, task in ipairs(tasks) do task:cancel() end
+end)
+
 T.test("many_lookups_at_once", { net = "fake" }, function()
   local tasks = {}
   local before = net.now()

@@ -9,18 +9,6 @@ local T = require "harness"
 local OPS = math.tointeger(os.getenv("OPS")) or 6000
 local CONNECTIONS, RECORD, CALM_EVERY, PATIENCE = 24, 16, 2000, 20
 
--- splitmix64, so that a seed means the same everywhere.
-local function generator(seed)
-  local state = seed
-  return function(n)
-    state = state + 0x9e3779b97f4a7c15
-    local z = state
-    z = (z ~ (z >> 30)) * 0xbf58476d1ce4e5b9
-    z = (z ~ (z >> 27)) * 0x94d049bb133111eb
-    return ((z ~ (z >> 31)) >> 1) % n + 1
-  end
-end
-
 -- --- bytes that name their owner ----------------------------------------------------------
 
 local function record(id, direction, place)
@@ -390,7 +378,7 @@ end
 
 local function begin()
   local w = {
-    random = generator(T.seed), connections = {}, datagrams = {}, awaited = {},
+    random = T.generator(T.seed), connections = {}, datagrams = {}, awaited = {},
     listener = T.listener(), last = 0, bytes = 0, reads = 0, reused = 0,
   }
   w.address = w.listener:getsockname()

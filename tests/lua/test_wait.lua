@@ -3,12 +3,7 @@
 local net = require "net"
 local T = require "harness"
 
--- A wait that other tasks can see: gives what `value` says, some turns later.
-local function later(value)
-  net.yield()
-  net.sleep(0.001)
-  return value
-end
+local later = T.later
 
 -- --- waits inside ----------------------------------------------------------------------
 

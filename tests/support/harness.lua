@@ -229,6 +229,25 @@ function T.unix_pair()
   return T.pair("unix:@" .. name)
 end
 
+-- Random numbers from 1 to n: splitmix64, so that a seed means the same everywhere.
+function T.generator(seed)
+  local state = seed
+  return function(n)
+    state = state + 0x9e3779b97f4a7c15
+    local z = state
+    z = (z ~ (z >> 30)) * 0xbf58476d1ce4e5b9
+    z = (z ~ (z >> 27)) * 0x94d049bb133111eb
+    return ((z ~ (z >> 31)) >> 1) % n + 1
+  end
+end
+
+-- A wait that other tasks can see: gives what `value` says, some turns later.
+function T.later(value)
+  net.yield()
+  net.sleep(0.001)
+  return value
+end
+
 function T.datagrams()
   return T.ok(net.udp("127.0.0.1:0")), T.ok(net.udp("127.0.0.1:0"))
 end

@@ -20,6 +20,18 @@ void ways_fini(void) {
   guard_fini(&guard);
 }
 
+int ways_set_up(void **state) {
+  (void)state;
+  ways_init();
+  return 0;
+}
+
+int ways_tear_down(void **state) {
+  (void)state;
+  ways_fini();
+  return 0;
+}
+
 static ssize_t parse(struct http1_head *h, enum ways_kind kind, enum http1_method asked,
                      const char *text, size_t len) {
   const struct http1_limits limits = {WAYS_LINE_MAX, WAYS_HEAD_MAX, kind == WAYS_LENIENT};

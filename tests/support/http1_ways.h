@@ -18,6 +18,10 @@ struct ways {
 void ways_init(void);
 void ways_fini(void);
 
+/* The same as the set-up and the tear-down of a group of tests. */
+int ways_set_up(void **state);
+int ways_tear_down(void **state);
+
 /* Parses the text at once into `w`; `asked` is for responses. The parser's result. */
 ssize_t ways_parse(struct ways *w, enum ways_kind kind, enum http1_method asked,
                    const char *text, size_t len);

@@ -13,15 +13,10 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
-#include "support/guard.h"
-#include "support/seed.h"
-
-static struct rng rng;
-static struct guard guard;
+#include "support/edge.h"
 
 static int split(const char *text, size_t len, struct addr_text *t, const char **why) {
-  return addr_split(guard_before(&guard, text, len), len, t, why);
+  return addr_split(edge_bytes(text, len), len, t, why);
 }
 
 static void assert_same(const struct addr *a, const struct addr *b) {
@@ -331,7 +326,7 @@ static void control_bytes_in_paths_are_hidden(void **state) {
 /* ---- properties ---- */
 
 static void fill(void *p, size_t len) {
-  for (size_t i = 0; i < len; i++) ((uint8_t *)p)[i] = (uint8_t)rng_next(&rng);
+  for (size_t i = 0; i < len; i++) ((uint8_t *)p)[i] = (uint8_t)rng_next(&edge_rng);
 }
 
 /* Runs of zeros and the IPv4-mapped prefix are where IPv6 text is compressed. */
@@ -340,19 +335,20 @@ static struct addr random_in6(void) {
   uint8_t *ip = a.u.in6.sin6_addr.s6_addr;
   fill(ip, 16);
   for (int i = 0; i < 16; i += 2)
-    if (rng_below(&rng, 2)) ip[i] = ip[i + 1] = 0;
-  if (rng_below(&rng, 8) == 0) addr_map(&a);
-  if (rng_below(&rng, 4) == 0)
-    a.u.in6.sin6_scope_id = UINT32_MAX - (uint32_t)rng_below(&rng, 1000);
+    if (rng_below(&edge_rng, 2)) ip[i] = ip[i + 1] = 0;
+  if (rng_below(&edge_rng, 8) == 0) addr_map(&a);
+  if (rng_below(&edge_rng, 4) == 0)
+    a.u.in6.sin6_scope_id = UINT32_MAX - (uint32_t)rng_below(&edge_rng, 1000);
   return a;
 }
 
 static struct addr random_unix(void) {
   struct addr a = {.u.un.sun_family = AF_UNIX};
-  size_t n = 1 + rng_below(&rng, 107);
+  size_t n = 1 + rng_below(&edge_rng, 107);
   for (size_t i = 0; i < n; i++)
-    a.u.un.sun_path[i] = (char)('0' + rng_below(&rng, 75)); /* to 'z', '@' among them */
-  bool abstract = rng_below(&rng, 2);
+    a.u.un.sun_path[i] =
+        (char)('0' + rng_below(&edge_rng, 75)); /* to 'z', '@' among them */
+  bool abstract = rng_below(&edge_rng, 2);
   a.u.un.sun_path[0] = abstract ? '\0' : '/';
   a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (abstract ? 0 : 1));
   return a;
@@ -360,11 +356,11 @@ static struct addr random_unix(void) {
 
 static struct addr random_addr(void) {
   struct addr a = {.len = sizeof a.u.in, .u.in.sin_family = AF_INET};
-  uint64_t kind = rng_below(&rng, 3);
+  uint64_t kind = rng_below(&edge_rng, 3);
   if (kind == 2) return random_unix();
   if (kind == 1) a = random_in6();
   if (kind == 0) fill(&a.u.in.sin_addr, sizeof a.u.in.sin_addr);
-  addr_set_port(&a, (int)rng_below(&rng, 65536));
+  addr_set_port(&a, (int)rng_below(&edge_rng, 65536));
   return a;
 }
 
@@ -382,9 +378,9 @@ static void every_address_survives_being_written_and_read(void **state) {
 /* Bytes that addresses are made of, so that many random texts are almost right. */
 static size_t random_text(char *out) {
   static const char bytes[] = "01259af:::...[]%lo@/-x\0\n\xff";
-  size_t len = rng_below(&rng, 24), at = 0;
-  if (rng_below(&rng, 8) == 0) at = (size_t)sprintf(out, "unix:");
-  for (; at < len; at++) out[at] = bytes[rng_below(&rng, sizeof bytes - 1)];
+  size_t len = rng_below(&edge_rng, 24), at = 0;
+  if (rng_below(&edge_rng, 8) == 0) at = (size_t)sprintf(out, "unix:");
+  for (; at < len; at++) out[at] = bytes[rng_below(&edge_rng, sizeof bytes - 1)];
   return at;
 }
 
@@ -426,17 +422,6 @@ static void no_prefix_of_an_address_is_read_past_its_end(void **state) {
 
 /* ---- main ---- */
 
-static int set_up(void **state) {
-  rng_init(&rng, seed_get());
-  guard_init(&guard, 512);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(numeric_texts_become_addresses),
@@ -458,5 +443,5 @@ int main(void) {
       cmocka_unit_test(whatever_is_taken_reads_back_the_same),
       cmocka_unit_test(no_prefix_of_an_address_is_read_past_its_end),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

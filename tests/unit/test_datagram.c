@@ -13,13 +13,9 @@
 #include <cmocka.h>
 
 #include "net/control.h"
-#include "support/fake_net.h"
-#include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
 
-enum kind { FAKE, HOST, FAULTY };
-static enum kind kind;
 static struct net *net;
 static net_h a, b; /* a sends, b receives */
 static struct addr a_addr, b_addr, from;
@@ -27,9 +23,7 @@ static size_t size;
 static char bytes[65536];
 
 static int set_up(void **state) {
-  int status;
-  net = kind == FAKE ? fake_net_new() : net_host_epoll(&status);
-  if (kind == FAULTY) net = fault_net_new(net, seed_get(), &fault_soft);
+  net = nets_new();
   a = peers_bound(net, SOCK_DGRAM, &a_addr);
   b = peers_bound(net, SOCK_DGRAM, &b_addr);
   return 0;
@@ -38,24 +32,8 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
   net_close(net, a);
   net_close(net, b);
-  int open = net->open;
-  net_free(net);
-  return open;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
-  return 0;
+  *state = net;
+  return nets_tear_down(state);
 }
 
 /* Sends each byte of the text as a datagram to `to`. */
@@ -296,8 +274,6 @@ int main(void) {
       NET_TEST(a_datagram_that_has_gone_wakes_nobody),
   };
   alarm(30); /* a poll that sleeps for ever ends the program */
-  int failed = cmocka_run_group_tests_name("in memory", all, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", all, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host under faults", all, use_faulty, NULL);
-  return failed + cmocka_run_group_tests_name("epoll backend", host, use_host, NULL);
+  return nets_run(all, sizeof all / sizeof *all) +
+         cmocka_run_group_tests_name("epoll backend", host, nets_use_host, NULL);
 }

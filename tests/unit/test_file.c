@@ -1,5 +1,4 @@
-/* Files beneath a folder, and sendfile of every net: the one in memory, the host's, and the
- * host's under faults that a program has to live with. */
+/* Files beneath a folder, and sendfile of every net. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -19,10 +18,8 @@
 
 #include "base/status.h"
 #include "net/file.h"
-#include "support/fake_net.h"
-#include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
 
 static char folder[] = "/tmp/soquete-file-XXXXXX";
 static int root = -1;
@@ -211,43 +208,6 @@ static void a_stream_that_cannot_be_read_says_why(void **state) {
 /* --- sendfile --- */
 
 enum { PIECE = 100000 };
-enum kind { FAKE, HOST, FAULTY };
-static enum kind kind;
-
-static int set_up(void **state) {
-  int status;
-  if (kind == FAKE) {
-    *state = fake_net_new();
-    return 0;
-  }
-  struct net *net = net_host_epoll(&status);
-  if (!net) return -1;
-  *state = kind == HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  struct net *net = *state;
-  int left = net->open;
-  net_free(net);
-  return left;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
-  return 0;
-}
-
 static int open_plainly(const char *path) {
   int fd = openat(root, path, O_RDONLY | O_CLOEXEC);
   assert_true(fd >= 0);
@@ -363,8 +323,6 @@ static void sendfile_to_who_has_gone_fails_without_a_signal(void **state) {
   file_close(fd);
 }
 
-#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 /* What the program does in its handler: a broken pipe that is a socket's means nothing. */
 static void on_pipe(int signal) {
   if (!file_is_sending) _exit(128 + signal);
@@ -384,18 +342,16 @@ int main(void) {
       cmocka_unit_test(a_stream_that_cannot_be_read_says_why),
   };
   const struct CMUnitTest nets[] = {
-      NET_TEST(sendfile_sends_every_byte_once_and_in_order),
-      NET_TEST(sendfile_follows_what_was_queued),
-      NET_TEST(sendfile_gives_0_where_the_file_ends),
-      NET_TEST(sendfile_that_would_block_is_woken_by_room),
-      NET_TEST(sendfile_to_who_has_gone_fails_without_a_signal),
+      NETS_TEST(sendfile_sends_every_byte_once_and_in_order),
+      NETS_TEST(sendfile_follows_what_was_queued),
+      NETS_TEST(sendfile_gives_0_where_the_file_ends),
+      NETS_TEST(sendfile_that_would_block_is_woken_by_room),
+      NETS_TEST(sendfile_to_who_has_gone_fails_without_a_signal),
   };
   alarm(30); /* a poll that sleeps for ever ends the program */
   signal(SIGPIPE, on_pipe);
   if (make_folder(NULL) < 0) return 1;
   int failed = cmocka_run_group_tests_name("files", files, NULL, NULL);
-  failed += cmocka_run_group_tests_name("in memory", nets, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", nets, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host under faults", nets, use_faulty, NULL);
+  failed += nets_run(nets, sizeof nets / sizeof *nets);
   return failed + remove_folder(NULL);
 }

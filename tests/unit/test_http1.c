@@ -240,16 +240,6 @@ static void the_vectorised_scan_equals_its_portable_twin(void **state) {
 
 /* ---- main ---- */
 
-static int set_up(void **state) {
-  ways_init();
-  return 0;
-}
-
-static int tear_down(void **state) {
-  ways_fini();
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_request_is_read_into_slices),
@@ -264,5 +254,5 @@ int main(void) {
       cmocka_unit_test(every_method_name_is_its_id),
       cmocka_unit_test(the_vectorised_scan_equals_its_portable_twin),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, ways_set_up, ways_tear_down);
 }

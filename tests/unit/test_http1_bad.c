@@ -290,16 +290,6 @@ static void one_byte_at_a_time_costs_time_that_grows_with_the_bytes(void **state
 
 /* ---- main ---- */
 
-static int set_up(void **state) {
-  ways_init();
-  return 0;
-}
-
-static int tear_down(void **state) {
-  ways_fini();
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(two_ways_to_tell_the_body_are_refused),
@@ -316,5 +306,5 @@ int main(void) {
       cmocka_unit_test(a_head_may_have_as_many_fields_as_there_is_room_for),
       cmocka_unit_test(one_byte_at_a_time_costs_time_that_grows_with_the_bytes),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, ways_set_up, ways_tear_down);
 }

@@ -10,12 +10,7 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
-#include "support/guard.h"
-#include "support/seed.h"
-
-static struct guard guard;
-static struct rng rng;
+#include "support/edge.h"
 
 enum { EXTRA_MAX = 300 };
 
@@ -32,9 +27,9 @@ static struct outcome decode(const char *text, size_t len, size_t most) {
   struct http1_chunks c;
   http1_chunks_init(&c, EXTRA_MAX);
   while (o.result == HTTP1_CHUNK_MORE && o.used < len) {
-    size_t n = 1 + rng_below(&rng, most), used;
+    size_t n = 1 + rng_below(&edge_rng, most), used;
     if (n > len - o.used) n = len - o.used;
-    const char *p = guard_before(&guard, text + o.used, n), *end = p + n;
+    const char *p = edge_bytes(text + o.used, n), *end = p + n;
     do {
       struct slice data;
       o.result = http1_chunks_next(&c, p, (size_t)(end - p), &used, &data);
@@ -165,17 +160,6 @@ static void extensions_count_toward_one_limit_for_the_whole_body(void **state) {
   assert_int_equal(http1_rule(o.result)->status, 431);
 }
 
-static int set_up(void **state) {
-  guard_init(&guard, 4096);
-  rng_init(&rng, seed_get());
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(chunks_are_joined_and_their_frames_taken_away),
@@ -185,5 +169,5 @@ int main(void) {
       cmocka_unit_test(a_size_line_may_fill_its_limit_and_no_more),
       cmocka_unit_test(extensions_count_toward_one_limit_for_the_whole_body),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

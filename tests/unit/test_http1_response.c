@@ -148,16 +148,6 @@ static void requests_are_never_read_leniently(void **state) {
                    -HTTP1_BAD_BARE_LF);
 }
 
-static int set_up(void **state) {
-  ways_init();
-  return 0;
-}
-
-static int tear_down(void **state) {
-  ways_fini();
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_status_line_is_read),
@@ -167,5 +157,5 @@ int main(void) {
       cmocka_unit_test(the_lenient_flag_lets_three_faults_pass),
       cmocka_unit_test(requests_are_never_read_leniently),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, ways_set_up, ways_tear_down);
 }

@@ -10,17 +10,12 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
-#include "support/guard.h"
-#include "support/seed.h"
-
-static struct guard guard;
-static struct rng rng;
+#include "support/edge.h"
 
 static int64_t read_date(const char *text, int64_t now) {
   int64_t time = -1;
   size_t len = strlen(text);
-  int r = http_date_parse(guard_before(&guard, text, len), len, now, &time);
+  int r = http_date_parse(edge_bytes(text, len), len, now, &time);
   if (r < 0) fail_msg("%s was refused", text);
   return time;
 }
@@ -46,7 +41,7 @@ static void every_time_is_what_the_c_library_says(void **state) {
   const int64_t first = -62167219200, last = 253402300799;
   for (int i = 0; i < 20000; i++) {
     char mine[HTTP_DATE_LEN + 1], theirs[64];
-    int64_t time = first + (int64_t)rng_below(&rng, (uint64_t)(last - first + 1));
+    int64_t time = first + (int64_t)rng_below(&edge_rng, (uint64_t)(last - first + 1));
     if (i == 0) time = first;
     if (i == 1) time = last;
     time_t t = (time_t)time;
@@ -98,7 +93,7 @@ static void what_is_no_date_is_refused(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     int64_t time = 42;
     size_t len = strlen(rows[i]);
-    const char *text = guard_before(&guard, rows[i], len);
+    const char *text = edge_bytes(rows[i], len);
     if (http_date_parse(text, len, 0, &time) == 0) fail_msg("%s was taken", rows[i]);
     assert_int_equal(time, 42);
   }
@@ -107,17 +102,6 @@ static void what_is_no_date_is_refused(void **state) {
 static void leap_days_and_leap_seconds_are_taken(void **state) {
   assert_int_equal(read_date("Tue, 29 Feb 2000 00:00:00 GMT", 0), 951782400);
   assert_int_equal(read_date("Sat, 31 Dec 2016 23:59:60 GMT", 0), 1483228800);
-}
-
-static int set_up(void **state) {
-  guard_init(&guard, 512);
-  rng_init(&rng, seed_get());
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
 }
 
 int main(void) {
@@ -129,5 +113,5 @@ int main(void) {
       cmocka_unit_test(what_is_no_date_is_refused),
       cmocka_unit_test(leap_days_and_leap_seconds_are_taken),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

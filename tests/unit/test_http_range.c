@@ -10,14 +10,13 @@
 
 #include <cmocka.h>
 
-#include "support/guard.h"
+#include "support/edge.h"
 
-static struct guard guard;
 static struct http_range ranges[HTTP_RANGE_MAX];
 
 static int parse(const char *text, int64_t size) {
   size_t len = strlen(text);
-  return http_range_parse(guard_before(&guard, text, len), len, size, ranges);
+  return http_range_parse(edge_bytes(text, len), len, size, ranges);
 }
 
 static void single_ranges_are_cut_to_the_size(void **state) {
@@ -135,19 +134,9 @@ static void bad_content_ranges_are_refused(void **state) {
     struct http_range r;
     int64_t size;
     size_t len = strlen(rows[i]);
-    if (http_range_content(guard_before(&guard, rows[i], len), len, &r, &size) == 0)
+    if (http_range_content(edge_bytes(rows[i], len), len, &r, &size) == 0)
       fail_msg("%s was taken", rows[i]);
   }
-}
-
-static int set_up(void **state) {
-  guard_init(&guard, 4096);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
 }
 
 int main(void) {
@@ -160,5 +149,5 @@ int main(void) {
       cmocka_unit_test(content_ranges_are_written_and_read),
       cmocka_unit_test(bad_content_ranges_are_refused),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

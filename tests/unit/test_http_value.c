@@ -10,25 +10,15 @@
 
 #include <cmocka.h>
 
-#include "support/guard.h"
-
-static struct guard guard;
-
-static const char *edge(const char *text) {
-  return guard_before(&guard, text, strlen(text));
-}
-
-static void assert_slice(const char *text, struct slice s, const char *want) {
-  assert_int_equal(s.len, strlen(want));
-  assert_memory_equal(text + s.at, want, s.len);
-}
+#include "support/edge.h"
 
 static void lists_are_split_outside_of_quotes(void **state) {
   const char *list = ", a ,,b;c=\"d,\\\",e\"\t, \"f", *text = edge(list);
   static const char *const want[] = {"a", "b;c=\"d,\\\",e\"", "\"f"};
   struct slice e;
   size_t at = 0, n = 0;
-  while (http_value_next(text, strlen(list), &at, &e)) assert_slice(text, e, want[n++]);
+  while (http_value_next(text, strlen(list), &at, &e))
+    edge_assert_slice(text, e, want[n++]);
   assert_int_equal(n, 3);
 }
 
@@ -41,10 +31,10 @@ static void parameters_follow_the_first_part(void **state) {
   };
   struct http_param p;
   size_t at, n = 0, len = strlen(value);
-  assert_slice(text, http_value_first(text, len, &at), "text/html");
+  edge_assert_slice(text, http_value_first(text, len, &at), "text/html");
   while (http_value_param(text, len, &at, &p) > 0) {
-    assert_slice(text, p.name, want[n][0]);
-    assert_slice(text, p.value, want[n][1]);
+    edge_assert_slice(text, p.name, want[n][0]);
+    edge_assert_slice(text, p.value, want[n][1]);
     assert_int_equal(p.quoted, n > 0);
     n++;
   }
@@ -204,21 +194,11 @@ static void cookies_are_split(void **state) {
   struct slice name, cookie;
   size_t at = 0, n = 0;
   while (http_value_cookie(text, strlen(value), &at, &name, &cookie)) {
-    assert_slice(text, name, want[n][0]);
-    assert_slice(text, cookie, want[n][1]);
+    edge_assert_slice(text, name, want[n][0]);
+    edge_assert_slice(text, cookie, want[n][1]);
     n++;
   }
   assert_int_equal(n, 4);
-}
-
-static int set_up(void **state) {
-  guard_init(&guard, 512);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
 }
 
 int main(void) {
@@ -232,5 +212,5 @@ int main(void) {
       cmocka_unit_test(entity_tags_are_compared_strongly_and_weakly),
       cmocka_unit_test(cookies_are_split),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

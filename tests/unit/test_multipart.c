@@ -10,13 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
 #include "proto/http1.h"
-#include "support/guard.h"
-#include "support/seed.h"
-
-static struct guard guard;
-static struct rng rng;
+#include "support/edge.h"
 
 enum { HEAD_MAX = 40 };
 
@@ -48,9 +43,9 @@ static struct outcome scan(const char *text, size_t len, size_t most) {
   size_t done = 0, end = 0;
   multipart_init(&m, "bound", 5, HEAD_MAX);
   while (o.result == MULTIPART_MORE && end < len) {
-    end += 1 + rng_below(&rng, most);
+    end += 1 + rng_below(&edge_rng, most);
     if (end > len) end = len;
-    const char *p = guard_before(&guard, text + done, end - done);
+    const char *p = edge_bytes(text + done, end - done);
     do {
       size_t used;
       struct slice piece;
@@ -150,27 +145,16 @@ static void a_head_may_fill_its_limit_and_no_more(void **state) {
 static void random_bodies_come_out_as_they_went_in(void **state) {
   for (int i = 0; i < 300; i++) {
     char text[600] = "--bound\r\n\r\n", want[600] = "<\r\n>";
-    size_t n = strlen(text), k = strlen(want), len = rng_below(&rng, 400);
+    size_t n = strlen(text), k = strlen(want), len = rng_below(&edge_rng, 400);
     for (size_t j = 0; j < len; j++) /* of the bytes that boundaries are made of */
-      text[n + j] = want[k + j] = "\r\n--bo\n\r-"[rng_below(&rng, 9)];
+      text[n + j] = want[k + j] = "\r\n--bo\n\r-"[rng_below(&edge_rng, 9)];
     if (memmem(text + n - 2, len + 2, "\r\n--bound", 9)) continue;
     strcpy(text + n + len, "\r\n--bound--");
     strcpy(want + k + len, "|.");
-    struct outcome o = scan(text, strlen(text), 1 + rng_below(&rng, 50));
+    struct outcome o = scan(text, strlen(text), 1 + rng_below(&edge_rng, 50));
     assert_int_equal(o.len, strlen(want));
     assert_memory_equal(o.text, want, o.len);
   }
-}
-
-static int set_up(void **state) {
-  guard_init(&guard, 4096);
-  rng_init(&rng, seed_get());
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
 }
 
 int main(void) {
@@ -184,5 +168,5 @@ int main(void) {
       cmocka_unit_test(a_head_may_fill_its_limit_and_no_more),
       cmocka_unit_test(random_bodies_come_out_as_they_went_in),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

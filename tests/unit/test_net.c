@@ -1,5 +1,4 @@
-/* The rules of net.h, for every net: the one in memory, the host's, and the host's under
- * faults that a program has to live with. */
+/* The rules of net.h, for every net. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -13,48 +12,8 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "support/fake_net.h"
-#include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
-
-enum kind { FAKE, HOST, FAULTY };
-static enum kind kind;
-
-static struct net *new_net(void) {
-  int status;
-  if (kind == FAKE) return fake_net_new();
-  struct net *net = net_host_epoll(&status);
-  assert_non_null(net);
-  return kind == HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
-}
-
-static int set_up(void **state) {
-  *state = new_net();
-  return 0;
-}
-
-static int tear_down(void **state) {
-  struct net *net = *state;
-  int left = net->open;
-  net_free(net);
-  return left;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
-  return 0;
-}
 
 /* How often `h` is among the events. */
 static int times(const struct net_event *events, int n, net_h h) {
@@ -344,7 +303,7 @@ static void poll_sleeps_until_its_deadline(void **state) {
   struct net_event events[4];
   int64_t deadline = net_now(net) + 3000000;
   do assert_true(net_poll(net, events, 4, deadline) >= 0);
-  while (kind == FAULTY && net_now(net) < deadline);
+  while (nets_kind == NETS_FAULTY && net_now(net) < deadline);
   assert_true(net_now(net) >= deadline);
 }
 
@@ -380,7 +339,7 @@ static void who_did_not_ask_is_not_woken(void **state) {
   peers_pair(net, &a, &b);
   assert_int_equal(peers_send(net, a, "x", 1), 1);
   int n = net_poll(net, events, 4, net_now(net) + 1000000);
-  if (kind != FAULTY) assert_int_equal(times(events, n, b), 0);
+  if (nets_kind != NETS_FAULTY) assert_int_equal(times(events, n, b), 0);
   close_both(net, a, b);
 }
 
@@ -397,7 +356,7 @@ static void a_number_that_is_used_again_gets_no_event_of_its_former_owner(void *
   net_h fresh = net_socket(net, AF_INET, SOCK_DGRAM, 0);
   assert_int_equal(fresh, b);
   int n = net_poll(net, events, 8, net_now(net) + 1000000);
-  if (kind != FAULTY) assert_int_equal(times(events, n, fresh), 0);
+  if (nets_kind != NETS_FAULTY) assert_int_equal(times(events, n, fresh), 0);
   close_both(net, a, fresh);
   net_close(net, lower);
 }
@@ -453,41 +412,36 @@ static void an_unknown_family_is_refused(void **state) {
   assert_int_equal(net_socket(*state, 250, SOCK_STREAM, 0), -EAFNOSUPPORT);
 }
 
-#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      NET_TEST(connect_accept_send_and_recv_meet),
-      NET_TEST(names_of_both_ends_match),
-      NET_TEST(an_unconnected_stream_has_no_peer),
-      NET_TEST(recv_that_would_block_is_woken_by_bytes),
-      NET_TEST(recv_that_would_block_is_woken_by_the_end),
-      NET_TEST(recv_that_would_block_is_woken_by_a_reset),
-      NET_TEST(accept_that_would_block_is_woken_by_a_client),
-      NET_TEST(send_that_would_block_is_woken_by_room),
-      NET_TEST(a_refused_connect_is_told_and_may_be_repeated),
-      NET_TEST(half_a_close_leaves_the_other_direction),
-      NET_TEST(shutdown_of_an_unconnected_stream_fails),
-      NET_TEST(a_busy_port_is_refused),
-      NET_TEST(a_datagram_that_was_cut_tells_its_size),
-      NET_TEST(an_empty_datagram_arrives),
-      NET_TEST(a_refused_datagram_is_told_once),
-      NET_TEST(poll_gives_each_handle_once_and_keeps_what_does_not_fit),
-      NET_TEST(a_deadline_in_the_past_does_not_sleep),
-      NET_TEST(poll_sleeps_until_its_deadline),
-      NET_TEST(a_wake_before_the_poll_ends_it),
-      NET_TEST(a_wake_from_another_thread_ends_a_poll),
-      NET_TEST(who_did_not_ask_is_not_woken),
-      NET_TEST(a_number_that_is_used_again_gets_no_event_of_its_former_owner),
-      NET_TEST(a_name_is_looked_up),
-      NET_TEST(a_name_that_is_none_is_told),
-      NET_TEST(a_lookup_may_be_forgotten),
-      NET_TEST(options_are_read),
-      NET_TEST(an_unknown_family_is_refused),
+      NETS_TEST(connect_accept_send_and_recv_meet),
+      NETS_TEST(names_of_both_ends_match),
+      NETS_TEST(an_unconnected_stream_has_no_peer),
+      NETS_TEST(recv_that_would_block_is_woken_by_bytes),
+      NETS_TEST(recv_that_would_block_is_woken_by_the_end),
+      NETS_TEST(recv_that_would_block_is_woken_by_a_reset),
+      NETS_TEST(accept_that_would_block_is_woken_by_a_client),
+      NETS_TEST(send_that_would_block_is_woken_by_room),
+      NETS_TEST(a_refused_connect_is_told_and_may_be_repeated),
+      NETS_TEST(half_a_close_leaves_the_other_direction),
+      NETS_TEST(shutdown_of_an_unconnected_stream_fails),
+      NETS_TEST(a_busy_port_is_refused),
+      NETS_TEST(a_datagram_that_was_cut_tells_its_size),
+      NETS_TEST(an_empty_datagram_arrives),
+      NETS_TEST(a_refused_datagram_is_told_once),
+      NETS_TEST(poll_gives_each_handle_once_and_keeps_what_does_not_fit),
+      NETS_TEST(a_deadline_in_the_past_does_not_sleep),
+      NETS_TEST(poll_sleeps_until_its_deadline),
+      NETS_TEST(a_wake_before_the_poll_ends_it),
+      NETS_TEST(a_wake_from_another_thread_ends_a_poll),
+      NETS_TEST(who_did_not_ask_is_not_woken),
+      NETS_TEST(a_number_that_is_used_again_gets_no_event_of_its_former_owner),
+      NETS_TEST(a_name_is_looked_up),
+      NETS_TEST(a_name_that_is_none_is_told),
+      NETS_TEST(a_lookup_may_be_forgotten),
+      NETS_TEST(options_are_read),
+      NETS_TEST(an_unknown_family_is_refused),
   };
   alarm(30); /* a poll that sleeps for ever ends the program */
-  int failed = cmocka_run_group_tests_name("in memory", tests, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", tests, use_host, NULL);
-  return failed +
-         cmocka_run_group_tests_name("host under faults", tests, use_faulty, NULL);
+  return nets_run(tests, sizeof tests / sizeof *tests);
 }

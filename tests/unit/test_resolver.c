@@ -24,8 +24,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int begun, answered, allowed; /* questions; an answer waits until it is allowed */
 
-int resolve_now(struct net_lookup *q, bool numeric) {
-  assert_false(numeric);
+int resolve_now(struct net_lookup *q, enum resolve_whom whom) {
+  assert_int_equal(whom, RESOLVE_ALL);
   pthread_mutex_lock(&lock);
   begun++;
   pthread_cond_broadcast(&changed);
@@ -148,6 +148,44 @@ static void a_slow_name_does_not_hold_up_the_next(void **state) {
   }
 }
 
+/* A thread that is woken runs later, and looks idle until then. Whether the first one is idle
+ * again when the next names are asked is left to chance: hence the rounds. */
+static void names_asked_in_one_turn_do_not_wait_for_each_other(void **state) {
+  for (int round = 0; round < 100; round++) {
+    struct net_lookup q = {.ticket = -1};
+    struct resolver *mine = resolver_new();
+    int before = begun, fd = eventfd(0, 0);
+    allow(1);
+    struct resolver_job *first = ask(mine, "localhost", fd);
+    assert_int_equal(answer_of(mine, first, fd, &q), 0);
+    free(q.addrs);
+    for (int i = 0; i < round; i++) sched_yield();
+    struct resolver_job *jobs[2] = {ask(mine, "a", fd), ask(mine, "b", fd)};
+    await(&begun, before + 3);
+    for (int i = 0; i < 2; i++) resolver_drop(mine, jobs[i]);
+    resolver_free(mine);
+    allow(2);
+    await(&answered, before + 3);
+    close(fd);
+  }
+}
+
+static void it_is_busy_while_a_name_would_wait(void **state) {
+  struct resolver_job *jobs[RESOLVER_THREADS + 1];
+  for (int i = 0; i < RESOLVER_THREADS; i++) {
+    assert_false(resolver_is_busy(*state));
+    jobs[i] = ask(*state, "localhost", -1);
+  }
+  assert_true(resolver_is_busy(*state));
+  await(&begun, RESOLVER_THREADS);
+  assert_true(resolver_is_busy(*state));
+  jobs[RESOLVER_THREADS] = ask(*state, "localhost", -1);
+  resolver_drop(*state, jobs[RESOLVER_THREADS]);
+  allow(RESOLVER_THREADS);
+  await(&answered, RESOLVER_THREADS);
+  while (resolver_is_busy(*state)) sched_yield();
+}
+
 static void more_names_than_threads_wait_in_a_queue(void **state) {
   enum { MORE = RESOLVER_THREADS + 4 };
   struct net_lookup q = {.ticket = -1};
@@ -219,6 +257,8 @@ int main(void) {
       RESOLVER_TEST(a_failure_is_an_answer),
       RESOLVER_TEST(the_question_is_copied),
       RESOLVER_TEST(a_slow_name_does_not_hold_up_the_next),
+      RESOLVER_TEST(names_asked_in_one_turn_do_not_wait_for_each_other),
+      RESOLVER_TEST(it_is_busy_while_a_name_would_wait),
       RESOLVER_TEST(more_names_than_threads_wait_in_a_queue),
       RESOLVER_TEST(a_dropped_name_is_told_to_nobody),
       RESOLVER_TEST(a_name_dropped_in_the_queue_is_never_asked),

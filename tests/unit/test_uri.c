@@ -10,21 +10,7 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
-#include "support/guard.h"
-#include "support/seed.h"
-
-static struct guard guard;
-static struct rng rng;
-
-static const char *edge(const char *text) {
-  return guard_before(&guard, text, strlen(text));
-}
-
-static void assert_slice(const char *text, struct slice s, const char *want) {
-  assert_int_equal(s.len, strlen(want));
-  assert_memory_equal(text + s.at, want, s.len);
-}
+#include "support/edge.h"
 
 /* ---- authority ---- */
 
@@ -47,7 +33,7 @@ static void authorities_are_a_host_and_a_port(void **state) {
     struct uri_authority a;
     const char *text = edge(rows[i].text);
     assert_int_equal(uri_authority(text, strlen(rows[i].text), &a), 0);
-    assert_slice(text, a.host, rows[i].host);
+    edge_assert_slice(text, a.host, rows[i].host);
     assert_int_equal(a.port, rows[i].port);
   }
 }
@@ -97,9 +83,9 @@ static void bytes_are_decoded_once(void **state) {
 static void whatever_is_encoded_decodes_to_the_same(void **state) {
   char bytes[64], out[3 * sizeof bytes];
   for (int i = 0; i < 2000; i++) {
-    size_t len = rng_below(&rng, sizeof bytes);
-    for (size_t k = 0; k < len; k++) bytes[k] = (char)rng_next(&rng);
-    size_t n = uri_encode(guard_before(&guard, bytes, len), len, URI_KEEP_NONE, out);
+    size_t len = rng_below(&edge_rng, sizeof bytes);
+    for (size_t k = 0; k < len; k++) bytes[k] = (char)rng_next(&edge_rng);
+    size_t n = uri_encode(edge_bytes(bytes, len), len, URI_KEEP_NONE, out);
     assert_int_equal(uri_decode(out, n, URI_FORM, out), len);
     assert_memory_equal(out, bytes, len);
   }
@@ -199,8 +185,8 @@ static void queries_are_split_into_pairs(void **state) {
   size_t at = 0, count = 0;
   while (uri_pair(text, strlen(query), &at, &name, &value)) {
     assert_true(count < sizeof want / sizeof *want);
-    assert_slice(text, name, want[count][0]);
-    assert_slice(text, value, want[count][1]);
+    edge_assert_slice(text, name, want[count][0]);
+    edge_assert_slice(text, value, want[count][1]);
     count++;
   }
   assert_int_equal(count, sizeof want / sizeof *want);
@@ -232,11 +218,11 @@ static void urls_are_read(void **state) {
     if (uri_parse(text, strlen(rows[i].text), &u, &why) < 0)
       fail_msg("%s: %s", rows[i].text, why);
     assert_int_equal(u.https, rows[i].https);
-    assert_slice(text, u.authority, rows[i].authority);
-    assert_slice(text, u.host, rows[i].host);
+    edge_assert_slice(text, u.authority, rows[i].authority);
+    edge_assert_slice(text, u.host, rows[i].host);
     assert_int_equal(u.port, rows[i].port);
-    assert_slice(text, u.path, rows[i].path);
-    assert_slice(text, u.target, rows[i].target);
+    edge_assert_slice(text, u.path, rows[i].path);
+    edge_assert_slice(text, u.target, rows[i].target);
   }
 }
 
@@ -315,17 +301,6 @@ static void references_are_resolved(void **state) {
   assert_int_equal(uri_resolve("none", 4, "b", 1, out), -1);
 }
 
-static int set_up(void **state) {
-  guard_init(&guard, 512);
-  rng_init(&rng, seed_get());
-  return 0;
-}
-
-static int tear_down(void **state) {
-  guard_fini(&guard);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(authorities_are_a_host_and_a_port),
@@ -340,5 +315,5 @@ int main(void) {
       cmocka_unit_test(bad_urls_are_refused_with_a_reason),
       cmocka_unit_test(references_are_resolved),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, edge_set_up, edge_tear_down);
 }

@@ -4,6 +4,7 @@
 
 local core = require "net.http.core"
 local exchange = require "net.http.exchange"
+local patience = require "net.http.patience"
 local pool = require "net.http.pool"
 require "net.http.request"
 
@@ -28,8 +29,10 @@ function Answer:__tostring()
   return ("answer (%d, %s)"):format(self.status, self.url)
 end
 
--- The body is over: the connection can serve others.
+-- The body is over: once all is sent, too, the connection can serve others.
 local function release(self)
+  if self.upload then self.upload:finish() end
+  self.upload = false
   self.over = true
   if self.conn then pool.put(self.call.key, self.conn) end
   self.conn = false
@@ -37,18 +40,37 @@ end
 
 -- What has failed once stays so: what is left of a body is no body.
 local function fail(self, _, err, code)
-  if self.conn then self.conn:close() end
-  self.conn = false
+  do
+    local _ <close> = exchange.guard(self.conn, self.upload)
+    self.conn, self.upload = false, false
+  end
   if not err.url then err.url = self.url end
   self.failure = { err, code }
   return nil, err, code
+end
+
+-- Ends the answer, and what is still being sent, where an error leaves the block.
+local Watch = {
+  __close = function(self, err)
+    if err then self.answer:close() end
+  end,
+}
+
+local function watch(self)
+  return self.upload and setmetatable({ answer = self }, Watch)
+end
+
+local function read(self, n)
+  if self.upload then return self.upload:hear(self.call, message.read, self.head, n) end
+  return patience.within(self.call, message.read, self.head, n)
 end
 
 ---Up to n bytes of the body as they come; nil at its end.
 function Answer:read(n)
   if self.failure then return nil, table.unpack(self.failure) end
   if self.over then return nil end
-  local piece, err, code = exchange.within(self.call, message.read, self.head, n)
+  local _ <close> = watch(self)
+  local piece, err, code = read(self, n)
   if err then return fail(self, nil, err, code) end
   if not piece or self.conn:done() then release(self) end
   if not piece then return nil end
@@ -102,8 +124,9 @@ end
 
 Answer.__close = Answer.close
 
----The answer with that head. `call` has the request's limits.
-function M.new(call, head, conn, url)
+---The answer with that head. `call` has the request's limits; `upload` is what is still being
+---sent, or nil.
+function M.new(call, head, conn, url, upload)
   local self = setmetatable({
     call = call,
     conn = conn,
@@ -115,8 +138,10 @@ function M.new(call, head, conn, url)
     received = 0,
     status = head.status,
     text = false,
+    upload = upload or false,
     url = url,
   }, Answer)
+  local _ <close> = watch(self)
   if head.length == 0 then release(self) end
   return self
 end
@@ -125,7 +150,7 @@ end
 ---connection can be used again.
 function M.drop(call, conn)
   local guard <close> = exchange.guard(conn)
-  if exchange.within(call, conn.drop, conn) then
+  if patience.within(call, conn.drop, conn) then
     guard.conn = nil
     pool.put(call.key, conn)
   end

@@ -151,15 +151,14 @@ local function run(state, call, text)
   if not url then return nil, err, code end
   while true do
     call.key = call.lenient and "lenient " .. url.key or url.key
-    local head, conn
-    head, conn, code = exchange.run(call, request_of(state, url))
+    local head, conn, last = exchange.run(call, request_of(state, url))
     if not head then
-      err = conn
+      err, code = conn, last
       err.url = err.url or url.text
       return nil, err, code
     end
     local target = redirect.target(state, head, url)
-    if not target then return answers.new(call, head, conn, url.text) end
+    if not target then return answers.new(call, head, conn, url.text, last) end
     answers.drop(call, conn)
     url, err, code = redirect.follow(state, head.status, url, target)
     if not url then return nil, err, code end

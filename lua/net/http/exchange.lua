@@ -2,18 +2,20 @@
 -- used before.
 
 local net = require "net"
-local runtime = require "net.core"
 local core = require "net.http.core"
+local patience = require "net.http.patience"
 local pool = require "net.http.pool"
 
 local M = {}
+
+local within = patience.within
 
 local WHOLE = 16 * 1024 -- a body up to this size goes with its head, in one send
 local PIECE = 64 * 1024
 local LAST_WORD = 1 -- seconds for what a server has said before it took no more
 
 -- Heads of answers may be longer than those of requests: cookies, security policies. How
--- long anything may take is not the connection's: see `within`.
+-- long anything may take is not the connection's: see patience.lua.
 local function shared(lenient)
   return core.shared {
     head = 256 * 1024, line = 64 * 1024, fields = 1000, lenient = lenient,
@@ -24,27 +26,17 @@ end
 local strict = shared(false)
 local lenient -- made when a call asks for it
 
--- --- time ------------------------------------------------------------------------------
+local Guard = {}
 
----Calls f within what is left of the call's time, and of the patience with a silent server.
-function M.within(call, f, ...)
-  local limit = call.silence
-  if call.ends then limit = math.min(limit or math.huge, call.ends - runtime.now()) end
-  if not limit or limit == math.huge then return f(...) end
-  return net.deadline(math.max(limit, 0), f, ...)
+---Closes the connection and ends the upload over it.
+function Guard:__close()
+  local _ <close> = self.upload
+  if self.conn then self.conn:close() end
 end
 
-local within = M.within
-
-local Guard = {
-  __close = function(self)
-    if self.conn then self.conn:close() end
-  end,
-}
-
----Closes the connection when its block is left, unless `guard.conn` was set to nil.
-function M.guard(conn)
-  return setmetatable({ conn = conn }, Guard)
+---Closes what it holds when its block is left, unless it was set to nil before.
+function M.guard(conn, upload)
+  return setmetatable({ conn = conn, upload = upload }, Guard)
 end
 
 -- --- sending ---------------------------------------------------------------------------
@@ -60,64 +52,37 @@ local function pieces_of(text)
   end
 end
 
--- Each piece may take as long as the server may be silent.
-local function send_pieces(call, conn, request, pieces)
-  local ok, err, code = within(call, conn.ask, conn, request.method, request.target,
-    request.headers, true)
-  local bytes = 0
-  for piece in pieces do
-    if not ok then return nil, err, code end
-    if type(piece) ~= "string" then
-      error("http: a piece of the body is a string, not " .. type(piece), 0)
-    end
-    bytes = bytes + #piece
-    if piece ~= "" then ok, err, code = within(call, conn.write, conn, piece) end
-  end
-  if not ok then return nil, err, code end
-  if bytes < (request.length or 0) then
-    error("http: the body is shorter than its Content-Length", 0)
-  end
-  return within(call, conn.finish, conn)
-end
-
--- However the block is left, none of its tasks is left behind.
-local Tasks = {
-  __close = function(self)
-    self.set:cancel()
-    repeat local task = self.set:next("request") until not task
-  end,
-}
-
 local function next_response(call, conn, request)
   return within(call, conn.next_response, conn, request.method)
 end
 
 -- A server may answer before it has the whole body: a task sends while another listens. A
--- good answer waits until the body is sent; any other one ends the sending.
+-- good answer is read while the sending goes on: the upload comes with it. Any other one ends
+-- the sending. True where all was sent before, or nil, err, code.
 local function send_and_listen(call, conn, request, pieces)
-  local socket = conn:socket()
-  local self <close> = setmetatable({ set = runtime.join_set() }, Tasks)
-  local sending = self.set:spawn(send_pieces, call, conn, request, pieces)
-  self.set:spawn(socket.peek, socket, 1)
-  if self.set:next("request") == sending then return sending:join() end
-  local answer, err, code = next_response(call, conn, request)
-  if answer and answer.status < 300 and self.set:next("request") then
-    sending:join()
-  else
-    conn:abandon() -- even if only the last bytes of the body are missing
+  local upload = require("net.http.upload").start(call, conn, request, pieces)
+  local guard <close> = M.guard(nil, upload)
+  local ok, err, code = upload:listen(conn:socket())
+  if ok or err then return ok, err, code end
+  local answer
+  answer, err, code = upload:hear(call, conn.next_response, conn, request.method)
+  if answer and answer.status >= 200 and answer.status < 300 then
+    guard.upload = nil
+    return answer, upload
   end
+  conn:abandon() -- even if only the last bytes of the body are missing
   return answer, err, code
 end
 
--- The head of the answer, or nil, err, code. What a server has said counts, also when it
--- took no more.
+-- The head of the answer, and the upload that still runs; or nil, err, code. What a server
+-- has said counts, also when it took no more.
 local function converse(call, conn, request)
   local body = request.body
   local ok, err, code
   if type(body) == "function" or body and #body > WHOLE then
     local pieces = type(body) == "function" and body or pieces_of(body)
     ok, err, code = send_and_listen(call, conn, request, pieces)
-    if ok and ok ~= true then return ok end
+    if ok and ok ~= true then return ok, err end
   else
     ok, err, code = within(call, conn.ask, conn, request.method, request.target,
       request.headers, body)
@@ -154,27 +119,28 @@ end
 
 local function try(call, conn, request)
   local guard <close> = M.guard(conn)
-  local answer, err, code = converse(call, conn, request)
-  if not answer then return nil, err, code, may_repeat(conn, request, code) end
+  local answer, more, code = converse(call, conn, request)
+  if not answer then return nil, more, code, may_repeat(conn, request, code) end
   if answer.status == 101 then
     return core.invalid("response", "the server changes to a protocol that nobody asked for")
   end
   guard.conn = nil
-  return answer, conn
+  return answer, conn, more
 end
 
----The head of the answer and its connection, or nil, err, code.
+---The head of the answer, its connection, and the upload that still runs there; or nil, err,
+---code.
 function M.run(call, request)
   local conn = pool.take(call.key)
   if conn then
-    local answer, more, code, again = try(call, conn, request)
-    if not again then return answer, more, code end
+    local answer, more, last, again = try(call, conn, request)
+    if not again then return answer, more, last end
   end
   local err, code
   conn, err, code = connect(call, request)
   if not conn then return nil, err, code end
-  local answer, more, what = try(call, conn, request)
-  return answer, more, what
+  local answer, more, last = try(call, conn, request)
+  return answer, more, last
 end
 
 return M

@@ -64,14 +64,17 @@ local function open(options, req, path, kind)
   local file, size, mtime = runtime.open(options.folder, path)
   if not file then return nil, size, mtime end
   local v = { file = file, mtime = mtime, size = size }
+  local accept = req.headers["accept-encoding"]
   if options.compressed and mime.is_text(kind) then
-    local sibling, any = find_sibling(options, path, mtime, req.headers["accept-encoding"])
+    local sibling, any = find_sibling(options, path, mtime, accept)
     if sibling then
       file:close()
       v = sibling
     end
     v.varies = any
   end
+  -- RFC 9110 section 12.5.3: plain bytes are acceptable unless they are excluded.
+  v.excluded = accept and not v.coding and core.quality(accept, "identity") == 0
   return describe(v)
 end
 
@@ -161,6 +164,7 @@ local function key_of(req, v, key)
 end
 
 local function send(options, req, res, path, kind, v, key)
+  if v.excluded then return M.answer(res, 406) end
   local status = conditions.check(req, v)
   if status == 412 then return M.answer(res, 412) end
   local ranges

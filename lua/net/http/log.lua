@@ -27,24 +27,11 @@ local function entry_of(conn, req, status, begun)
   return entry
 end
 
-local function host_of(peer)
-  local host = peer and peer.host
-  return host and host ~= "" and host or "-" -- a client of a Unix socket has none
-end
-
--- https://httpd.apache.org/docs/2.4/logs.html#common
-local function common(entry)
-  local request = entry.method
-    and core.escape(entry.method .. " " .. entry.target .. " HTTP/" .. entry.version)
-    or "-"
-  return ('%s - - [%s] "%s" %d %s\n'):format(host_of(entry.peer),
-    os.date("!%d/%b/%Y:%H:%M:%S +0000", entry.time), request, entry.status,
-    entry.bytes > 0 and entry.bytes or "-")
-end
-
-local function json(entry)
+local function json(conn, req, status, begun)
+  local entry = entry_of(conn, req, status, begun)
+  local as_json = require("net.http.json").encode
   local function encode(value) -- lua-cjson writes "\/", which is allowed and hard to read
-    return (require("net.http.json").encode(value):gsub("\\/", "/"))
+    return (as_json(value):gsub("\\/", "/"))
   end
   local parts = {}
   for _, name in ipairs(names) do
@@ -58,16 +45,23 @@ local function json(entry)
   return "{" .. table.concat(parts, ",") .. "}\n"
 end
 
-local formats = { common = common, json = json }
+-- What makes a line of an answer.
+local formats = { common = core.methods.log_line, json = json }
 
 -- A line that cannot be written is dropped and counted: the server goes on.
 local function write(server, file, line)
   if not (file:write(line) and file:flush()) then server.dropped = server.dropped + 1 end
 end
 
----What the server calls after each request. `option` is "common", "json", a function of
----the entry, or a table of `format` and `file`.
-function M.new(option)
+-- C adds the lines of ready answers to a file of Lua's, and writes what has come once a turn.
+local function shared_log(shared, file)
+  shared:log_to(file)
+  return function(_, conn, req, status) shared:log(conn:log_line(req, status)) end, true
+end
+
+---What the server calls after each request, and whether ready answers are logged without.
+---`option` is "common", "json", a function of the entry, or a table of `format` and `file`.
+function M.new(shared, option)
   if type(option) == "function" then
     return function(_, conn, req, status, begun) option(entry_of(conn, req, status, begun)) end
   end
@@ -78,8 +72,9 @@ function M.new(option)
       .. tostring(option.format), 4)
   end
   local file = option.file or io.stdout
+  if format ~= json and io.type(file) == "file" then return shared_log(shared, file) end
   return function(server, conn, req, status, begun)
-    write(server, file, format(entry_of(conn, req, status, begun)))
+    write(server, file, format(conn, req, status, begun))
   end
 end
 

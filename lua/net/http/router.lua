@@ -1,6 +1,7 @@
 -- The router: a path and a method find their handler. The routes are a tree of segments;
 -- at each a literal is more specific than `:name`, and that more than `*`.
 
+local callable = require "net.callable"
 local core = require "net.http.core"
 
 local M = {}
@@ -297,12 +298,6 @@ end
 
 -- --- building --------------------------------------------------------------------------
 
-local function is_callable(value)
-  if type(value) == "function" then return true end
-  local meta = getmetatable(value)
-  return type(meta) == "table" and meta.__call ~= nil
-end
-
 -- The path of a route that is literal and needs no decoding.
 local function fixed_path(route)
   local texts = {}
@@ -335,7 +330,7 @@ function M.router(routes)
   for pattern, handler in pairs(routes) do
     local ok, route = pcall(parse, pattern, handler)
     if not ok then error(route, 2) end
-    if not is_callable(handler) then
+    if not callable(handler) then
       error(("router: \"%s\": the handler must be a function"):format(pattern), 2)
     end
     router.routes[#router.routes + 1] = route

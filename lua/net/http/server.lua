@@ -1,6 +1,7 @@
 -- A server: its listener, a task for each connection, and how it ends.
 
 local net = require "net"
+local callable = require "net.callable"
 local runtime = require "net.core"
 local core = require "net.http.core"
 require "net.http.request"
@@ -10,6 +11,7 @@ local M = {}
 
 local CONNECTIONS = 10000
 local REFUSALS = 100 -- connections that may be told at one time that there are too many
+local HEARING = 2    -- seconds for which such a one is heard out
 local GRACE = 5      -- seconds that running requests have when the server stops
 
 -- --- one connection --------------------------------------------------------------------
@@ -57,10 +59,10 @@ local function settle(conn, req)
 end
 
 -- The answer to what no handler sees; the connection ends behind it.
-local function refuse(server, conn, status)
+local function refuse(server, conn, status, hearing)
   conn:answer(status, page(status), true)
   if server.log then server.log(server, conn, nil, status) end
-  conn:linger()
+  conn:linger(hearing)
 end
 
 local next_request = core.methods.next_request
@@ -119,7 +121,7 @@ end
 
 local function turn_away(server, conn)
   local _ <close> = counted(server, conn, "refusals")
-  refuse(server, conn, 503)
+  refuse(server, conn, 503, HEARING)
 end
 
 -- --- the server ------------------------------------------------------------------------
@@ -200,20 +202,14 @@ Server.__close = Server.close
 ---How many connections are open, how many requests have come, how many of them were given
 ---a ready answer, and how many were refused before a handler saw them.
 function Server:counts()
-  local open, requests, refused, ready = self.shared:counts()
+  local open, requests, refused, ready, dropped = self.shared:counts()
   return {
     connections = open,
-    dropped = self.dropped, -- lines that the log could not take
+    dropped = self.dropped + dropped, -- lines that the log could not take
     ready = ready, -- of the requests: those that a ready answer was enough for
     refused = refused,
     requests = requests,
   }
-end
-
-local function is_callable(value)
-  if type(value) == "function" then return true end
-  local meta = getmetatable(value)
-  return type(meta) == "table" and meta.__call ~= nil
 end
 
 local known = {
@@ -249,16 +245,17 @@ end
 function M.server(where, handler, options)
   options = options or {}
   check_options(options)
-  if not is_callable(handler) then error("http: the handler must be a function", 2) end
+  if not callable(handler) then error("http: the handler must be a function", 2) end
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
-  local log = options.log and require("net.http.log").new(options.log)
   local shared = core.shared(options)
+  local log, logs_ready
+  if options.log then log, logs_ready = require("net.http.log").new(shared, options.log) end
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
-  -- A log has to see each request; ready answers are given without one.
-  local meta = not options.log and getmetatable(handler)
+  -- Most logs have to see each request themselves: there are no ready answers then.
+  local meta = (logs_ready or not log) and getmetatable(handler)
   local ready = type(meta) == "table" and meta.ready or nil
   if ready then shared:keep_ready() end
   return setmetatable({

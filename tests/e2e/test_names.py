@@ -1,0 +1,74 @@
+"""Names while the name server says nothing: in a network of its own, with its own tables."""
+
+from harness import Case
+
+SERVER = """
+local net = require "net"
+local server <close> = assert(net.udp("127.0.0.1:53"))
+"""
+
+# More questions than there are helper threads, all of which wait for the server.
+STUCK = """
+local asked = {}
+for i = 1, 12 do
+  asked[i] = net.spawn(net.gethostbyname, "machine" .. i .. ".example")
+end
+for _ = 1, 8 do assert(server:recvfrom()) end
+"""
+
+
+class SilentServer(Case):
+    def setUp(self):
+        super().setUp()
+        self.need("unshare", "ip")
+        tables = {
+            "hosts": "127.0.0.1 localhost\n"
+            "192.0.2.7 Printer.Lab printer # in the corner\n"
+            "2001:db8::7 printer.lab\n"
+            "192.0.2.8 printer\n",
+            "resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n",
+            "nsswitch.conf": "hosts: files dns\n",
+        }
+        setup = "ip link set lo up"
+        for name, text in tables.items():
+            setup += f" && mount --bind {self.file(name, text)} /etc/{name}"
+        self.inside = ["unshare", "-rnm", "sh", "-c", setup + ' && exec "$@"', "sh"]
+        if self.run_program(*self.inside, "true").status != 0:
+            self.skipTest("a network of one's own is not allowed")
+
+    def names(self, *code):
+        script = self.file("main.lua", "".join([SERVER, *code, "\nos.exit(0)"]))
+        return self.run_program(*self.inside, *self.command(script))
+
+    def test_the_hosts_file_answers_while_all_threads_ask(self):
+        code = """
+        print(net.gethostbyname("localhost"), net.gethostbyname("PRINTER"))
+        print(net.gethostbyname("scanner.localhost"))
+        for _, a in ipairs(assert(net.getaddrinfo("printer.lab", 631))) do print(a) end
+        print(net.getnameinfo("192.0.2.7:0"))
+        print(net.connect("localhost:1"))
+        """
+        result = self.names(STUCK, code)
+        self.assertEnds(result, 0, out="127.0.0.1\t192.0.2.7\n127.0.0.1\n")
+        self.assertIn("192.0.2.7:631\n[2001:db8::7]:631\n", result.out)
+        self.assertIn("Printer.Lab\t", result.out)
+        self.assertIn("connection refused", result.out)
+
+    def test_the_hosts_file_answers_while_threads_ask_for_nobody(self):
+        code = """
+        for _, task in ipairs(asked) do task:cancel() end
+        print(net.gethostbyname("localhost"), net.gethostbyname("printer"))
+        """
+        self.assertEnds(self.names(STUCK, code), 0, out="127.0.0.1\t192.0.2.7\n")
+
+    def test_a_name_below_localhost_is_never_asked_for(self):
+        code = "print(net.gethostbyname('a.localhost'))"
+        self.assertEnds(self.names(code), 0, out="127.0.0.1\n")
+
+    def test_other_names_wait_and_are_named_in_the_report(self):
+        code = """
+        local late = net.spawn(net.getaddrinfo, "printer.example", 80)
+        net.yield()
+        print(net.tasks()[14].waits_in)
+        """
+        self.assertEnds(self.names(STUCK, code), 0, out="getaddrinfo printer.example\n")

@@ -1,0 +1,58 @@
+#include "support/nets.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support/fake_net.h"
+#include "support/fault_net.h"
+#include "support/seed.h"
+
+enum nets_kind nets_kind;
+
+struct net *nets_new(void) {
+  int status;
+  if (nets_kind == NETS_FAKE) return fake_net_new();
+  struct net *net = net_host_epoll(&status);
+  assert_non_null(net);
+  return nets_kind == NETS_HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
+}
+
+int nets_set_up(void **state) {
+  *state = nets_new();
+  return 0;
+}
+
+int nets_tear_down(void **state) {
+  struct net *net = *state;
+  int left = net->open;
+  net_free(net);
+  return left;
+}
+
+static int use_fake(void **state) {
+  (void)state;
+  nets_kind = NETS_FAKE;
+  return 0;
+}
+
+int nets_use_host(void **state) {
+  (void)state;
+  nets_kind = NETS_HOST;
+  return 0;
+}
+
+static int use_faulty(void **state) {
+  (void)state;
+  nets_kind = NETS_FAULTY;
+  return 0;
+}
+
+int nets_run(const struct CMUnitTest *tests, size_t count) {
+  int failed = _cmocka_run_group_tests("in memory", tests, count, use_fake, NULL);
+  failed += _cmocka_run_group_tests("host", tests, count, nets_use_host, NULL);
+  return failed +
+         _cmocka_run_group_tests("host under faults", tests, count, use_faulty, NULL);
+}
