@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/address.h"
+#include "api/bulk.h"
 #include "api/condition.h"
 #include "api/coro.h"
 #include "api/error.h"
@@ -164,10 +165,12 @@ static const luaL_Reg functions[] = {
 /* The classes of what only net.core makes. */
 static void open_classes(lua_State *L) {
   address_open(L);
+  bulk_open(L);
   lookup_open(L);
   condition_open(L);
   join_set_open(L);
   socket_open(L);
+  socket_relay_open(L);
   file_class_open(L);
 }
 
@@ -181,6 +184,7 @@ int luaopen_net_core(lua_State *L) {
   on_signal_functions(L);
   poll_functions(L);
   socket_functions(L);
+  socket_relay_functions(L);
   file_class_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

@@ -12,6 +12,7 @@
 #include "api/gate.h"
 #include "api/interrupt.h"
 #include "net/loop.h"
+#include "net/relay.h"
 
 struct join_set;
 struct socket;
@@ -19,11 +20,13 @@ struct task;
 
 enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
 
-/* What few tasks need: those that are joined, in a join set, interrupted or failed. */
+/* What few tasks need: those that are joined, in a join set, interrupted or failed, or that
+ * call back in the middle of an operation. */
 struct task_side {
   struct task *task;      /* borrowed: whose it is */
   struct list joiners;    /* of task.queued: who waits for the end of this one */
   struct list member;     /* in a join set's list while it is in one */
+  struct list kept;       /* of gate_keep.link: gates that it keeps, see gate.h */
   struct join_set *set;   /* borrowed, or NULL */
   struct task_more *more; /* borrowed while it waits; NULL: none */
   char *trace;            /* owned; the traceback of the error it failed with, or NULL */
@@ -91,11 +94,14 @@ struct sched {
   uint32_t resumes_seen;              /* by the watchdog, at its last tick */
   int64_t exhausted_ns; /* when accept last found descriptors run out; 0: never */
   int status;           /* the exit status so far: 1 after an untended failure */
-  char *scratch;       /* owned; where received bytes land before they become strings; for
+  char *scratch; /* owned; where received bytes land before they become strings; for
                     sockets only through socket_scratch */
+  struct incoming *incoming; /* owned; where many datagrams land; NULL until then */
+  int8_t trains;             /* whether the kernel knows them; 0: not asked yet, -1: no */
   struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or
                           NULL */
   size_t owed_bytes;
+  struct relay_pool relay_pool; /* the pipes of net.relay */
 };
 
 enum { SCRATCH_BYTES = 256 * 1024 };
@@ -199,6 +205,9 @@ int task_yield(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFu
 /* Counts a part of an operation and its bytes: true when the task has had its share, and
  * can step aside here. */
 bool task_spent(lua_State *L, struct sched *s, size_t bytes);
+
+/* True when the running task can wait here. */
+bool task_can_wait(lua_State *L, const struct sched *s);
 
 /* True when the deadline of an operation has passed. */
 bool task_late(struct sched *s, int64_t deadline_ns);

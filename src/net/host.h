@@ -21,10 +21,20 @@ int host_pair(int family, int type, int fds[2]);
 ssize_t host_recv(int fd, void *bytes, size_t n);
 ssize_t host_send(int fd, const void *bytes, size_t n);
 
+/* tcp(7), MSG_TRUNC: receives up to n bytes of a TCP socket without copying them. */
+ssize_t host_discard(int fd, size_t n);
+
+/* True for a stream over TCP. */
+bool host_is_tcp(int fd);
+
 /* recvmsg(2) and sendmsg(2), through recvfrom(2) and sendto(2) where one buffer is all there
  * is: those take less time. With MSG_OOB: -EAGAIN until an urgent byte is there, 0 when none can come any more. */
 ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+/* recvmmsg(2) and sendmmsg(2): how many, or the first one's failure. */
+int host_recvmany(int fd, struct mmsghdr *all, unsigned n, int flags);
+int host_sendmany(int fd, struct mmsghdr *all, unsigned n, int flags);
 
 /* Out of descriptors: gives up the reserve, takes one connection and closes it, so that its
  * client learns at once, and takes the reserve back. */

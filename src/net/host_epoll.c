@@ -16,6 +16,7 @@
 #include "net/host.h"
 #include "net/host_epoll.h"
 #include "net/host_lookup.h"
+#include "net/host_pipe.h"
 
 /* --- the table of handles ------------------------------------------------------- */
 
@@ -65,15 +66,16 @@ int epoll_give_back(struct epoll_net *e, net_h h) {
 /* --- operations ----------------------------------------------------------------- */
 
 /* unix(7): with bytes of Unix sockets descriptors may come, which a read would lose. */
-static uint32_t flags_of(int family, int type) {
+static uint32_t flags_of(int family, int type, int proto) {
   bool inet = family == AF_INET || family == AF_INET6;
   uint32_t flags = type == SOCK_STREAM ? SLOT_STREAM : 0;
+  if (inet && flags && (proto == 0 || proto == IPPROTO_TCP)) flags |= SLOT_TCP;
   return inet && (type == SOCK_STREAM || type == SOCK_DGRAM) ? flags | SLOT_AHEAD : flags;
 }
 
 static net_h epoll_socket(struct net *net, int family, int type, int proto) {
   int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
-  return fd < 0 ? -errno : enrol(epoll_self(net), fd, flags_of(family, type));
+  return fd < 0 ? -errno : enrol(epoll_self(net), fd, flags_of(family, type, proto));
 }
 
 static bool is_own(const struct epoll_net *e, int fd) {
@@ -90,7 +92,8 @@ static net_h epoll_adopt(struct net *net, int fd, bool own) {
   if (r < 0) return r;
   uint32_t flags = own ? SLOT_OPEN : SLOT_OPEN | SLOT_LENT;
   if (kind == 0) flags |= SLOT_PLAIN;
-  if (kind == SOCK_STREAM) flags |= SLOT_STREAM;
+  if (kind == SOCK_STREAM)
+    flags |= host_is_tcp(fd) ? SLOT_STREAM | SLOT_TCP : SLOT_STREAM;
   if (kind != 0 && host_blocks(fd)) flags |= SLOT_BLOCKS;
   if (own && fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
   e->slots[fd].flags = (uint16_t)flags;
@@ -99,7 +102,7 @@ static net_h epoll_adopt(struct net *net, int fd, bool own) {
 }
 
 static int epoll_pair(struct net *net, int family, int type, net_h out[2]) {
-  uint32_t flags = flags_of(family, type);
+  uint32_t flags = flags_of(family, type, 0);
   int fds[2], r = host_pair(family, type, fds);
   if (r < 0) return r;
   net_h a = enrol(epoll_self(net), fds[0], flags);
@@ -134,7 +137,8 @@ static net_h epoll_accept(struct net *net, net_h h) {
   struct addr *peer = &e->named_peer;
   e->named = -1;
   int fd = flags & SLOT_BLOCKS ? host_blocking_accept(h, peer) : host_accept(h, peer);
-  if (fd >= 0) return e->named = enrol(e, fd, flags & (SLOT_STREAM | SLOT_AHEAD));
+  if (fd >= 0)
+    return e->named = enrol(e, fd, flags & (SLOT_STREAM | SLOT_AHEAD | SLOT_TCP));
   if (fd == -EMFILE || fd == -ENFILE) host_refuse(h, &e->reserve_fd);
   return (net_h)settled(e, h, NET_RD, fd);
 }
@@ -154,19 +158,37 @@ static bool is_drained(struct slot *slot) {
   return drained;
 }
 
+/* The end of a read that gave no bytes: a queued send may have taken the error, which is no
+ * end, and nobody may wait for an answer then. */
+static ssize_t nothing_read(struct epoll_net *e, net_h h, ssize_t r) {
+  int error = outq_error(&e->outq, h);
+  return error && error != -EPIPE ? error : settled(e, h, NET_RD, r);
+}
+
+/* What a read of up to n bytes gave. */
+static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
+  struct slot *slot = &e->slots[h];
+  if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
+  if (r > 0) e->net.intake++;
+  if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
+  return r > 0 ? r : nothing_read(e, h, r);
+}
+
 static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   struct slot *slot = &e->slots[h];
   if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
   slot->flags |= SLOT_WANTED;
-  ssize_t r = is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n);
-  if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
-  if (r > 0) e->net.intake++;
-  if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
-  if (r > 0) return r;
-  /* a queued send has taken the error: it is no end, and nobody may wait for an answer */
-  int error = outq_error(&e->outq, h);
-  if (error && error != -EPIPE) return error;
-  return settled(e, h, NET_RD, r);
+  return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n));
+}
+
+/* Who forgets bytes does not want them read ahead. */
+static ssize_t epoll_discard(struct net *net, net_h h, size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  if (!(slot->flags & SLOT_TCP)) return -EINVAL;
+  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, NULL, n, false);
+  slot->flags &= (uint16_t)~SLOT_WANTED;
+  return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_discard(h, n));
 }
 
 static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
@@ -252,6 +274,25 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return settled(e, h, NET_WR, host_sendmsg(h, msg, flags));
 }
 
+static int epoll_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  unsigned count = 0;
+  for (; count < n && batch_holds(&e->batch, h); count++)
+    all[count].msg_len = (unsigned)batch_take(&e->batch, &all[count].msg_hdr, flags);
+  if (count > 0) return (int)count;
+  if (!(flags & ASKS_KERNEL) && is_drained(slot)) return epoll_arm(e, h, NET_RD);
+  int r = host_recvmany(h, all, n, flags);
+  if (r > 0 && (unsigned)r < n) slot->flags |= SLOT_DRAINED;
+  return (int)settled(e, h, NET_RD, r);
+}
+
+static int epoll_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  return (int)settled(epoll_self(net), h, NET_WR, host_sendmany(h, all, n, flags));
+}
+
 /* sendfile(2) knows no MSG_DONTWAIT: without O_NONBLOCK it could sleep. */
 static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
                               size_t n) {
@@ -259,6 +300,39 @@ static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
   if (e->slots[h].flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
   int r = outq_flush(&e->outq, h);
   return r < 0 ? r : settled(e, h, NET_WR, file_send(h, fd, offset, n));
+}
+
+/* What was read ahead goes first; it stays where it is until the pipe has it. */
+static ssize_t splice_held(struct epoll_net *e, net_h h, int pipe_fd, size_t n) {
+  char bytes[AHEAD_CHUNK_BYTES];
+  uint16_t *chunk = &e->slots[h].chunk;
+  if (n > sizeof bytes) n = sizeof bytes;
+  ssize_t held = ahead_take(&e->ahead, chunk, bytes, n, true);
+  if (held < 0) return held;
+  ssize_t r = host_pipe_write(pipe_fd, bytes, (size_t)held);
+  if (r > 0) ahead_take(&e->ahead, chunk, bytes, (size_t)r, false);
+  return r;
+}
+
+/* splice(2) minds the socket's O_NONBLOCK only. At urgent data it stops and says EAGAIN for
+ * ever, where a read goes past it. Nothing is read ahead for who splices. */
+static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  if (slot->flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
+  if (slot->chunk) return splice_held(e, h, pipe_fd, n);
+  slot->flags &= (uint16_t)~SLOT_WANTED;
+  ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
+  if (r == -EAGAIN && slot->flags & SLOT_UNSURE) return -EINVAL;
+  if (r > 0) net->intake++;
+  return r > 0 ? r : nothing_read(e, h, r);
+}
+
+static ssize_t epoll_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  if (e->slots[h].flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
+  int r = outq_flush(&e->outq, h);
+  return r < 0 ? r : settled(e, h, NET_WR, host_splice_out(h, pipe_fd, n));
 }
 
 static int epoll_flush(struct net *net, net_h h) {
@@ -337,10 +411,15 @@ static const struct net_ops epoll_ops = {
     .connect = epoll_connect,
     .accept = epoll_accept,
     .recv = epoll_recv,
+    .discard = epoll_discard,
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .recvmany = epoll_recvmany,
+    .sendmany = epoll_sendmany,
     .sendfile = epoll_sendfile,
+    .splice_in = epoll_splice_in,
+    .splice_out = epoll_splice_out,
     .ready = epoll_ready,
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,

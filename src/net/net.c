@@ -129,6 +129,31 @@ ssize_t net_sendmsg(struct net *net, net_h h, const struct msghdr *msg, int flag
   return observed(net, "sendmsg", h, r, addr_of(msg, &copy), msg->msg_iov->iov_base);
 }
 
+/* Tells the observer of each of `count` messages, or of the failure. */
+static int observed_many(struct net *net, const char *op, net_h h,
+                         const struct mmsghdr *all, int count) {
+  if (__builtin_expect(net->observer == NULL, 1)) return count;
+  if (count < 0) return (int)observed(net, op, h, count, NULL, NULL);
+  for (int i = 0; i < count; i++) {
+    const struct msghdr *msg = &all[i].msg_hdr;
+    bool whole = msg->msg_iovlen == 1 && all[i].msg_len <= msg->msg_iov->iov_len;
+    struct addr copy;
+    observed(net, op, h, all[i].msg_len, addr_of(msg, &copy),
+             whole ? msg->msg_iov->iov_base : NULL);
+  }
+  return count;
+}
+
+int net_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n, int flags) {
+  return observed_many(net, "sendmany", h, all,
+                       net->ops->sendmany(net, h, all, n, flags));
+}
+
+int net_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n, int flags) {
+  return observed_many(net, "recvmany", h, all,
+                       net->ops->recvmany(net, h, all, n, flags));
+}
+
 /* Through memory, as any send. */
 static ssize_t send_copy(struct net *net, net_h h, int fd, int64_t offset, size_t n) {
   enum { COPY_BYTES = 64 * 1024 };
@@ -141,6 +166,29 @@ ssize_t net_sendfile(struct net *net, net_h h, int fd, int64_t offset, size_t n)
   ssize_t r = net->ops->sendfile(net, h, fd, offset, n);
   if (r == -EINVAL) r = send_copy(net, h, fd, offset, n);
   return observed(net, "sendfile", h, r, NULL, NULL);
+}
+
+/* Through memory, as any receive. */
+static ssize_t recv_away(struct net *net, net_h h, size_t n) {
+  enum { AWAY_BYTES = 64 * 1024 };
+  char bytes[AWAY_BYTES];
+  return net->ops->recv(net, h, bytes, n < AWAY_BYTES ? n : AWAY_BYTES);
+}
+
+ssize_t net_discard(struct net *net, net_h h, size_t n) {
+  ssize_t r = net->ops->discard(net, h, n);
+  if (r == -EINVAL) r = recv_away(net, h, n);
+  return observed(net, "discard", h, r, NULL, NULL);
+}
+
+ssize_t net_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  ssize_t r = net->ops->splice_in(net, h, pipe_fd, n);
+  return observed(net, "splice_in", h, r, NULL, NULL);
+}
+
+ssize_t net_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  ssize_t r = net->ops->splice_out(net, h, pipe_fd, n);
+  return observed(net, "splice_out", h, r, NULL, NULL);
 }
 
 int net_ready(struct net *net, struct net_event *asked, int n) {

@@ -71,14 +71,29 @@ struct net_ops {
   int (*connect)(struct net *, net_h, const struct addr *);
   net_h (*accept)(struct net *, net_h); /* a new handle; its peer by name_of */
   ssize_t (*recv)(struct net *, net_h, void *, size_t); /* 0: end of stream */
+  /* Receives up to n bytes of a stream, those that are held first, and drops them without
+   * copying them. As recv; -EINVAL: not with this handle, receive them. */
+  ssize_t (*discard)(struct net *, net_h, size_t n);
   /* > 0: taken, maybe fewer; the bytes are free again when it returns. */
   ssize_t (*send)(struct net *, net_h, const void *, size_t);
   ssize_t (*recvmsg)(struct net *, net_h, struct msghdr *, int flags);
   ssize_t (*sendmsg)(struct net *, net_h, const struct msghdr *, int flags);
+  /* Up to `n` datagrams, as sendmmsg(2) and recvmmsg(2): how many went or came, at least one,
+   * each with its msg_len; or the status of the first, and none did. What stopped the rest is
+   * lost: ask again from there. Held datagrams come first, and may be all that come. */
+  int (*sendmany)(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
+  int (*recvmany)(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
   /* Bytes `offset` to `offset + n` of an open file, after what is queued, without copying
    * them. > 0: taken, maybe fewer; 0: the file ends at `offset`; -EINVAL: not from this
    * file or to this handle, copy them. */
   ssize_t (*sendfile)(struct net *, net_h, int fd, int64_t offset, size_t n);
+  /* Bytes of a stream into a pipe, without copying them: at most n, what is held first. The
+   * pipe is empty and neither end of it blocks. > 0: so many; 0: end of stream; -EAGAIN;
+   * -EINVAL: not from this handle, copy them. */
+  ssize_t (*splice_in)(struct net *, net_h, int pipe_fd, size_t n);
+  /* The first n bytes of those in a pipe, after what is queued. > 0: taken, maybe fewer;
+   * -EAGAIN; -EINVAL: not to this handle, copy them. */
+  ssize_t (*splice_out)(struct net *, net_h, int pipe_fd, size_t n);
   /* Which of `n` handles can be read or written now, for those who wait for several:
    * leaves in `what` of each what of it is ready; the rest has armed its wake as -EAGAIN
    * does. How many have something. */
@@ -143,9 +158,15 @@ ssize_t net_sendto(struct net *, net_h, const void *, size_t, const struct addr 
 /* One message with everything that recvmsg(2) and sendmsg(2) know. */
 ssize_t net_recvmsg(struct net *, net_h, struct msghdr *, int flags);
 ssize_t net_sendmsg(struct net *, net_h, const struct msghdr *, int flags);
+/* Many datagrams: see net_ops. The observer is told of each as of one message. */
+int net_sendmany(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
+int net_recvmany(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
 /* Bytes of a file: > 0, 0: the file ends at `offset`, or a status; copied through memory
  * where the backend has no better way. Reading the file may sleep (net/file.h). */
 ssize_t net_sendfile(struct net *, net_h, int fd, int64_t offset, size_t n);
+/* Bytes through a pipe: see net_ops.splice_in. */
+ssize_t net_splice_in(struct net *, net_h, int pipe_fd, size_t n);
+ssize_t net_splice_out(struct net *, net_h, int pipe_fd, size_t n);
 int net_ready(struct net *, struct net_event *asked, int n);
 /* Hands queued sends of a handle, or of all (-1), to the kernel: see net_ops.flush. */
 int net_flush(struct net *, net_h);
@@ -173,6 +194,10 @@ static inline ssize_t net_send(struct net *net, net_h h, const void *bytes, size
   ssize_t r = net->ops->send(net, h, bytes, n);
   return net->observer ? net_observed(net, "send", h, r, bytes) : r;
 }
+
+/* Bytes of a stream that nobody looks at: as net_recv, through memory where the backend has
+ * no better way. */
+ssize_t net_discard(struct net *, net_h, size_t n);
 
 static inline int64_t net_now(struct net *net) {
   return net->ops->now(net);

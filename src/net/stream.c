@@ -34,6 +34,17 @@ ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, si
   return received(st, net_recv(net, h, bytes, n));
 }
 
+ssize_t stream_discard(struct stream *st, struct net *net, net_h h, size_t n) {
+  size_t held = buf_len(&st->in);
+  if (held > 0) {
+    if (n > held) n = held;
+    stream_take(st, n);
+    return (ssize_t)n;
+  }
+  if (st->rd_status < 0) return st->rd_status;
+  return received(st, net_discard(net, h, n));
+}
+
 ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
                     size_t n) {
   if (st->rd_status < 0) return st->rd_status;
@@ -98,6 +109,21 @@ ssize_t stream_sendfile(struct stream *st, struct net *net, net_h h, int fd,
   if (st->wr_status < 0) return st->wr_status;
   ssize_t r = net_sendfile(net, h, fd, offset, n);
   return concerns_file(r) ? r : sent(st, r);
+}
+
+ssize_t stream_splice_in(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                         size_t n) {
+  if (st->rd_status < 0) return st->rd_status;
+  if (buf_len(&st->in) > 0) return -EINVAL;
+  ssize_t r = net_splice_in(net, h, pipe_fd, n);
+  return r == -EINVAL ? r : received(st, r);
+}
+
+ssize_t stream_splice_out(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                          size_t n) {
+  if (st->wr_status < 0) return st->wr_status;
+  ssize_t r = net_splice_out(net, h, pipe_fd, n);
+  return r == -EINVAL ? r : sent(st, r);
 }
 
 void stream_end(struct stream *st) {

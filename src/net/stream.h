@@ -23,6 +23,9 @@ void stream_fini(struct stream *st);
  * > 0: that many bytes are at `bytes`; -EAGAIN; STATUS_EOF; another status. */
 ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, size_t n);
 
+/* Drops at most `n` bytes once, those of the buffer first. As stream_recv. */
+ssize_t stream_discard(struct stream *st, struct net *net, net_h h, size_t n);
+
 /* Receives once into the buffer, through `scratch` of `n` bytes, so that the buffer grows
  * with what came. > 0; -EAGAIN; STATUS_EOF; another status. */
 ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch, size_t n);
@@ -39,6 +42,13 @@ ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char 
  * which stays unless it concerns the file. */
 ssize_t stream_sendfile(struct stream *st, struct net *net, net_h h, int fd,
                         int64_t offset, size_t n);
+
+/* Bytes that the buffer does not hold through a pipe, as net_splice_in and net_splice_out do;
+ * -EINVAL: they have to be copied. */
+ssize_t stream_splice_in(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                         size_t n);
+ssize_t stream_splice_out(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                          size_t n);
 
 /* This side has ended its sending: every later send is told so (EPIPE). */
 void stream_end(struct stream *st);

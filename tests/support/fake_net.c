@@ -13,7 +13,9 @@
 
 #include "base/status.h"
 #include "net/file.h"
+#include "net/host_pipe.h"
 #include "support/fake_end.h"
+#include "support/fake_many.h"
 
 struct slot {
   struct end *end;          /* owned */
@@ -161,7 +163,7 @@ static int fake_getopt(struct net *net, net_h h, int level, int name, void *valu
                        socklen_t *len) {
   struct end *e = end_of(net, h);
   int number = name == SO_TYPE ? e->type : name == SO_DOMAIN ? e->family : 0;
-  if (level != SOL_SOCKET) return -ENOPROTOOPT;
+  if (level != SOL_SOCKET && !fake_knows(level, name)) return -ENOPROTOOPT;
   memcpy(value, &number, sizeof number);
   *len = sizeof number;
   return 0;
@@ -217,6 +219,10 @@ static ssize_t fake_recv(struct net *net, net_h h, void *bytes, size_t n) {
   return armed(net, h, NET_RD, end_recv(end_of(net, h), bytes, n));
 }
 
+static ssize_t fake_discard(struct net *net, net_h h, size_t n) {
+  return fake_recv(net, h, NULL, n);
+}
+
 static ssize_t fake_send(struct net *net, net_h h, const void *bytes, size_t n) {
   return armed(net, h, NET_WR, end_send(end_of(net, h), bytes, n));
 }
@@ -226,6 +232,24 @@ static ssize_t fake_sendfile(struct net *net, net_h h, int fd, int64_t offset, s
   char bytes[FAKE_ROOM];
   ssize_t r = file_read(fd, bytes, n < sizeof bytes ? n : sizeof bytes, offset);
   return r <= 0 ? r : fake_send(net, h, bytes, (size_t)r);
+}
+
+/* Through memory, as much as an empty pipe of the usual size takes. */
+static ssize_t fake_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  ssize_t r = fake_recv(net, h, bytes, n < sizeof bytes ? n : sizeof bytes);
+  if (r > 0 && host_pipe_write(pipe_fd, bytes, (size_t)r) != r) abort();
+  return r;
+}
+
+static ssize_t fake_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  struct end *e = end_of(net, h);
+  size_t room = e->other ? FAKE_ROOM - buf_len(&e->other->in) : 0;
+  if (room == 0 || e->wr_shut || e->other->rd_shut) return fake_send(net, h, "", 1);
+  ssize_t r = host_pipe_read(pipe_fd, bytes, n < room ? n : room);
+  if (r <= 0) abort();
+  return fake_send(net, h, bytes, (size_t)r);
 }
 
 static int fake_shutdown(struct net *net, net_h h, int how) {
@@ -446,10 +470,15 @@ static const struct net_ops fake_ops = {
     .connect = fake_connect,
     .accept = fake_accept,
     .recv = fake_recv,
+    .discard = fake_discard,
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
+    .recvmany = fake_recvmany,
+    .sendmany = fake_sendmany,
     .sendfile = fake_sendfile,
+    .splice_in = fake_splice_in,
+    .splice_out = fake_splice_out,
     .ready = fake_ready,
     .flush = fake_flush,
     .shutdown = fake_shutdown,

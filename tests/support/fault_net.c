@@ -35,6 +35,9 @@ const struct fault_rates fault_soft = {
     .spurious = 150,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_trains = 100,
+    .no_discard = 200,
+    .no_splice = 5,
 };
 
 const struct fault_rates fault_hard = {
@@ -43,6 +46,9 @@ const struct fault_rates fault_hard = {
     .spurious = 100,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_trains = 100,
+    .no_discard = 200,
+    .no_splice = 5,
     .reset = 20,
     .refused = 40,
     .no_buffers = 30,
@@ -203,6 +209,17 @@ static ssize_t fault_recv(struct net *net, net_h h, void *bytes, size_t n) {
   return f->inner->ops->recv(f->inner, h, bytes, cut(f, n));
 }
 
+static ssize_t fault_discard(struct net *net, net_h h, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_DISCARD);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  if (strikes(f, f->rates.no_discard)) return -EINVAL;
+  net->intake++;
+  return f->inner->ops->discard(f->inner, h, cut(f, n));
+}
+
 static ssize_t fault_send(struct net *net, net_h h, const void *bytes, size_t n) {
   struct fault_net *f = self(net);
   int fault = due(f, FAULT_SEND);
@@ -231,6 +248,28 @@ static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return f->inner->ops->sendmsg(f->inner, h, msg, flags);
 }
 
+static int fault_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_RECVMANY);
+  if (fault) return fault;
+  if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ECONNREFUSED, -ENOMEM);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  return f->inner->ops->recvmany(f->inner, h, all, (unsigned)cut(f, n), flags);
+}
+
+static int fault_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_SENDMANY);
+  if (fault) return fault;
+  if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ENOBUFS, -EPERM, -ENOMEM);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  if (all->msg_hdr.msg_control && strikes(f, f->rates.no_trains))
+    return ONE_OF(f, -EIO, -EINVAL, -EMSGSIZE);
+  return f->inner->ops->sendmany(f->inner, h, all, (unsigned)cut(f, n), flags);
+}
+
 static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
                               size_t n) {
   struct fault_net *f = self(net);
@@ -238,6 +277,27 @@ static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
   if (needless_again(f, h, NET_WR)) return -EAGAIN;
   if (strikes(f, f->rates.no_sendfile)) return -EINVAL;
   return f->inner->ops->sendfile(f->inner, h, fd, offset, cut(f, n));
+}
+
+static ssize_t fault_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_SPLICE_IN);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  if (strikes(f, f->rates.no_splice)) return -EINVAL;
+  net->intake++;
+  return f->inner->ops->splice_in(f->inner, h, pipe_fd, cut(f, n));
+}
+
+static ssize_t fault_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_SPLICE_OUT);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -EPIPE, -ETIMEDOUT);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  if (strikes(f, f->rates.no_splice)) return -EINVAL;
+  return f->inner->ops->splice_out(f->inner, h, pipe_fd, cut(f, n));
 }
 
 static int fault_flush(struct net *net, net_h h) {
@@ -363,10 +423,15 @@ static const struct net_ops fault_ops = {
     .connect = fault_connect,
     .accept = fault_accept,
     .recv = fault_recv,
+    .discard = fault_discard,
     .send = fault_send,
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
+    .recvmany = fault_recvmany,
+    .sendmany = fault_sendmany,
     .sendfile = fault_sendfile,
+    .splice_in = fault_splice_in,
+    .splice_out = fault_splice_out,
     .ready = fault_ready,
     .flush = fault_flush,
     .shutdown = fault_shutdown,
@@ -409,9 +474,10 @@ unsigned fault_net_calls(const struct net *net, enum fault_op op) {
 
 const char *fault_op_name(enum fault_op op) {
   static const char *const names[FAULT_OPS] = {
-      NULL,      "socket",  "adopt",   "pair",     "bind",  "listen", "setopt",
-      "getopt",  "name_of", "connect", "accept",   "recv",  "send",   "recvmsg",
-      "sendmsg", "ready",   "flush",   "shutdown", "close", "lookup", "poll"};
+      NULL,      "socket",    "adopt",      "pair",     "bind",    "listen",   "setopt",
+      "getopt",  "name_of",   "connect",    "accept",   "recv",    "send",     "recvmsg",
+      "sendmsg", "splice_in", "splice_out", "ready",    "flush",   "shutdown", "close",
+      "lookup",  "poll",      "discard",    "recvmany", "sendmany"};
   return names[op];
 }
 

@@ -10,14 +10,17 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count;   /* recv, send and sendfile move less than they could */
-  int again;         /* recv, send, accept, recvmsg, sendmsg, sendfile, connect */
+  int short_count;   /* what moves bytes of streams, or many datagrams, moves fewer */
+  int again;         /* what moves bytes, accept, connect */
   int spurious;      /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
   int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
-  int reset;         /* recv, send, sendfile: ECONNRESET, EPIPE, ETIMEDOUT */
+  int no_trains;     /* sendmany with UDP_SEGMENT: EIO EINVAL EMSGSIZE */
+  int no_discard;    /* discard: EINVAL, the bytes have to be received */
+  int no_splice;     /* splice_in, splice_out: EINVAL, the bytes have to be copied */
+  int reset;         /* what moves bytes of streams: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
-  int no_buffers;    /* sendmsg, recvmsg */
+  int no_buffers;    /* sendmsg, recvmsg, sendmany, recvmany */
   int no_name;       /* lookup: EAI_AGAIN */
 };
 
@@ -47,12 +50,17 @@ enum fault_op {
   FAULT_SEND,
   FAULT_RECVMSG,
   FAULT_SENDMSG,
+  FAULT_SPLICE_IN,
+  FAULT_SPLICE_OUT,
   FAULT_READY,
   FAULT_FLUSH,
   FAULT_SHUTDOWN,
   FAULT_CLOSE,
   FAULT_LOOKUP,
   FAULT_POLL,
+  FAULT_DISCARD,
+  FAULT_RECVMANY,
+  FAULT_SENDMANY,
   FAULT_OPS
 };
 
