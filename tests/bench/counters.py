@@ -73,12 +73,20 @@ def listens(port):
     return bool(tcp_sockets(LISTEN, port))
 
 
-def datagrams_sent():
-    """By all programs of this network namespace (snmp_counter of the kernel's docs: Udp
-    OutDatagrams)."""
+def udp_bound(port):
+    """Whether a program has this port of UDP (proc(5), /proc/net/udp)."""
+    rows = [line.split() for line in file_text("/proc/net/udp").splitlines()[1:]]
+    return any(int(row[1].split(":")[1], 16) == port for row in rows)
+
+
+def udp(*names):
+    """Counters of all programs of this network namespace: OutDatagrams, InDatagrams,
+    RcvbufErrors (snmp_counter of the kernel's docs). What the kernel cuts or joins counts
+    as one."""
     rows = [line.split() for line in file_text("/proc/net/snmp").splitlines()
             if line.startswith("Udp:")]
-    return int(dict(zip(*rows))["OutDatagrams"])
+    table = dict(zip(*rows))
+    return [int(table[name]) for name in names]
 
 
 def cpu_seconds(pids):

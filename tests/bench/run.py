@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import web
-from figures import Spread, order, ratios
+from figures import Spread, alternate, order, ratios
 from machine import enter_namespace, machine
 from page import document
 from place import OUT, PROGRAMS, ROOT, file_text
@@ -41,24 +41,10 @@ def measure_once(side, mode, clients, cores, opt):
     return got
 
 
-def alternate(chosen, mode, clients, cores, opt):
-    """All rounds of one scenario: a list of {side: figures}."""
-    rounds, names = [], [s.name for s in chosen]
-    by_name = {s.name: s for s in chosen}
-    for number in range(opt.rounds):
-        found = {}
-        for name in order(names, number):
-            found[name] = measure_once(by_name[name], mode, clients, cores, opt)
-        rounds.append(found)
-        told = {n: f"{found[n]['busy_rate'] / found[BASE]['busy_rate']:.2f}"
-                for n in names}
-        print(f"  {mode} {clients} clients, round {number + 1}: "
-              + " ".join(f"{n} {v}" for n, v in told.items()), flush=True)
-    return rounds
-
-
 def scenario(title, chosen, mode, clients, cores, opt):
-    rounds = alternate(chosen, mode, clients, cores, opt)
+    rounds = alternate(chosen, opt.rounds,
+                       lambda side: measure_once(side, mode, clients, cores, opt),
+                       f"{mode} {clients} clients", "busy_rate", BASE)
     rows = []
     for side in chosen:
         figures = [r[side.name] for r in rounds]
