@@ -10,6 +10,7 @@
 
 #include "api/address.h"
 #include "api/bulk.h"
+#include "api/buffer.h"
 #include "api/condition.h"
 #include "api/coro.h"
 #include "api/error.h"
@@ -171,6 +172,7 @@ static void open_classes(lua_State *L) {
   join_set_open(L);
   socket_open(L);
   socket_relay_open(L);
+  buffer_open(L);
   file_class_open(L);
 }
 
@@ -178,6 +180,7 @@ int luaopen_net_core(lua_State *L) {
   open_classes(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
+  buffer_functions(L);
   lookup_functions(L);
   condition_functions(L);
   join_set_functions(L);

@@ -190,6 +190,7 @@ void socket_read_methods(lua_State *L);
 void socket_send_methods(lua_State *L);
 void socket_datagram_methods(lua_State *L);
 void socket_many_methods(lua_State *L);
+void socket_recv_into_methods(lua_State *L);
 void socket_recvmsg_methods(lua_State *L);
 void socket_sendfile_methods(lua_State *L);
 void socket_sendmsg_methods(lua_State *L);

@@ -171,6 +171,7 @@ static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
   if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
   if (r > 0) e->net.intake++;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
+  if (r > 0 && r < AHEAD_CHUNK_BYTES) slot->flags &= (uint16_t)~SLOT_BULK;
   return r > 0 ? r : nothing_read(e, h, r);
 }
 

@@ -34,6 +34,13 @@ ssize_t host_pipe_read(int fd, void *bytes, size_t n) {
   return r < 0 ? -errno : r;
 }
 
+ssize_t host_pipe_lend(int fd, const struct iovec *iov, size_t count) {
+  ssize_t r;
+  do r = vmsplice(fd, iov, count, SPLICE_F_NONBLOCK);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
 ssize_t host_splice_in(int fd, int pipe_fd, size_t n) {
   ssize_t r;
   do r = splice(fd, NULL, pipe_fd, NULL, n, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);

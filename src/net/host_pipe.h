@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct host_pipe {
   int rd, wr;
@@ -16,6 +17,10 @@ void host_pipe_close(struct host_pipe *p);
 
 ssize_t host_pipe_write(int fd, const void *bytes, size_t n);
 ssize_t host_pipe_read(int fd, void *bytes, size_t n);
+
+/* vmsplice(2): the pages of these bytes go into the pipe, as far as there is room. They must
+ * not change until they have left the machine, and nobody tells when that is. */
+ssize_t host_pipe_lend(int fd, const struct iovec *iov, size_t count);
 
 /* splice(2) from a socket into an empty pipe: 0: end of stream. -EAGAIN has one meaning only
  * because the pipe is empty. */

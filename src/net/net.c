@@ -126,7 +126,9 @@ ssize_t net_sendmsg(struct net *net, net_h h, const struct msghdr *msg, int flag
   ssize_t r = net->ops->sendmsg(net, h, msg, flags);
   if (__builtin_expect(net->observer == NULL, 1)) return r;
   struct addr copy;
-  return observed(net, "sendmsg", h, r, addr_of(msg, &copy), msg->msg_iov->iov_base);
+  bool whole = r >= 0 && (size_t)r <= msg->msg_iov->iov_len; /* in the first fragment */
+  return observed(net, "sendmsg", h, r, addr_of(msg, &copy),
+                  whole ? msg->msg_iov->iov_base : NULL);
 }
 
 /* Tells the observer of each of `count` messages, or of the failure. */

@@ -267,11 +267,23 @@ static ssize_t fake_recvmsg(struct net *net, net_h h, struct msghdr *msg, int fl
   return armed(net, h, NET_RD, end_recvmsg(end_of(net, h), msg, flags));
 }
 
+/* The fragments one by one, as far as there is room. */
+static ssize_t send_fragments(struct net *net, net_h h, const struct msghdr *msg) {
+  ssize_t sent = 0;
+  for (size_t i = 0; i < msg->msg_iovlen; i++) {
+    const struct iovec *iov = &msg->msg_iov[i];
+    ssize_t r = fake_send(net, h, iov->iov_base, iov->iov_len);
+    if (r < 0) return sent ? sent : r;
+    sent += r;
+    if ((size_t)r < iov->iov_len) break;
+  }
+  return sent;
+}
+
 static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                             int flags) {
   struct end *e = end_of(net, h);
-  if (e->type == SOCK_STREAM) /* one fragment is all that comes here */
-    return fake_send(net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+  if (e->type == SOCK_STREAM) return send_fragments(net, h, msg);
   struct addr to = {.len = msg->msg_namelen};
   if (to.len) memcpy(&to.u, msg->msg_name, to.len);
   to = to.len ? fake_plain(&to) : e->peer;

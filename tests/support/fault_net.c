@@ -245,7 +245,9 @@ static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   if (fault) return fault;
   if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ENOBUFS, -EPERM, -ENOMEM);
   if (needless_again(f, h, NET_WR)) return -EAGAIN;
-  return f->inner->ops->sendmsg(f->inner, h, msg, flags);
+  struct msghdr fewer = *msg; /* several fragments are a stream's */
+  fewer.msg_iovlen = cut(f, msg->msg_iovlen);
+  return f->inner->ops->sendmsg(f->inner, h, &fewer, flags);
 }
 
 static int fault_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
