@@ -11,7 +11,7 @@ from pathlib import Path
 
 from figures import Spread, alternate, ratios
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
-from processes import Server, load
+from processes import measure_server
 from sides import Side
 
 NGINX = "nginx"
@@ -175,13 +175,7 @@ def words(name):
 def measure_once(side, mode, name, cores, opt):
     if isinstance(side, Limit):
         side.file = words(name)["body"]
-    with Server(side, mode, cores[0]) as server:
-        got = load(server, "http", CLIENTS, cores[1], opt, seconds=opt.seconds,
-                   warmup=opt.warmup, pid=server.pid, **words(name))
-    requests = max(1, got["requests"])
-    got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
-    got["busy_rate"] = 1e9 * requests / (got["server_cpu_ns"] + got["load_cpu_ns"])
-    return got
+    return measure_server(side, mode, CLIENTS, cores, opt, "http", **words(name))
 
 
 def scenario(chosen, mode, name, cores, opt):
