@@ -62,6 +62,8 @@ static const struct {
    "no server has made this socket file; is it running?"},
   {"ENOSYS", "open",
    "the kernel, or a sandbox, lacks openat2(2), without which no path can be confined"},
+  {"EOPNOTSUPP", "send_repeat",
+   "this method is not for this socket; without one, send_repeat takes what is"},
   {"EPIPE", NULL,
    "this direction is closed: the peer went away, or shutdown was called"},
   {"ETIMEDOUT", NULL,

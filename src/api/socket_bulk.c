@@ -138,44 +138,28 @@ static int discard_method(lua_State *L) {
 struct sending {
   struct bulk bulk;
   struct repeat repeat;
-  bool forced; /* the script has chosen the method */
 };
 
+static struct sending *sending_of(struct bulk *b) {
+  return list_entry(b, struct sending, bulk);
+}
+
 static void fini_sending(struct bulk *b) {
-  repeat_fini(&list_entry(b, struct sending, bulk)->repeat);
-}
-
-/* The method has failed before any of these bytes has gone: plain sends need nothing. */
-static ssize_t send_plainly(struct sending *m, struct socket *s) {
-  struct repeat *r = &m->repeat;
-  uint64_t calls = r->calls;
-  repeat_fini(r);
-  repeat_init(r, r->data, r->len);
-  r->calls = calls;
-  m->bulk.method = repeat_name(r->method);
-  return repeat_send(r, &s->stream, s->sched->loop.net, s->h, m->bulk.bytes,
-                     bulk_left(&m->bulk));
-}
-
-static bool cannot_be_used(ssize_t status) {
-  return status == -EOPNOTSUPP || status == -ENOMEM || status == -EMFILE ||
-         status == -ENFILE;
+  repeat_fini(&sending_of(b)->repeat);
 }
 
 static ssize_t send_some(lua_State *L, struct socket *s, struct bulk *b) {
-  struct sending *m = list_entry(b, struct sending, bulk);
-  ssize_t r = repeat_send(&m->repeat, &s->stream, s->sched->loop.net, s->h, b->bytes,
-                          bulk_left(b));
-  if (cannot_be_used(r) && !m->forced && m->repeat.method != REPEAT_SEND)
-    r = send_plainly(m, s);
+  struct repeat *repeat = &sending_of(b)->repeat;
+  ssize_t r =
+      repeat_send(repeat, &s->stream, s->sched->loop.net, s->h, b->bytes, bulk_left(b));
   if (r > 0) b->bytes += (uint64_t)r;
-  b->calls = m->repeat.calls;
+  b->calls = repeat->calls;
+  b->method = repeat_name(repeat->method);
   return r;
 }
 
 static bool send_settled(struct socket *s, struct bulk *b) {
-  struct sending *m = list_entry(b, struct sending, bulk);
-  return repeat_settled(&m->repeat, s->sched->loop.net, s->h);
+  return repeat_settled(&sending_of(b)->repeat, s->sched->loop.net, s->h);
 }
 
 static int send_k(lua_State *L, int status, lua_KContext deadline) {
@@ -213,25 +197,21 @@ static void read_end(lua_State *L, struct bulk *b) {
   b->limit_by = "count";
 }
 
-/* The method that the options name, or the best for the job. */
-static void read_method(lua_State *L, struct sending *m) {
-  enum repeat_method method = 0;
-  m->forced = lua_getfield(L, SLOT_OPTIONS, "method") != LUA_TNIL;
-  if (m->forced) {
-    const char *name = lua_tostring(L, -1);
-    while (method < REPEAT_METHODS && (!name || strcmp(name, repeat_name(method)) != 0))
-      method++;
-    if (method == REPEAT_METHODS)
+/* Reads the method that the options force, if they do. */
+static void read_method(lua_State *L, struct repeat *r) {
+  if (lua_getfield(L, SLOT_OPTIONS, "method") != LUA_TNIL) {
+    const char *name = luaL_tolstring(L, -1, NULL);
+    for (r->method = 0; r->method < REPEAT_METHODS; r->method++)
+      if (strcmp(name, repeat_name(r->method)) == 0) break;
+    if (r->method == REPEAT_METHODS)
       luaL_error(L,
-                 "send_repeat: no method is named '%s': there are send, vmsplice, "
-                 "sendfile, zerocopy",
-                 luaL_tolstring(L, -1, NULL));
-  } else {
-    method = repeat_choose(m->bulk.limit);
+                 "send_repeat: there is no method '%s', but send, vmsplice, sendfile "
+                 "and zerocopy",
+                 name);
+    r->forced = true;
+    lua_pop(L, 1);
   }
   lua_pop(L, 1);
-  m->repeat.method = method;
-  m->bulk.method = repeat_name(method);
 }
 
 /* sock:send_repeat(data, {seconds= | bytes= | count=, on_tick=, every=, method=}) -> figures
@@ -249,10 +229,12 @@ static int send_repeat_method(lua_State *L) {
   socket_need_stream(L, s, "send_repeat");
   if (s->h >= 0) interrupt_check(L, s->sched, "send_repeat", s);
   struct sending *m = bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *m);
-  repeat_init(&m->repeat, lua_tostring(L, SLOT_DATA), lua_rawlen(L, SLOT_DATA));
-  m->bulk.fini = fini_sending;
   read_end(L, &m->bulk);
-  read_method(L, m);
+  repeat_init(&m->repeat, lua_tostring(L, SLOT_DATA), lua_rawlen(L, SLOT_DATA),
+              m->bulk.limit);
+  m->bulk.fini = fini_sending;
+  read_method(L, &m->repeat);
+  m->bulk.method = repeat_name(m->repeat.method);
   return send_k(L, LUA_OK, socket_deadline(s));
 }
 
