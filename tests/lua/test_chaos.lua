@@ -36,6 +36,7 @@ local actions = {
   function(w) pick(w.random, w.streams):send_some({ "a", "b", w.random(1000) }) end,
   function(w) pick(w.random, w.streams):sendfile(w.file, w.random(100), w.random(200000)) end,
   function(w) pick(w.random, w.streams):makefile():read("n", "l") end,
+  function(w) net.relay(pick(w.random, w.streams), pick(w.random, w.streams), { idle = 0.1 }) end,
   function(w) pick(w.random, w.streams):shutdown(w.random(3) - 1) end,
   function(w) pick(w.random, w.streams):settimeout(w.random(50) / 1000) end,
   function(w) pick(w.random, w.datagrams):recvfrom(w.random(20) - 1) end,
