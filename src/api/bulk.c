@@ -99,16 +99,25 @@ static int64_t until(const struct bulk *b) {
   return after(b->begin_ns, b->seconds_ns);
 }
 
+/* When on_tick is due next: what was missed is left out, and after the end nothing is due. */
+static int64_t next_tick(const struct bulk *b, int64_t now) {
+  if (b->ended || b->every_ns == NET_NEVER) return NET_NEVER;
+  int64_t ticks = (now - b->begin_ns) / b->every_ns;
+  return after(b->begin_ns + ticks * b->every_ns, b->every_ns);
+}
+
 void bulk_resume(struct bulk *b) {
   int64_t now = loop_now(&b->sched->loop);
   gate_take_back(&b->keep, b->sched);
+  if (b->tells) b->tick_ns = next_tick(b, now);
+  b->tells = false;
   b->aside_ns = now + BULK_TURN_NS;
   b->unseen = 0;
 }
 
 static void begin(struct bulk *b, int64_t now) {
   b->begin_ns = b->told_ns = now;
-  b->tick_ns = after(now, b->every_ns);
+  b->tick_ns = next_tick(b, now);
 }
 
 /* Notes what ends it, once. */
@@ -175,13 +184,6 @@ static void push_figures(lua_State *L, const struct bulk *b, int64_t now) {
   set_text(L, "ended", b->ended);
 }
 
-/* The next one after `now`: those that were missed are left out. */
-static int64_t next_tick(const struct bulk *b, int64_t now) {
-  int64_t ticks = (now - b->begin_ns) / b->every_ns;
-  return after(b->begin_ns + ticks * b->every_ns, b->every_ns);
-}
-
-/* After the end there is no further one. */
 void bulk_tell(lua_State *L, int idx, lua_KContext context, lua_KFunction k) {
   struct bulk *b = lua_touserdata(L, idx);
   int64_t now = b->end_ns ? b->end_ns : loop_now(&b->sched->loop);
@@ -193,7 +195,7 @@ void bulk_tell(lua_State *L, int idx, lua_KContext context, lua_KFunction k) {
   if (gate_keep(&b->keep, b->sched) < 0) luaL_error(L, "%s: not enough memory", b->op);
   b->told_bytes = b->bytes;
   b->told_ns = now;
-  b->tick_ns = b->ended ? NET_NEVER : next_tick(b, now);
+  b->tells = true;
   lua_callk(L, 1, 0, context, k);
   bulk_resume(b);
 }

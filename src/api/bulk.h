@@ -48,6 +48,7 @@ struct bulk {
   int64_t tick_ns;       /* when the next is due: absolute, so that they do not drift */
   int64_t told_ns;       /* when the last one was called, and what it told of */
   uint64_t told_bytes;
+  bool tells;           /* on_tick runs */
   unsigned unseen;      /* calls since the last look at the clock */
   const char *limit_by; /* "bytes" or "count" */
   const char *method;   /* how the bytes moved; NULL: there is one way only */
