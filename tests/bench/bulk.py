@@ -108,31 +108,32 @@ def plain_sides(opt):
         yield peer_pair("luv", "lua5.4", PEERS / "throughput_luv.lua")
 
 
-def datagram_sides(opt):
+def datagram_sides(_):
     words = ["{port}", "{warmup}", "{seconds}"]
     yield Datagrams("C UDP_SEGMENT, UDP_GRO", [DATAGRAM_PAIR, "receive", "offload", *words],
                     [DATAGRAM_PAIR, "send", "offload", "{port}", ENDLESS])
     script = BENCH / "datagrams.lua"
-    yield Datagrams("soquete", [SOQUETE, script, "receive", *words],
-                    [SOQUETE, script, "send", "{port}"])
+    for name, way in (("soquete", "many"), ("soquete send_repeat, discard", "repeat")):
+        yield Datagrams(name, [SOQUETE, script, "receive", way, *words],
+                        [SOQUETE, script, "send", way, "{port}"])
     if installed("iperf3"):
         yield Iperf3Datagrams("iperf3 -u", [*IPERF3, "-s", "-1", "-J", "-B", "127.0.0.1"],
                               [*IPERF3, "-c", "127.0.0.1", "-u", "-b", 0, "-l", 1472, "-t", 1])
 
 
-def sendto_sides(opt):
+def sendto_sides(_):
     yield Sender("C sendto", [DATAGRAM_PAIR, "send", "plain", "{port}", ENDLESS])
-    yield Sender("soquete", [SOQUETE, BENCH / "datagrams.lua", "loop", "{port}"])
+    yield Sender("soquete", [SOQUETE, BENCH / "datagrams.lua", "send", "loop", "{port}"])
     yield Sender("python3", [PYTHON, PEERS / "datagrams.py", "send", "{port}"])
 
 
-def relay_sides(opt):
+def relay_sides(_):
     def through(name, *relay):
         return Pair(name, [BULK_PAIR, "receive", "free", "{port}"],
                     [BULK_PAIR, "send", "copy", "{via}", ENDLESS], list(relay))
     yield through("C splice", PROGRAMS / "tests/bench/splice_proxy", "{via}", "{port}")
     yield through("soquete", SOQUETE, ROOT / "scripts/07-proxy.lua", "{via}",
-                  "127.0.0.1:{port}")
+                  "127.0.0.1", "{port}")
     if installed("socat"):
         yield through("socat", "socat", "-b", 262144, "TCP-LISTEN:{via},bind=127.0.0.1",
                       "TCP:127.0.0.1:{port}")
@@ -142,7 +143,7 @@ def relay_sides(opt):
             "haproxy", path="/usr/sbin:/usr/bin"), "-db", "-f", OUT / "haproxy.cfg")
 
 
-def delay_sides(opt):
+def delay_sides(_):
     yield Delay("alone", "alone")
     receive = [BULK_PAIR, "receive", "free", "{port}"]
     yield Delay("beside a loop of send", "loop", receive)
@@ -185,7 +186,7 @@ def rows_of(part, chosen, rounds):
             "figures": {k: Spread(f[k] for f in figures).json() for k in numbers},
         })
         if "soquete" in rounds[0]:
-            rows[-1]["ahead"] = ratios(rounds, "soquete", part.busy, side.name).json()
+            rows[-1]["ahead"] = ratios(rounds, "soquete", part.rate, side.name).json()
     return rows
 
 

@@ -43,7 +43,7 @@ def scenario_words(s):
     head = ["side"]
     if compared:
         head += [f"rate / {s['base']}", f"per busy second / {s['base']}",
-                 "soquete / it, per busy second"]
+                 "soquete / it"]
     head += [FIGURES[name][0] for name in shown]
     head += ["congestion control"] if controls else []
     rows = []

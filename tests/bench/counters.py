@@ -40,10 +40,15 @@ def messages(diag):
 
 
 def tcp_sockets(state, port=None, peer=None):
-    """The TCP sockets over IPv4 in this state with this local port, or this peer's: a list
-    of (bytes received, congestion control)."""
+    """The TCP sockets in this state with this local port, or this peer's: a list of (bytes
+    received, congestion control)."""
+    return [found for family in (socket.AF_INET, socket.AF_INET6)
+            for found in sockets_of(family, state, port, peer)]
+
+
+def sockets_of(family, state, port, peer):
     info = 1 << INET_DIAG_INFO - 1 | 1 << INET_DIAG_CONG - 1
-    request = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, info, 1 << state)
+    request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, info, 1 << state)
     request += struct.pack("!HH", port or 0, peer or 0) + bytes(44)
     head = struct.pack("=IHHII", HEADER + len(request), SOCK_DIAG_BY_FAMILY,
                        NLM_F_REQUEST | NLM_F_DUMP, 0, 0)
