@@ -39,6 +39,8 @@
 ---@field hint string? what usually lies behind it, and what to do; computed when first read
 ---@field partial integer? bytes that a failed read left in the buffer, for the next call
 ---@field url string? what a request of `net.http` asked for
+---@field direction string? which way a `net.relay` failed: `a_to_b` or `b_to_a`
+---@field figures table? how far a call that moves many bytes had come
 ---@field sent integer? bytes that a failed `send` or `sendfile` had handed over
 local err = {}
 

@@ -10,6 +10,7 @@
  *   hint     string   what to do about it, where we know
  *   partial  integer  bytes that a failed read left for the next call
  *   sent     integer  bytes that a failed send had handed over
+ *   direction, figures    of net.relay: which way failed, and how far it was
  */
 #ifndef API_ERROR_H
 #define API_ERROR_H

@@ -44,6 +44,8 @@ const struct errnos errnos[] = {
   {FAULT_SENDMANY, "sendmmsg(2), sendmsg(2), udp(7)",
    {-EACCES, -EBADF, -EDESTADDRREQ, -EFAULT, -EINVAL, -EIO, -EMSGSIZE, -ENOBUFS, -ENOMEM,
     -ENOTCONN, -ENOTSOCK, -EPERM}},
+  {FAULT_DISCARD, "recv(2), tcp(7)",
+   {-EBADF, -EFAULT, -EINVAL, -ENOMEM, -ENOTCONN, -ECONNRESET, -ETIMEDOUT}},
   {FAULT_SPLICE_IN, "splice(2), tcp(7)",
    {-EBADF, -EINVAL, -ENOMEM, -ENOTCONN, -ECONNRESET, -ETIMEDOUT}},
   {FAULT_SPLICE_OUT, "splice(2), tcp(7)",

@@ -45,17 +45,17 @@ say() {
   while IFS= read -r line; do printf '%8s | %s\n' "$1" "$line"; done <<<"$2"
 }
 
-# serve SCRIPT [FOLDER]: starts a server, in that folder, on a port of the kernel's choice;
-# sets $port.
+# serve SCRIPT [FOLDER [ARGUMENT]]: starts a server, in that folder, on a port of the kernel's
+# choice; sets $port.
 serve() {
-  local line
-  printf '\n    $ soquete %s 0 127.0.0.1\n' "$1"
+  local line words=("$1" 0 127.0.0.1 "${@:3}")
+  printf '\n    $ soquete %s\n' "${words[*]}"
   exec {from_server}< <(cd "${2:-.}" &&
-    exec "$SOQUETE" "$SCRIPTS/$1" 0 127.0.0.1 </dev/null 2>&1)
+    exec "$SOQUETE" "$SCRIPTS/${words[0]}" "${words[@]:1}" </dev/null 2>&1)
   servers+=("$!")
   read -r -t "$PATIENCE" -u "$from_server" line || fail "$1 did not say where it listens"
   say server "$line"
-  [[ $line =~ ^listening\ on\ 127\.0\.0\.1:([0-9]+)$ ]] || fail "$1 said: $line"
+  [[ $line =~ ^listening\ on\ [^\ ]*:([0-9]+)$ ]] || fail "$1 said: $line"
   port=${BASH_REMATCH[1]}
 }
 
@@ -202,6 +202,14 @@ scene_lines() {
   expect "From Server: ONE" "From Server: TWO" "From Server: TRÊS, COM AÇÃO"
 }
 
+scene_proxy() {
+  headline "Proxy: the client speaks to one server through another"
+  serve 02-tcp-server.lua
+  serve 07-proxy.lua . "$port"
+  talk 02-tcp-client.lua "through the proxy"
+  expect "From Server: THROUGH THE PROXY"
+}
+
 scene_udp
 scene_tcp
 scene_tcp_concurrent
@@ -210,5 +218,6 @@ scene_web_concurrent
 scene_throughput
 scene_hosts
 scene_lines
+scene_proxy
 stop_servers
 printf '\nEvery reply was right.\n'

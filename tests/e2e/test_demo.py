@@ -44,6 +44,7 @@ class Demo(Case):
             ("03-web-server.lua", 'size .. "\\r\\n\\r\\n"', 'size .. "\\r\\n"'),
             ("04-throughput-server.lua", "bytes + part.bytes", "bytes + part.bytes + 1"),
             ("06-line-server.lua", 'upper .. rest .. "\\n"', "'WRONG' .. rest"),
+            ("07-proxy.lua", "net.relay(client, server", "net.relay(client, client"),
         ):
             with self.subTest(script):
                 shutil.rmtree(os.path.join(self.folder, "scripts"), ignore_errors=True)

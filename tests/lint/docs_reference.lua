@@ -147,7 +147,8 @@ local function check_fields()
   check("docs/stubs/address.lua", not rest, "no such field: " .. tostring(rest))
 end
 
--- One error of each shape: a set-up, a wait, a read, a send, and a hint that was read.
+-- One error of each shape: a set-up, a wait, a read, a send, a relay, and a hint that was
+-- read.
 local function failures()
   local found = {}
   local function keep(_, err) found[#found + 1] = err end
@@ -159,6 +160,9 @@ local function failures()
   client:settimeout(0)
   keep(client:recv())
   keep(client:send(("x"):rep(50000000)))
+  local a <close> = assert(net.connect(server:getsockname()))
+  local b <close> = assert(net.connect(server:getsockname()))
+  keep(net.relay(a, b, { idle = 0 }))
   assert(found[2].hint)
   keep(require "net.http".get("none"))
   return found

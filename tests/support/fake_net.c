@@ -156,7 +156,7 @@ static int fake_name_of(struct net *net, net_h h, int which, struct addr *out) {
 static int fake_setopt(struct net *net, net_h h, int level, int name, const void *value,
                        socklen_t len) {
   slot_of(net, h);
-  return 0;
+  return level == SOL_SOCKET && name == SO_ZEROCOPY ? -EOPNOTSUPP : 0;
 }
 
 static int fake_getopt(struct net *net, net_h h, int level, int name, void *value,
