@@ -24,9 +24,11 @@ IPERF3 = ["iperf3", "-4", "-p", "{port}"]
 HAPROXY_CONF = """
 global
   nbthread 1
+  tune.pipesize 1048576
 defaults
   mode tcp
-  option splice-auto
+  option splice-request
+  option splice-response
   timeout connect 5s
   timeout client 60s
   timeout server 60s

@@ -1,6 +1,7 @@
 """Two ends of a transfer as two programs, and how they are measured. Every kind of pair has
 a name, its commands, and measure(cores, options), which gives figures."""
 import json
+import select
 import socket
 import subprocess
 import time
@@ -10,6 +11,7 @@ import machine
 from place import BENCH, OUT, PROGRAMS
 from processes import free_port, pin
 
+PATIENCE = 30  # seconds for one step
 PAYLOAD_BYTES = 1472
 ENDLESS = 3600  # seconds that a sender would go on; it is ended when it has been measured
 
@@ -45,6 +47,17 @@ class Running:
             return counters.wait_for(condition, what, self.started)
         except RuntimeError as error:
             raise RuntimeError(f"{error}: {(OUT / 'pair.log').read_text()[-2000:]}") from None
+
+    def line_of(self, process, what):
+        """What a program says next; the bench ends when it, or its peer, ends without."""
+        limit = time.monotonic() + PATIENCE
+        while not select.select([process.stdout], [], [], 0.05)[0]:
+            if time.monotonic() > limit or any(p.poll() is not None for p in self.started):
+                break
+        line = process.stdout.readline() if select.select([process.stdout], [], [], 0)[0] else ""
+        if not line:
+            raise RuntimeError(f"{what} says nothing: {(OUT / 'pair.log').read_text()[-2000:]}")
+        return line.strip()
 
 
 class Pair:
@@ -107,10 +120,9 @@ class Datagrams:
             programs.wait_for(lambda: counters.udp_bound(words["port"]), f"{self.name}: no port")
             sender = programs.start(self.send, cores[1], **words)
             pids = [receiver.pid, sender.pid]
-            if receiver.stdout.readline().strip() != "begin":
-                raise RuntimeError(f"{self.name}: " + (OUT / "pair.log").read_text()[-2000:])
+            programs.line_of(receiver, self.name)  # "begin"
             before = look(pids)
-            got = json.loads(receiver.stdout.readline())
+            got = json.loads(programs.line_of(receiver, self.name))
             busy, taken, dropped = (b - a for a, b in zip(before, look(pids)))
         return {"rate": got["datagrams"] / got["seconds"],
                 "gbits": got["bytes"] * 8e-9 / got["seconds"],
@@ -131,8 +143,8 @@ class Iperf3Datagrams(Datagrams):
         with Running() as programs:
             server = programs.start(self.receive, cores[0], tells=True, port=port)
             programs.wait_for(lambda: counters.listens(port), f"{self.name}: no listener")
-            programs.start(self.send, cores[1], port=port)
-            told = json.loads(server.stdout.read())["end"]
+            programs.start(self.send, cores[1], port=port).wait(PATIENCE)
+            told = json.loads(server.communicate(timeout=PATIENCE)[0])["end"]
         total, cpu = told["sum"], told["cpu_utilization_percent"]
         got = total["packets"] - total["lost_packets"]
         busy = (cpu["host_total"] + cpu["remote_total"]) / 100 * total["seconds"]
@@ -196,7 +208,4 @@ class Delay:
             if self.other and not receives:
                 programs.wait_for(lambda: counters.listens(words["port"]), "no listener")
                 programs.start(self.other, cores[1], **words)
-            told = subject.stdout.readline()
-            if not told:
-                raise RuntimeError(f"{self.name}: " + (OUT / "pair.log").read_text()[-2000:])
-        return json.loads(told)
+            return json.loads(programs.line_of(subject, self.name))
