@@ -12,7 +12,8 @@ from place import ROOT, file_text, first_line
 
 CONGESTION = "reno"
 CONTROL = Path("/proc/sys/net/ipv4/tcp_congestion_control")
-DEFAULT = os.environ.get("BENCH_DEFAULT_CONGESTION", "unknown")  # the machine's own
+# the machine's own: of the namespace in which the bench was started
+DEFAULT = os.environ.get("BENCH_DEFAULT_CONGESTION") or file_text(CONTROL)
 
 
 def machine():
