@@ -359,6 +359,29 @@ function net.getnameinfo(host, port) end
 ---@return net.code? code
 function net.open(root, path) end
 
+-- ## Bytes
+
+---Makes a [buffer](buffer.md): bytes that are written and read in place, for receives and
+---sends that make no strings. A number gives so many zero bytes, a string a buffer that
+---holds its bytes. The size stays.
+---
+---Raises: fewer than 0 bytes or more than 2^30; neither number nor string.
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local client <close> = assert(net.connect(server:getsockname()))
+---local conn <close> = assert(server:accept())
+---local b = net.buffer(65536)
+---client:send("hello")
+---local n = conn:recv_into(b)
+---conn:send(b, 1, n)
+---print(client:recv())  --> hello
+---```
+---@param what integer|string bytes, or what it holds
+---@return net.buffer buffer
+function net.buffer(what) end
+
 -- ## Tasks and time
 
 ---Makes a task that runs the function. It never switches: the new task runs later in the

@@ -7,16 +7,10 @@
 #include "api/args.h"
 #include "api/names.h"
 
-static const char buffer_class;
+const char buffer_class;
 static const char whose[] = "a buffer";
 
 /* --- arguments ------------------------------------------------------------------------ */
-
-struct buffer *buffer_at(lua_State *L, int idx) {
-  struct buffer *b = lua_touserdata(L, idx);
-  bool is = b && lua_type(L, idx) == LUA_TUSERDATA && b->class == &buffer_class;
-  return is ? b : NULL;
-}
 
 struct buffer *buffer_check(lua_State *L, int idx) {
   struct buffer *b = buffer_at(L, idx);

@@ -41,7 +41,7 @@ static const struct {
   {"ECONNRESET", NULL,
    "the peer dropped the connection; often it closed with bytes unread, or it crashed"},
   {"EDESTADDRREQ", NULL,
-   "say to whom: sendto(data, address), or connect first"},
+   "say to whom: sendto(data, address), {to = address}, or connect first"},
   {"EHOSTUNREACH", NULL,
    "no route to that host; check the address and the network"},
   {"EINVAL", "open",

@@ -169,6 +169,11 @@ void socket_settle(struct sched *sched);
  * sockets share.                                                           [-0, +0, v] */
 void socket_refuse_finalizer(lua_State *L, const char *op);
 
+/* Whether the kernel can send datagrams of the open socket in trains; whether it has not
+ * refused one yet. */
+bool socket_knows_trains(struct socket *s);
+bool socket_may_couple(struct socket *s);
+
 /* Where many datagrams are received, made when it is first needed; NULL without memory. */
 struct incoming *socket_incoming(struct sched *sched);
 

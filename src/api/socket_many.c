@@ -32,22 +32,28 @@ struct sending {
   bool trains;      /* one went */
 };
 
-/* The address of a pair on top, or NULL: that of all.                     [-0, +0, v] */
+/* Raises about datagram `i`, whose part on top is wrong. Nobody holds the gate then. */
+static int refuse(lua_State *L, const struct socket *s, const char *why, lua_Integer i) {
+  if (s->sched->current) gate_leave(s->sched->current);
+  return luaL_error(L, why, (LUAI_UACINT)i, luaL_typename(L, -1));
+}
+
+/* The address of a pair on top; NULL where neither it nor the call names one.
+ *                                                                          [-0, +0, v] */
 static const struct addr *pair_address(lua_State *L, const struct socket *s,
                                        lua_Integer i) {
-  if (lua_rawgeti(L, -1, 2) == LUA_TNIL) {
-    lua_pop(L, 1);
-    return address_at(L, SLOT_ADDRESS);
+  const struct addr *to = address_at(L, SLOT_ADDRESS);
+  if (lua_rawgeti(L, -1, 2) != LUA_TNIL) {
+    to = address_at(L, -1);
+    if (!to)
+      refuse(L, s,
+             "send_many: the address of datagram %I is a %s; net.address and getaddrinfo "
+             "make addresses",
+             i);
+    if (to && (s->family == AF_UNIX) != (addr_family(to) == AF_UNIX))
+      refuse(L, s, "send_many: the address of datagram %I is not of this socket's family",
+             i);
   }
-  const struct addr *to = address_at(L, -1);
-  if (!to)
-    luaL_error(L,
-               "send_many: the address of datagram %I is a %s; net.address and "
-               "getaddrinfo make addresses",
-               (LUAI_UACINT)i, luaL_typename(L, -1));
-  if ((s->family == AF_UNIX) != (addr_family(to) == AF_UNIX))
-    luaL_error(L, "send_many: the address of datagram %I is not of this socket's family",
-               (LUAI_UACINT)i);
   lua_pop(L, 1);
   return to;
 }
@@ -62,11 +68,8 @@ static const char *item(lua_State *L, const struct socket *s, lua_Integer i, siz
     lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
   }
-  if (lua_type(L, -1) != LUA_TSTRING) {
-    if (s->sched->current) gate_leave(s->sched->current);
-    luaL_error(L, "send_many: datagram %I is a %s, not a string", (LUAI_UACINT)i,
-               luaL_typename(L, -1));
-  }
+  if (lua_type(L, -1) != LUA_TSTRING)
+    refuse(L, s, "send_many: datagram %I is a %s, not a string", i);
   const char *bytes = lua_tolstring(L, -1, len);
   lua_pop(L, 1);
   return bytes;
@@ -90,18 +93,22 @@ static void load(lua_State *L, const struct socket *s, const struct sending *m,
   }
 }
 
-static bool may_couple(struct socket *s, size_t count) {
-  if (s->family == AF_UNIX || s->no_trains || count < 2) return false;
+bool socket_knows_trains(struct socket *s) {
+  if (s->family == AF_UNIX) return false;
   if (!s->sched->trains)
     s->sched->trains = trains_known(s->sched->loop.net, s->h) ? 1 : -1;
   return s->sched->trains > 0;
+}
+
+bool socket_may_couple(struct socket *s) {
+  return !s->no_trains && socket_knows_trains(s);
 }
 
 /* One system call. How many datagrams went, at least one, or the status of the first. A
  * refused train goes again as single datagrams; what they meet too was not its fault. */
 static int send_batch(lua_State *L, struct socket *s, struct sending *m) {
   struct outgoing o;
-  outgoing_init(&o, may_couple(s, m->count - m->sent));
+  outgoing_init(&o, m->count - m->sent > 1 && socket_may_couple(s));
   load(L, s, m, &o);
   int went = outgoing_send(&o, s->sched->loop.net, s->h, 0);
   if (outgoing_derailed(&o, went)) {
@@ -342,7 +349,8 @@ static int receive(struct socket *s, lua_Integer n, int flags) {
   int most = s->joined ? (int)(n / TRAIN_MAX) : (int)n;
   if (most < 1) most = 1;
   if (most > DATAGRAMS_MESSAGES) most = DATAGRAMS_MESSAGES;
-  return incoming_receive(in, s->sched->loop.net, s->h, most, s->joined, flags);
+  struct incoming_wish wish = {most, DATAGRAM_ROOM, s->joined, flags};
+  return incoming_receive(in, s->sched->loop.net, s->h, &wish);
 }
 
 static int recv_many_k(lua_State *L, int status, lua_KContext deadline) {

@@ -6,12 +6,12 @@
 #include <errno.h>
 
 #include "api/args.h"
+#include "api/bulk.h"
 #include "api/socket.h"
 #include "base/status.h"
 #include "net/relay.h"
 
-/* What the other tasks wait for a relay, at most. */
-enum { TURN_NS = 1000 * 1000, TURN_STEPS = 64 };
+enum { TURN_STEPS = 64 }; /* and BULK_TURN_NS: then the other tasks have theirs */
 
 /* Slots of make, then of run: the last two are the sockets of its direction. */
 enum { SLOT_A = 1, SLOT_B, SLOT_OPTIONS };
@@ -155,7 +155,7 @@ static int move(lua_State *L, struct state *state, struct way *w, struct socket 
   };
   int64_t begin = loop_now(loop), moved = w->relay.bytes;
   int r = 1;
-  for (int i = 0; r > 0 && i < TURN_STEPS && loop_now(loop) - begin < TURN_NS; i++)
+  for (int i = 0; r > 0 && i < TURN_STEPS && loop_now(loop) - begin < BULK_TURN_NS; i++)
     r = relay_step(&w->relay, loop->net, &ends[0], &ends[1]);
   if (w->relay.bytes > moved) state->moved_ns = loop->turn_ns;
   return r;

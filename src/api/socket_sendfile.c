@@ -75,8 +75,8 @@ static ssize_t send_once(struct socket *s, struct source src, int64_t offset, si
   return stream_sendfile(&s->stream, s->sched->loop.net, s->h, src.fd, offset, n);
 }
 
-static int send_rest(lua_State *L, struct socket *s, int64_t deadline) {
-  struct source src = source_check(L, SLOT_FILE);
+static int send_rest(lua_State *L, struct socket *s, struct source src,
+                     int64_t deadline) {
   lua_Integer offset = lua_tointeger(L, SLOT_OFFSET);
   size_t count = (size_t)lua_tointeger(L, SLOT_COUNT);
   if (s->stream.wr_status < 0) return sendfile_failed(L, s->stream.wr_status, s->sent);
@@ -100,12 +100,13 @@ static int sendfile_k(lua_State *L, int status, lua_KContext deadline) {
   bool begun = lua_toboolean(L, SLOT_BEGUN);
   size_t sent = begun ? s->sent : 0;
   if (s->h < 0) return sendfile_failed(L, STATUS_CLOSED, sent);
-  if (source_check(L, SLOT_FILE).fd < 0) return file_closed(L, sent);
+  struct source src = source_check(L, SLOT_FILE);
+  if (src.fd < 0) return file_closed(L, sent);
   if (!gate_open(&s->wr, s->sched)) return wait_turn(L, s, deadline);
   s->sent = sent;
   lua_pushboolean(L, 1);
   lua_replace(L, SLOT_BEGUN);
-  return send_rest(L, s, deadline);
+  return send_rest(L, s, src, deadline);
 }
 
 /* Fixes offset, count and whether it is exact in their slots. 0 or a status. */
@@ -134,7 +135,6 @@ static int read_range(lua_State *L) {
  * failure, whose err.sent counts what had gone; "truncated": the file ended earlier. [y] */
 static int sendfile_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  source_check(L, SLOT_FILE);
   if (!socket_is_stream(s))
     return luaL_error(L, "sendfile: this is a datagram socket; use send or sendto");
   int r = read_range(L);

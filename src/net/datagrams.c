@@ -116,24 +116,34 @@ bool outgoing_derailed(const struct outgoing *o, int status) {
 struct incoming *incoming_new(void) {
   size_t rooms = DATAGRAMS_MESSAGES * sizeof((struct incoming *)NULL)->rooms[0];
   struct incoming *in = malloc(sizeof *in + rooms);
-  if (in) in->count = in->next = 0;
+  if (!in) return NULL;
+  in->count = in->next = in->ready = 0;
+  in->joined = false;
+  in->room = 0;
   return in;
 }
 
-int incoming_receive(struct incoming *in, struct net *net, net_h h, int n, bool joined,
-                     int flags) {
-  for (int i = 0; i < n; i++) {
-    in->iov[i] = (struct iovec){in->rooms[i], DATAGRAM_ROOM};
-    in->all[i].msg_hdr = (struct msghdr){
-        .msg_name = &in->from[i].u,
-        .msg_namelen = sizeof in->from[i].u,
-        .msg_iov = &in->iov[i],
-        .msg_iovlen = 1,
-        .msg_control = joined ? &in->control[i] : NULL,
-        .msg_controllen = joined ? sizeof in->control[i] : 0,
-    };
-  }
-  int r = net_recvmany(net, h, in->all, (unsigned)n, flags | MSG_TRUNC);
+static void prepare(struct incoming *in, int i) {
+  in->iov[i] = (struct iovec){in->rooms[i], in->room};
+  in->all[i].msg_hdr = (struct msghdr){
+      .msg_name = in->room ? &in->from[i].u : NULL,
+      .msg_namelen = in->room ? sizeof in->from[i].u : 0,
+      .msg_iov = &in->iov[i],
+      .msg_iovlen = 1,
+      .msg_control = in->joined ? &in->control[i] : NULL,
+      .msg_controllen = in->joined ? sizeof in->control[i] : 0,
+  };
+}
+
+/* The kernel writes to the messages that come only, often to few of them. */
+int incoming_receive(struct incoming *in, struct net *net, net_h h,
+                     const struct incoming_wish *wish) {
+  if (in->room != wish->room || in->joined != wish->joined) in->ready = 0;
+  in->room = wish->room;
+  in->joined = wish->joined;
+  for (int i = 0; i < in->count && i < in->ready; i++) prepare(in, i);
+  for (; in->ready < wish->n; in->ready++) prepare(in, in->ready);
+  int r = net_recvmany(net, h, in->all, (unsigned)wish->n, wish->flags | MSG_TRUNC);
   in->count = r < 0 ? 0 : r;
   in->next = 0;
   in->at = 0;
@@ -149,13 +159,24 @@ static size_t segment_of(struct mmsghdr *m) {
   return segment > 0 && (unsigned)segment < m->msg_len ? (size_t)segment : m->msg_len;
 }
 
+uint64_t incoming_count(struct incoming *in, uint64_t *bytes) {
+  uint64_t count = 0;
+  *bytes = 0;
+  for (int i = 0; i < in->count; i++) {
+    size_t segment = segment_of(&in->all[i]), size = in->all[i].msg_len;
+    count += size > segment ? (size + segment - 1) / segment : 1;
+    *bytes += size;
+  }
+  return count;
+}
+
 bool incoming_next(struct incoming *in, struct datagram *d) {
   if (in->next == in->count) return false;
   struct mmsghdr *m = &in->all[in->next];
   if (in->at == 0) in->segment = segment_of(m);
   size_t size = m->msg_len - in->at;
   if (size > in->segment) size = in->segment;
-  size_t room = in->at < DATAGRAM_ROOM ? DATAGRAM_ROOM - in->at : 0;
+  size_t room = in->at < in->room ? in->room - in->at : 0;
   in->from[in->next].len = m->msg_hdr.msg_namelen;
   *d = (struct datagram){in->rooms[in->next] + in->at, size < room ? size : room, size,
                          &in->from[in->next]};
@@ -207,7 +228,8 @@ static int hold_train(struct incoming *in, struct buf *held, struct net *net, ne
   char *at; /* first, so that none is lost for lack of memory */
   if (buf_reserve(held, DATAGRAM_ROOM + TRAIN_MAX * sizeof(struct record), &at) < 0)
     return -ENOMEM;
-  int r = incoming_receive(in, net, h, 1, true, flags & ~MSG_PEEK);
+  struct incoming_wish wish = {1, DATAGRAM_ROOM, true, flags & ~MSG_PEEK};
+  int r = incoming_receive(in, net, h, &wish);
   while (incoming_next(in, &d) && held_put(held, &d) == 0) continue;
   return r;
 }

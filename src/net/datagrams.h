@@ -48,6 +48,10 @@ struct outgoing {
 
 void outgoing_init(struct outgoing *o, bool may_couple);
 
+/* Whether the kernel forms trains at all: an older one would send one as a single datagram.
+ * `h` is a UDP socket. */
+bool trains_known(struct net *net, net_h h);
+
 /* Adds one datagram, whose bytes stay where they are until it is sent; `to` NULL: to the
  * connected peer. False: full, it was not added. */
 bool outgoing_add(struct outgoing *o, const char *bytes, size_t len,
@@ -62,10 +66,6 @@ size_t outgoing_bytes(const struct outgoing *o, int went);
 /* True when `status` of the send may mean that no train can go this way. */
 bool outgoing_derailed(const struct outgoing *o, int status);
 
-/* Whether the kernel forms trains at all: an older one would send one as a single datagram.
- * `h` is a UDP socket. */
-bool trains_known(struct net *net, net_h h);
-
 /* One that came; borrowed until the next receive. */
 struct datagram {
   const char *bytes;
@@ -76,6 +76,9 @@ struct datagram {
 /* Rooms for those that come. */
 struct incoming {
   int count, next;    /* messages that came; the one that is cut now */
+  int ready;          /* messages that are prepared, those that came excepted */
+  size_t room;        /* how much of each is here, at most */
+  bool joined;        /* they have room for the word of a train */
   size_t at, segment; /* where the next datagram begins in it; the size of each */
   struct mmsghdr all[DATAGRAMS_MESSAGES];
   struct iovec iov[DATAGRAMS_MESSAGES];
@@ -88,10 +91,21 @@ struct incoming {
  * free(3) ends it. */
 struct incoming *incoming_new(void);
 
-/* Receives up to `n` messages, which may be joined ones when `trains`. How many, or a
- * status. */
-int incoming_receive(struct incoming *in, struct net *net, net_h h, int n, bool trains,
-                     int flags);
+/* What to receive: up to `n` messages, of each `room` bytes at most; 0: nobody asks for their
+ * bytes and senders. */
+struct incoming_wish {
+  int n;
+  size_t room;
+  bool joined; /* some may be trains */
+  int flags;   /* of recvmmsg(2) */
+};
+
+/* How many messages came, or a status. */
+int incoming_receive(struct incoming *in, struct net *net, net_h h,
+                     const struct incoming_wish *wish);
+
+/* How many datagrams came, and their bytes, wherever those are. */
+uint64_t incoming_count(struct incoming *in, uint64_t *bytes);
 
 /* The next of those that came. False: there is none. */
 bool incoming_next(struct incoming *in, struct datagram *d);

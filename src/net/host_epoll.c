@@ -315,8 +315,9 @@ static ssize_t splice_held(struct epoll_net *e, net_h h, int pipe_fd, size_t n) 
   return r;
 }
 
-/* splice(2) minds the socket's O_NONBLOCK only. At urgent data it stops and says EAGAIN for
- * ever, where a read goes past it. Nothing is read ahead for who splices. */
+/* splice(2) minds the socket's O_NONBLOCK only. At urgent data, which a read goes past, it
+ * says EAGAIN for ever, or, once the end has come behind it, that this is the end. Nothing is
+ * read ahead for who splices. */
 static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
   struct epoll_net *e = epoll_self(net);
   struct slot *slot = &e->slots[h];
@@ -324,7 +325,8 @@ static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) 
   if (slot->chunk) return splice_held(e, h, pipe_fd, n);
   slot->flags &= (uint16_t)~SLOT_WANTED;
   ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
-  if (r == -EAGAIN && slot->flags & SLOT_UNSURE) return -EINVAL;
+  bool unsure = r == 0 || (r == -EAGAIN && slot->flags & SLOT_UNSURE);
+  if (unsure && host_has_bytes(h)) return -EINVAL;
   if (r > 0) net->intake++;
   return r > 0 ? r : nothing_read(e, h, r);
 }

@@ -37,7 +37,7 @@ static enum repeat_method choose(size_t len, uint64_t bytes) {
 /* --- what the methods need ------------------------------------------------------------ */
 
 void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes) {
-  *r = (struct repeat){.data = data, .len = len, .file = -1};
+  *r = (struct repeat){.data = data, .len = len, .fragments = FRAGMENTS, .file = -1};
   r->method = choose(len, bytes);
 }
 
@@ -126,14 +126,14 @@ static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h) {
 
 /* --- sending -------------------------------------------------------------------------- */
 
-/* Lays out the next n bytes of the stream from its byte `at` on, or as many as FRAGMENTS
- * hold. How many fragments they are. */
+/* Lays out the next n bytes of the stream from its byte `at` on, or as many as one
+ * call takes. How many fragments they are. */
 static int lay_out(struct repeat *r, uint64_t at, size_t n, struct iovec iov[FRAGMENTS]) {
   char *block = r->block ? r->block : (char *)r->data;
   size_t begin = at % r->block_bytes, rest = r->block_bytes - begin;
   int count = 0;
   if (r->block) fill(r, n < rest ? begin + n : r->block_bytes);
-  for (; n > 0 && count < FRAGMENTS; count++, begin = 0) {
+  for (; n > 0 && count < r->fragments; count++, begin = 0) {
     size_t piece = r->block_bytes - begin;
     if (piece > n) piece = n;
     iov[count] = (struct iovec){block + begin, piece};
@@ -142,14 +142,17 @@ static int lay_out(struct repeat *r, uint64_t at, size_t n, struct iovec iov[FRA
   return count;
 }
 
-/* One fragment may be small, and is queued then. */
+/* One fragment may be small, and is queued then; what is no socket takes no more than one. */
 static ssize_t send_block(struct repeat *r, struct stream *st, struct net *net, net_h h,
                           uint64_t at, size_t n, int flags) {
   struct iovec iov[FRAGMENTS];
   int count = lay_out(r, at, n < CALL_BYTES ? n : CALL_BYTES, iov);
   struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-  if (count == 1 && !flags) return stream_send(st, net, h, iov->iov_base, iov->iov_len);
-  return stream_sendmsg(st, net, h, &msg, flags);
+  ssize_t sent = -ENOTSOCK;
+  if (count > 1 || flags) sent = stream_sendmsg(st, net, h, &msg, flags);
+  if (sent != -ENOTSOCK) return sent;
+  if (count > 1) r->fragments = 1;
+  return stream_send(st, net, h, iov->iov_base, iov->iov_len);
 }
 
 static ssize_t send_copy(struct repeat *r, struct stream *st, struct net *net, net_h h,

@@ -27,6 +27,7 @@ struct repeat {
   bool useless;          /* the method cannot be used, or lacks something */
   char *block;           /* owned: the datum, once or several times; NULL: `data` is it */
   size_t block_bytes;    /* a multiple of len */
+  int fragments;         /* of one call, at most */
   size_t filled;         /* how much of the block is made so far */
   bool mapped;           /* the block is a mapping of its own */
   bool piping;           /* there is a pipe */

@@ -94,7 +94,8 @@ end
 local function live_names()
   local names = changed_globals()
   local function add_methods(prefix, object)
-    for name in pairs(debug.getmetatable(object).__index) do
+    local meta = debug.getmetatable(object)
+    for name in pairs(meta.methods or meta.__index) do
       if not name:find("^__") then names[prefix .. name] = true end
     end
   end
@@ -102,6 +103,7 @@ local function live_names()
   for name in pairs(net) do names["net." .. name] = true end
   add_methods("socket:", s)
   add_methods("view:", s:makefile())
+  add_methods("buffer:", net.buffer(1))
   local file <close> = assert(net.open("docs", "architecture.md"))
   add_methods("file:", file)
   add_methods("task:", net.spawn(function() end))
@@ -163,6 +165,7 @@ local function failures()
   local a <close> = assert(net.connect(server:getsockname()))
   local b <close> = assert(net.connect(server:getsockname()))
   keep(net.relay(a, b, { idle = 0 }))
+  keep(client:discard())
   assert(found[2].hint)
   keep(require "net.http".get("none"))
   return found

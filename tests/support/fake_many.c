@@ -50,7 +50,7 @@ static size_t segment_of(struct msghdr *msg) {
 static ssize_t send_one(struct net *net, net_h h, struct msghdr msg, int flags) {
   static char bytes[MESSAGE_BYTES];
   size_t segment = segment_of(&msg), at = 0;
-  ssize_t total = gather(&msg, bytes), r;
+  ssize_t total = gather(&msg, bytes), r = 0;
   if (total < 0) return total;
   do {
     size_t left = (size_t)total - at;

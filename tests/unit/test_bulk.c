@@ -261,9 +261,13 @@ static void what_was_handed_over_stays_as_it_was(void **state) {
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     assert_true(other != MAP_FAILED);
     memset(other, 0xee, 1 << 22);
+    char *heap = malloc(70000);
+    assert_non_null(heap);
+    memset(heap, 0xee, 70000);
     while (got < sent) got += take(net, 70000, got);
     assert_int_equal(got, sent);
     munmap(other, 1 << 22);
+    free(heap);
     stream_fini(&st);
     close_both(net);
     peers_pair(net, &a, &b);
