@@ -31,6 +31,11 @@ struct end {
   int way;               /* that it feeds; the other one it takes from */
 };
 
+static void *must_have(void *memory) {
+  if (memory) return memory;
+  bench_die("malloc", ENOMEM);
+}
+
 static void way_open(struct way *w, int from, int to) {
   *w = (struct way){.from = from, .to = to};
   if (pipe2(w->pipe, O_NONBLOCK | O_CLOEXEC) < 0) bench_die("pipe2", errno);
@@ -85,8 +90,7 @@ static void serve(const struct end *end, uint32_t events) {
 }
 
 static void watch(int epoll, int fd, struct connection *c, int way) {
-  struct end *end = malloc(sizeof *end);
-  if (!end) bench_die("malloc", ENOMEM);
+  struct end *end = must_have(malloc(sizeof *end));
   *end = (struct end){c, way};
   struct epoll_event ev = {EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = end}};
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0) bench_die("epoll_ctl", errno);
@@ -101,8 +105,7 @@ static void accept_all(int epoll, int listener, int target_port) {
     if (connect(other, (struct sockaddr *)&target, sizeof target) < 0)
       bench_die("connect", errno);
     fcntl(other, F_SETFL, O_NONBLOCK);
-    struct connection *c = malloc(sizeof *c);
-    if (!c) bench_die("malloc", ENOMEM);
+    struct connection *c = must_have(malloc(sizeof *c));
     way_open(&c->ways[0], fd, other);
     way_open(&c->ways[1], other, fd);
     watch(epoll, fd, c, 0);

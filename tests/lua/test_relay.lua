@@ -435,27 +435,6 @@ for _, how in ipairs { "end", "reset", "close", "cancel", "timeout" } do
   end)
 end
 
-T.test("a_relay_without_memory_fails_and_loses_nothing_it_can_still_give", { seconds = 120 }, function()
-  T.starve(function()
-    local client, a, b, server = line()
-    client:send(text_of(40000, 0))
-    client:shutdown()
-    server:shutdown()
-    return { client, a, b, server, open = T.open_files() }
-  end, function(l) return net.relay(l[2], l[3]) end, function(l, ok, figures, code)
-    local _, a, b, server = table.unpack(l)
-    if ok and figures and not code then
-      T.eq(figures.a_to_b_bytes, 40000)
-    end
-    T.eq(T.open_files(), l.open)
-    a:close()
-    b:close()
-    local got = server:read("a")
-    T.ok(not got or got == text_of(40000, 0):sub(1, #got))
-    for i = 1, 4 do l[i]:close() end
-  end)
-end)
-
 -- --- wrong use ------------------------------------------------------------------------
 
 T.test("wrong_use_raises", function()
