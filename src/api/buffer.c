@@ -65,9 +65,8 @@ static void let_go(struct task_more *more) {
 
 static struct buffer *new_buffer(lua_State *L, size_t size) {
   struct buffer *b = lua_newuserdatauv(L, sizeof *b + size, 0);
-  *b = (struct buffer){
-      .class = &buffer_class, .size = size, .receiver = {hold, let_go}
-  };
+  *b = (struct buffer){.class = &buffer_class, .size = size};
+  b->receiver = (struct task_more){hold, let_go};
   luaL_setmetatable(L, "net.buffer");
   return b;
 }
@@ -229,8 +228,9 @@ static int unpack_method(lua_State *L) {
     if (n >= left) return refuse(L, "unpack");
     n *= GROWTH;
   }
-  lua_pushinteger(L, lua_tointeger(L, -1) + (lua_Integer)at);
-  lua_replace(L, -2);
+  lua_Integer behind = lua_tointeger(L, -1) + (lua_Integer)at;
+  lua_pop(L, 1);
+  lua_pushinteger(L, behind);
   return lua_gettop(L) - 3;
 }
 

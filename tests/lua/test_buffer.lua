@@ -149,6 +149,7 @@ T.test("unpack_reads_as_far_as_a_format_goes", function()
   T.eq(at, 7 + 4 + 100000)
   T.eq(T.list { b:unpack("z", 100011) }, " 100012")
   T.eq(#b:unpack("z", 11), 100000)
+  T.eq(select("#", b:unpack(("B"):rep(5000))), 5001)
 end)
 
 T.test("formats_that_do_not_fit_raise", function()

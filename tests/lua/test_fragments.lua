@@ -86,6 +86,17 @@ T.test("a_list_may_change_while_its_send_waits", function()
   T.eq(b:pending(), 0)
 end)
 
+T.test("a_buffer_that_has_gone_may_change_while_the_rest_waits", function()
+  local a, b = T.unix_pair()
+  local first, second = net.buffer(("f"):rep(20 * KIB)), net.buffer(8 * MIB)
+  local sender = T.waiting(function() return a:send { first, second } end)
+  first:fill()
+  T.raises("busy", second.fill, second)
+  T.ok(b:read_exact(20 * KIB) == ("f"):rep(20 * KIB))
+  T.eq(#b:read_exact(8 * MIB), 8 * MIB)
+  T.eq(sender:join(), 20 * KIB + 8 * MIB)
+end)
+
 T.test("fragments_that_time_out_tell_how_much_had_gone", function()
   local a, b = T.pair()
   local list, texts = {}, {}
