@@ -17,9 +17,9 @@
 #include "api/socket.h"
 #include "base/status.h"
 
-/* In percent of what lives: when the next collection begins. */
-enum { LUA_PAUSE = 200, SMALL_HEAP_PAUSE = 1000, SCRIPTS_PAUSE = -1 };
-enum { SMALL_HEAP_KIB = 1024 };
+enum { SLACK_KIB = 512 }; /* garbage that a small heap may hold */
+/* The collector's pause, in percent of what lives. Lua keeps a fourth of it in a byte. */
+enum { PAUSE_LEAST = 200, PAUSE_MOST = 1000, PAUSE_STEP = 4, SCRIPTS_PAUSE = -1 };
 
 /* What has been printed shows before the process sleeps: a prompt, for instance. */
 static void flush_output(void *arg) {
@@ -109,7 +109,8 @@ struct runtime *runtime_new(struct net *net, const char *script_dir) {
   }
   *(intptr_t *)lua_getextraspace(L) = 0;
   rt->L = L;
-  rt->pause = LUA_PAUSE;
+  rt->pause = PAUSE_LEAST; /* Lua's own */
+  rt->lives_kib = INT_MAX / 2;
   rt->net = net;
   rt->sched.loop.before_sleep = flush_output;
   lua_pushcfunction(L, open_all);
@@ -137,11 +138,16 @@ static bool deadlock(struct sched *s) {
 }
 
 /* Lua collects garbage when the heap has doubled, and each time visits all that lives: some
- * 70 KiB of a script, which eight received pieces of 8 KiB double. So a heap that is small
- * with its garbage may grow further. A pause that the script has set stays. */
+ * 70 KiB of a script, which eight received pieces of 8 KiB double. So a small heap may grow
+ * further. What lives is what the heap was at its smallest, not too long ago. A pause that
+ * the script has set stays. */
 static void set_pause(struct runtime *rt) {
-  bool small = lua_gc(rt->L, LUA_GCCOUNT) < SMALL_HEAP_KIB;
-  int pause = small ? SMALL_HEAP_PAUSE : LUA_PAUSE;
+  int kib = lua_gc(rt->L, LUA_GCCOUNT) + 1,
+      longer = rt->lives_kib + rt->lives_kib / 8 + 1;
+  rt->lives_kib = kib < longer ? kib : longer;
+  int pause = 100 + 100 * SLACK_KIB / rt->lives_kib;
+  pause = pause < PAUSE_LEAST ? PAUSE_LEAST : pause > PAUSE_MOST ? PAUSE_MOST : pause;
+  pause -= pause % PAUSE_STEP;
   if (pause == rt->pause || rt->pause == SCRIPTS_PAUSE) return;
   int before = lua_gc(rt->L, LUA_GCSETPAUSE, pause);
   if (before != rt->pause) lua_gc(rt->L, LUA_GCSETPAUSE, before);
