@@ -10,7 +10,8 @@
 #   make storm       random operations by seed: OPS=1000000 SEED=N
 #   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
-#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls,web SECONDS=0.8
+#                    ROUNDS=7 SECONDS=0.8 ONLY=lines,requests,udp,idle,start,calls,web,
+#                    bulk,read,plain,datagrams,relay,delay,growth
 #   make bench-deps  install those other runtimes
 #   make campaign    the n-th allocation fails, the n-th call fails with each of its errors,
 #                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N

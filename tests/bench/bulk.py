@@ -5,6 +5,7 @@ Each has a bare C pair as its base, and is measured with both ends on one core, 
 core for each. Bytes of TCP and processor time are those that the kernel counts at the
 receiver, the same for every side; datagrams are counted by their receivers."""
 import os
+import re
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ SOQUETE = PROGRAMS / "soquete"
 BULK_PAIR = PROGRAMS / "tests/bench/bulk_pair"
 DATAGRAM_PAIR = PROGRAMS / "tests/bench/datagram_pair"
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
+HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 IPERF3 = ["iperf3", "-4", "-p", "{port}"]
 HAPROXY_CONF = """
 global
@@ -38,8 +40,23 @@ listen bench
 """
 
 
-def installed(*names):
-    return all(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in names)
+def number_of(argv):
+    """A program's version: the first number with a point that it prints."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+    found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return found.group() if found else "unknown"
+
+
+def versions():
+    """Those of the peers that are installed."""
+    asked = {"iperf3": ["iperf3", "--version"], "socat": ["socat", "-V"],
+             "HAProxy": [HAPROXY, "-v"], "python3": [PYTHON, "--version"],
+             "Node": ["node", "--version"]}
+    found = {name: number_of(argv) for name, argv in asked.items()
+             if argv[0] and shutil.which(argv[0])}
+    modules = {"LuaSocket": lua_module("lua5.4", "socket", "m._VERSION:match('%S+$')"),
+               "libuv of luv": lua_module("lua5.4", "luv", "m.version_string()")}
+    return {**found, **{name: number for name, number in modules.items() if number}}
 
 
 # --- who takes part -------------------------------------------------------------------
@@ -84,7 +101,7 @@ def iperf3_best(cores, opt):
 def bulk_sides(opt):
     yield c_pair("C vmsplice, MSG_TRUNC", "free")
     yield from ours("free", opt)
-    if installed("iperf3"):
+    if shutil.which("iperf3"):
         best = iperf3_best(({opt.cores[-1]}, {opt.cores[-1]}), opt)
         yield best
         if best.name != "iperf3":
@@ -102,7 +119,7 @@ def plain_sides(opt):
     yield c_pair("C send, recv", "plain")
     yield from ours("plain", opt)
     yield peer_pair("python3", PYTHON, PEERS / "throughput.py")
-    if installed("node"):
+    if shutil.which("node"):
         yield peer_pair("Node", "node", PEERS / "throughput.js")
     if lua_module("lua5.4", "socket", "m._VERSION"):
         yield peer_pair("LuaSocket", "lua5.4", PEERS / "throughput_luasocket.lua")
@@ -118,7 +135,7 @@ def datagram_sides(_):
     for name, way in (("soquete", "many"), ("soquete send_repeat, discard", "repeat")):
         yield Datagrams(name, [SOQUETE, script, "receive", way, *words],
                         [SOQUETE, script, "send", way, "{port}"])
-    if installed("iperf3"):
+    if shutil.which("iperf3"):
         yield Iperf3Datagrams("iperf3 -u", [*IPERF3, "-s", "-1", "-J", "-B", "127.0.0.1"],
                               [*IPERF3, "-c", "127.0.0.1", "-u", "-b", 0, "-l", 1472, "-t", 1])
 
@@ -136,13 +153,13 @@ def relay_sides(_):
     yield through("C splice", PROGRAMS / "tests/bench/splice_proxy", "{via}", "{port}")
     yield through("soquete", SOQUETE, ROOT / "scripts/07-proxy.lua", "{via}",
                   "127.0.0.1", "{port}")
-    if installed("socat"):
+    if shutil.which("socat"):
         yield through("socat", "socat", "-b", 262144, "TCP-LISTEN:{via},bind=127.0.0.1",
                       "TCP:127.0.0.1:{port}")
-    if installed("haproxy"):
+    if HAPROXY:
         (OUT / "haproxy.cfg").write_text(HAPROXY_CONF)
-        yield through("HAProxy", "env", "VIA={via}", "PORT={port}", shutil.which(
-            "haproxy", path="/usr/sbin:/usr/bin"), "-db", "-f", OUT / "haproxy.cfg")
+        yield through("HAProxy", "env", "VIA={via}", "PORT={port}", HAPROXY, "-db",
+                      "-f", OUT / "haproxy.cfg")
 
 
 def delay_sides(_):

@@ -90,7 +90,8 @@ def machine_words(m, versions, opt):
              "every answer. CPU is the server's processor time, in user and kernel mode, of "
              "all its threads, divided by the requests of the same time. The rate per busy "
              "second divides by the processor time of server and generator together: on one "
-             "core it is the rate, less what other programs took meanwhile.", ""]
+             "core it is the rate, less what other programs took meanwhile. Bytes of one-way "
+             "transfers are those that the kernel counts at the receiver.", ""]
     rows = [[s.name, s.version or "", "`" + " ".join(s.argv("lines", "PORT")).replace(
         str(ROOT) + "/", "") + "`"] for s in versions]
     return lines + table(["server", "version", "command"], rows)
@@ -99,8 +100,9 @@ def machine_words(m, versions, opt):
 def document(results, chosen, opt):
     lines = ["# Benchmarks", "",
              "Written by `make bench`; do not edit. The limits are bare C programs of the "
-             "bench: `epoll_server.c` and `uring_server.c`. Ratios carry over to other "
-             "machines, absolute figures do not.", ""]
+             "bench: `epoll_server.c` and `uring_server.c`; for one-way transfers "
+             "`bulk_pair.c`, `datagram_pair.c` and `splice_proxy.c`. Ratios carry over to "
+             "other machines, absolute figures do not.", ""]
     for s in results.get("scenarios", []):
         lines += scenario_words(s)
     if "idle" in results:
@@ -118,5 +120,7 @@ def document(results, chosen, opt):
         lines += growth_words(results["growth"])
     lines += machine_words(results["machine"], chosen, opt)
     if results.get("bulk"):
-        lines += commands_words(results["bulk"], ROOT)
+        peers = ", ".join(f"{name} {number}" for name, number in results["peers"].items())
+        lines += [f"The sides of one-way transfers, with {peers}:", "",
+                  *commands_words(results["bulk"], ROOT)]
     return "\n".join(lines).rstrip() + "\n"

@@ -216,7 +216,7 @@ def main():
                             for mode in ("lines", "requests", "udp")}
     core = {opt.cores[-1]}
     pairs = [(core, core), (core, {opt.cores[0]})][:len(opt.cores)]
-    results["bulk"] = bulk.measure(opt, pairs)
+    results["bulk"], results["peers"] = bulk.measure(opt, pairs), bulk.versions()
     if "growth" in opt.sections:
         results["growth"] = growth.measure(chosen, pairs[0], opt)
     if "web" in opt.sections:

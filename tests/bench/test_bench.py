@@ -365,6 +365,13 @@ class OneWay(unittest.TestCase):
         self.assertNotIn(str(PROGRAMS.parents[1]), text)
 
 
+class Versions(unittest.TestCase):
+    def test_a_version_is_the_first_number_that_is_printed(self):
+        self.assertEqual(bulk.number_of(["echo", "tool by X\ntool version 1.7.4 on 3.2"]), "1.7.4")
+        self.assertEqual(bulk.number_of(["echo", "none"]), "unknown")
+        self.assertIn("python3", bulk.versions())
+
+
 class Charts(unittest.TestCase):
     def spread(self, value):
         return {"median": value, "low": value * 0.9, "high": value * 1.1}
