@@ -88,7 +88,7 @@ wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray fr
             asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
             status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
-            -l:libutf8proc.a -l:liblua5.4-cjson.a -lm -ldl
+            -l:libutf8proc.a -l:liblua5.4-cjson.a -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
 link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) \

@@ -145,7 +145,7 @@ function http.router(routes) end
 ---encoded slash, backslash or control byte is 400; other methods are 405. FIFOs, devices and
 ---sockets are not served. The folder is opened once.
 ---
----Files up to 128 KiB that have not changed for a second are kept as ready answers, 32 MiB
+---Files up to 512 KiB that have not changed for a second are kept as ready answers, 32 MiB
 ---of them, where the server has no log and the handler is this one or a router with it. A
 ---change shows in the next answer.
 ---

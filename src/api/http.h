@@ -70,6 +70,7 @@ struct http_conn {
   struct http_shared *shared; /* user value HTTP_SHARED keeps it */
   struct socket *sock;        /* user value HTTP_SOCKET keeps it */
   struct list link;           /* in shared->conns */
+  struct task_first first;    /* ready answers go without the task that waits */
   uint64_t serial;            /* of the request that is being handled; 0: none yet */
 
   /* reading */
@@ -84,6 +85,7 @@ struct http_conn {
   bool trailers;       /* the last chunk was read */
   bool expect;         /* the peer waits for 100 Continue */
   uint64_t body_bytes; /* read of this body */
+  size_t parsed;       /* bytes of the head that lies, parsed, in shared->head; 0: none */
   int64_t deadline_ns; /* of the phase */
   int64_t patience_ns; /* what is left of it for this body */
   int64_t waits_ns;    /* since when a body is waited for; 0: it is not */
@@ -132,12 +134,12 @@ enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
 
 struct http_reply {
   const void *class;      /* identity: &http_reply_class */
-  struct http_conn *conn; /* user value HTTP_REPLY_CONN keeps it */
+  struct http_conn *conn; /* its request keeps it */
   uint64_t serial;
 };
 
 /* User values of a reply. */
-enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_REQUEST, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
+enum { HTTP_REPLY_REQUEST = 1, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
@@ -172,6 +174,9 @@ void http_reply_open(lua_State *L);
 /* Adds the reader of multipart bodies to the table on top.                [-0, +0, m] */
 void http_multipart_open(lua_State *L);
 
+/* Adds what a router needs to the table on top.                           [-0, +0, m] */
+void http_route_functions(lua_State *L);
+
 /* Adds the pure functions to the table on top.                            [-0, +0, m] */
 void http_text_functions(lua_State *L);
 void http_url_functions(lua_State *L);
@@ -185,11 +190,12 @@ static inline bool http_is_settled(const struct http_conn *c) {
   return c->sent == HTTP_ALL && c->keep && c->body == HTTP1_BODY_NONE;
 }
 
-/* Pushes the message whose head is the first `size` bytes of the stream's buffer, of the
- * connection at `conn`. False with rubbish pushed when a finalizer has closed the socket.
- *                                                                         [-0, +1, m] */
+/* Pushes the message whose head is the first `size` bytes of the `*fresh` ones in the
+ * scratch, or, where that is 0, of the stream's buffer; of the connection at `conn`. Fresh
+ * bytes that a finalizer has moved to the buffer are none any more. False with rubbish
+ * pushed when one has closed the socket.                                  [-0, +1, m] */
 bool http_message_push(lua_State *L, struct http_conn *c, int conn,
-                       const struct http1_head *h, size_t size);
+                       const struct http1_head *h, size_t size, size_t *fresh);
 
 /* Pushes nil, an error and its code for `status`; `text` tells more, or is NULL.
  *                                                                         [-0, +3, m] */
@@ -207,6 +213,9 @@ void http_write_begin(struct http_conn *c, const struct http1_head *request);
 /* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
 void http_reply_push(lua_State *L, struct http_conn *c, int conn);
 
+/* Pushes the connection of the reply at `idx`.                            [-0, +1, -] */
+void http_reply_conn(lua_State *L, int idx);
+
 /* The connection whose present request the reply in slot 1 answers; raises when that is
  * over.                                                                   [-0, +0, v] */
 struct http_conn *http_reply_live(lua_State *L, const char *op);
@@ -223,9 +232,9 @@ enum {
  * connection, in slot 1, can go on.                                      [-?, +1, v] [y] */
 int http_drop_body(lua_State *L, struct http_conn *c);
 
-/* Takes the request, whose head is the first `size` bytes of the stream's buffer, if a
- * ready answer is all that it wants: c->hot is then to be sent. */
-bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size);
+/* Answers the request whose head is at `bytes`, if a ready answer is all that it wants:
+ * c->hot is then to be sent. */
+bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *bytes);
 
 /* Sends c->hot. 0: it has gone; -EAGAIN: wait for room until c->deadline_ns; or another
  * status. */
@@ -233,6 +242,9 @@ int http_hot_send(struct http_conn *c);
 
 /* Gives c->hot back. */
 void http_hot_let_go(struct http_conn *c);
+
+/* What conn->first does. */
+bool http_head_deal(struct task_first *first, struct task *t);
 
 /* Adds what net.http.files needs to the table on top.                     [-0, +0, m] */
 void http_files_functions(lua_State *L);
@@ -244,8 +256,8 @@ enum { HTTP_STEP_BYTES = 512 * 1024 };
 int64_t http_patience(const struct http_conn *c, size_t n);
 
 /* Sends `n` bytes of the scratch, and behind them the string at `tail` (0: none): ends the
- * binding with true | nil, err, code. The connection is the user value 1 of what lies in
- * slot 1, or it.                                                     [-0, +1 or 3, v] [y] */
+ * binding with true | nil, err, code. In slot 1 is the connection, or a reply on it.
+ *                                                                   [-0, +1 or 3, v] [y] */
 int http_put(lua_State *L, struct http_conn *c, size_t n, int tail);
 
 #endif

@@ -162,6 +162,7 @@ static int new_connection(lua_State *L) {
   c->client = client;
   c->keep = true;
   c->sent = HTTP_ALL;
+  c->first.deal = http_head_deal;
   c->deadline_ns = NET_NEVER;
   buf_init(&c->whole);
   buf_init(&c->lines);
@@ -354,6 +355,7 @@ int luaopen_net_http_core(lua_State *L) {
   http_multipart_open(L);
   http_idle_open(L);
   http_files_functions(L);
+  http_route_functions(L);
   http_text_functions(L);
   http_url_functions(L);
   lua_pushliteral(L, SOQUETE_VERSION);

@@ -24,13 +24,17 @@ struct http_message *http_message_check(lua_State *L, int idx) {
 }
 
 bool http_message_push(lua_State *L, struct http_conn *c, int conn,
-                       const struct http1_head *h, size_t size) {
+                       const struct http1_head *h, size_t size, size_t *fresh) {
   size_t fields = h->field_count * sizeof(struct http1_field);
-  c->sock->taking = true; /* a finalizer may run, and must not take the bytes */
+  struct socket *s = c->sock;
+  if (*fresh) socket_owe(s, *fresh);
+  s->taking = true; /* a finalizer may run, and must not take the bytes */
   struct http_message *m =
       lua_newuserdatauv(L, sizeof *m + fields + size, HTTP_MESSAGE_VALUES);
-  c->sock->taking = false;
-  if (c->sock->h < 0) return false;
+  s->taking = false;
+  if (s->h < 0) return false;
+  if (s->sched->owed != s) *fresh = 0;
+  if (*fresh) s->sched->owed = NULL;
   m->class = &http_message_class;
   m->conn = c;
   m->serial = c->serial;
@@ -39,7 +43,8 @@ bool http_message_push(lua_State *L, struct http_conn *c, int conn,
   m->bytes = (const char *)m->fields + fields;
   m->size = (uint32_t)size;
   memcpy(m->fields, h->fields, fields);
-  memcpy((char *)m->fields + fields, buf_bytes(&c->sock->stream.in), size);
+  memcpy((char *)m->fields + fields,
+         *fresh ? s->sched->scratch : buf_bytes(&s->stream.in), size);
   lua_getiuservalue(L, conn, HTTP_MESSAGE_CLASS);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, conn);

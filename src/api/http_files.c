@@ -40,11 +40,9 @@ static bool is_plain(const struct http_conn *c, const struct http1_head *h) {
          gate_open(&c->sock->wr, c->sock->sched) && !asks_more(h);
 }
 
-bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size) {
-  struct stream *st = &c->sock->stream;
+bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *bytes) {
   if (!is_plain(c, h)) return false;
-  const char *target = buf_bytes(&st->in) + h->target.at;
-  struct hot_entry *entry = hot_find(c->shared->hot, target, h->target.len);
+  struct hot_entry *entry = hot_find(c->shared->hot, bytes + h->target.at, h->target.len);
   if (!entry) return false;
   hot_hold(entry);
   c->hot = entry;
@@ -53,7 +51,6 @@ bool http_hot_take(struct http_conn *c, const struct http1_head *h, size_t size)
   c->shared->requests++;
   c->shared->ready++;
   c->phase = HTTP_IDLE;
-  stream_take(st, size);
   return true;
 }
 
@@ -71,8 +68,6 @@ static ssize_t send_some(struct http_conn *c) {
   const struct hot_entry *e = c->hot;
   const char *bytes = e->bytes + c->put;
   size_t left = e->len - c->put;
-  if (e->fd >= 0)
-    return stream_sendfile(&s->stream, net, s->h, e->fd, (int64_t)c->put, left);
   if (e->len > QUEUED_BYTES) return stream_send_now(&s->stream, net, s->h, bytes, left);
   return stream_send(&s->stream, net, s->h, bytes, left);
 }
@@ -120,8 +115,10 @@ static void keep(lua_State *L, struct http_conn *c, const struct file_object *f,
   (void)hot_put(c->shared->hot, &source); /* without it the next answer is made anew */
 }
 
-/* A head with all its lines and a file that may be kept fit into the scratch. */
-_Static_assert(HTTP_LINES_MAX + 4096 + HOT_FILE_BYTES <= SCRATCH_BYTES, "no room");
+/* A file goes with its head in one send; of a large one a piece does, and sendfile, which
+ * does not copy, takes the rest. */
+enum { WHOLE_BYTES = 128 * 1024, FIRST_BYTES = 48 * 1024 };
+_Static_assert(HTTP_LINES_MAX + 4096 + WHOLE_BYTES <= SCRATCH_BYTES, "no room");
 
 static ssize_t add_file(struct http_out *o, const struct file_object *f, int64_t at,
                         size_t n) {
@@ -150,7 +147,7 @@ static int send_file(lua_State *L) {
       c->framing == HTTP_LENGTH)
     keep(L, c, f, &o, count, 6);
   int64_t first = c->framing == HTTP_NO_BODY ? 0 : count;
-  if (first > HOT_FILE_BYTES) first = HOT_FILE_BYTES;
+  if (first > WHOLE_BYTES) first = FIRST_BYTES;
   ssize_t r = add_file(&o, f, offset, (size_t)first);
   if (r < 0) {
     c->broken = true;

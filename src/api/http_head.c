@@ -1,6 +1,7 @@
-/* Heads: next_request and next_response wait until a whole head lies in the stream's
- * buffer. A head that came in one piece, as nearly all do, is parsed in a place that all
- * connections share; one that came in part gets a place of its own. */
+/* Heads: next_request and next_response wait until a whole head has come. One that came in
+ * one piece, as nearly all requests do, is parsed in a place that all connections share, and
+ * where it was received, in the scratch: it is "fresh". One that came in part gets a place of
+ * its own, and its bytes the stream's buffer. */
 #include "api/http.h"
 
 #include <errno.h>
@@ -66,15 +67,14 @@ static int keep_partial(struct http_conn *c) {
 }
 
 /* > 0: the size of a whole head in `*out`; 0: more has to come; < 0: -rule. */
-static ssize_t parse(struct http_conn *c, struct http1_head **out) {
+static ssize_t parse(struct http_conn *c, const char *bytes, size_t n,
+                     struct http1_head **out) {
   struct http_shared *shared = c->shared;
-  const struct buf *in = &c->sock->stream.in;
   struct http1_head *h = c->partial ? &c->partial->head : &shared->head;
   if (!c->partial) http1_head_init(h, shared->fields, shared->fields_max);
   *out = h;
-  if (c->client)
-    return http1_response(h, &shared->limits, c->asked, buf_bytes(in), buf_len(in));
-  return http1_request(h, &shared->limits, buf_bytes(in), buf_len(in));
+  if (c->client) return http1_response(h, &shared->limits, c->asked, bytes, n);
+  return http1_request(h, &shared->limits, bytes, n);
 }
 
 /* --- the one operation ------------------------------------------------------------------ */
@@ -84,9 +84,18 @@ static bool is_interim(const struct http_conn *c, const struct http1_head *h) {
   return c->client && h->status < 200 && h->status != 101;
 }
 
+/* Takes a head out of the buffer, or of the `fresh` bytes, whose rest is then kept. 0 or
+ * -ENOMEM. */
+static int take_bytes(struct http_conn *c, size_t size, size_t fresh) {
+  struct socket *s = c->sock;
+  if (fresh) return buf_append(&s->stream.in, s->sched->scratch + size, fresh - size);
+  stream_take(&s->stream, size);
+  return 0;
+}
+
 /* Hands the head out: the message, and the reply to a request. */
-static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h,
-                     size_t size) {
+static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h, size_t size,
+                     size_t fresh) {
   struct socket *s = c->sock;
   if (s->sched->current) gate_leave(s->sched->current);
   c->serial++;
@@ -95,10 +104,11 @@ static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h,
   http_body_begin(c, h);
   if (!c->client) http_write_begin(c, h);
   if (c->client) c->keep = c->keep && h->keep_alive;
-  if (!http_message_push(L, c, SLOT_CONN, h, size))
+  if (!http_message_push(L, c, SLOT_CONN, h, size, &fresh))
     return head_failed(L, c, STATUS_CLOSED, 0);
   forget_partial(c);
-  stream_take(&s->stream, size);
+  int r = take_bytes(c, size, fresh);
+  if (r < 0) return head_failed(L, c, r, 0);
   if (c->client) return task_step(L, s->sched, 1, size);
   http_reply_push(L, c, SLOT_CONN);
   return task_step(L, s->sched, 2, size);
@@ -115,39 +125,78 @@ static int await(lua_State *L, struct http_conn *c) {
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
   struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0};
   gate_enter(&s->rd, s->sched);
-  return task_await(L, s->sched, &w, next_k);
+  return task_await_first(L, s->sched, &w, c->shared->hot ? &c->first : NULL, next_k);
 }
 
 enum { TAKE_MORE, TAKE_DONE, TAKE_READY };
 
-/* What the buffer holds: a whole head ends the operation, or a ready answer is to be sent;
- * or more has to come. */
-static int take_head(lua_State *L, struct http_conn *c, int *results) {
+/* The ready answer is to be sent: TAKE_READY or -ENOMEM. */
+static int take_ready(struct http_conn *c, size_t size, size_t fresh) {
+  forget_partial(c);
+  c->deadline_ns = NET_NEVER; /* until it has to wait for room */
+  int r = take_bytes(c, size, fresh);
+  return r < 0 ? r : TAKE_READY;
+}
+
+/* More of the head has to come: TAKE_MORE or -ENOMEM. */
+static int take_part(struct http_conn *c, size_t fresh) {
+  int r = fresh ? take_bytes(c, 0, fresh) : 0;
+  if (r == 0 && !c->partial) r = keep_partial(c);
+  return r < 0 ? r : TAKE_MORE;
+}
+
+/* What the buffer holds, or the `fresh` bytes: a whole head ends the operation, or a ready
+ * answer is to be sent; or more has to come. Or a status. */
+static int take_head(lua_State *L, struct http_conn *c, size_t fresh, int *results) {
   struct http1_head *h;
+  const struct buf *in = &c->sock->stream.in;
   if (c->phase == HTTP_IDLE) {
     c->phase = HTTP_HEAD;
     c->deadline_ns = later(c, c->shared->head_ns);
   }
-  ssize_t r = parse(c, &h);
+  const char *bytes = fresh ? c->sock->sched->scratch : buf_bytes(in);
+  bool seen = c->parsed > 0; /* by answer_ready, which had no answer */
+  ssize_t r = (ssize_t)c->parsed;
+  h = &c->shared->head;
+  c->parsed = 0;
+  if (!seen) r = parse(c, bytes, fresh ? fresh : buf_len(in), &h);
   while (r > 0 && is_interim(c, h)) {
     forget_partial(c);
     stream_take(&c->sock->stream, (size_t)r);
     c->interim += (uint32_t)r;
-    if (buf_len(&c->sock->stream.in) == 0) return 0;
-    r = c->interim > c->shared->limits.head_max ? -HTTP1_BAD_HEAD_LONG : parse(c, &h);
+    if (buf_len(in) == 0) return TAKE_MORE;
+    r = c->interim > c->shared->limits.head_max
+            ? -HTTP1_BAD_HEAD_LONG
+            : parse(c, buf_bytes(in), buf_len(in), &h);
   }
-  if (r < 0) {
-    *results = head_bad(L, c, r);
-    return TAKE_DONE;
-  }
-  if (r == 0) return c->partial ? 0 : keep_partial(c);
-  if (c->shared->hot && http_hot_take(c, h, (size_t)r)) {
-    forget_partial(c);
-    c->deadline_ns = NET_NEVER; /* until it has to wait for room */
-    return TAKE_READY;
-  }
-  *results = head_done(L, c, h, (size_t)r);
+  if (r == 0) return take_part(c, fresh);
+  if (r > 0 && !seen && c->shared->hot && http_hot_take(c, h, bytes))
+    return take_ready(c, (size_t)r, fresh);
+  *results = r < 0 ? head_bad(L, c, r) : head_done(L, c, h, (size_t)r, fresh);
   return TAKE_DONE;
+}
+
+/* Bytes that were received without the task, and still lie in the scratch. */
+static size_t take_owed(struct http_conn *c) {
+  struct sched *sched = c->sock->sched;
+  if (sched->owed != c->sock || c->client || buf_len(&c->sock->stream.in) > 0) {
+    c->parsed = 0;
+    return 0;
+  }
+  sched->owed = NULL;
+  return sched->owed_bytes;
+}
+
+/* Receives. `*fresh`: so many bytes lie in the scratch, as the buffer was empty. */
+static ssize_t receive(lua_State *L, struct http_conn *c, size_t *fresh) {
+  struct socket *s = c->sock;
+  struct net *net = s->sched->loop.net;
+  char *scratch = socket_scratch(L, s->sched);
+  if (c->client || buf_len(&s->stream.in) > 0)
+    return stream_fill(&s->stream, net, s->h, scratch, SCRATCH_BYTES);
+  ssize_t r = stream_recv(&s->stream, net, s->h, scratch, SCRATCH_BYTES);
+  if (r > 0) *fresh = (size_t)r;
+  return r;
 }
 
 /* Sends the ready answer, waits for room, or steps aside after a fair share. 0: go on. */
@@ -173,24 +222,61 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
   struct socket *s = c->sock;
+  size_t fresh = take_owed(c);
   for (;;) {
     if (s->h < 0) return head_failed(L, c, STATUS_CLOSED, 0);
     if (c->hot) {
       int results = send_ready(L, c);
       if (results) return results;
     }
-    if (buf_len(&s->stream.in) > 0) {
-      int results, r = take_head(L, c, &results);
+    if (fresh || buf_len(&s->stream.in) > 0) {
+      int results = 0, r = take_head(L, c, fresh, &results);
+      fresh = 0;
       if (r == TAKE_DONE) return results;
       if (r == TAKE_READY) continue;
       if (r < 0) return head_failed(L, c, r, 0);
     }
-    ssize_t r = stream_fill(&s->stream, s->sched->loop.net, s->h,
-                            socket_scratch(L, s->sched), SCRATCH_BYTES);
+    ssize_t r = receive(L, c, &fresh);
     if (r > 0) continue;
     if (r == -EAGAIN) return await(L, c);
     return head_failed(L, c, (int)r, 0);
   }
+}
+
+/* --- without the task ------------------------------------------------------------------- */
+
+/* Answers the `n` bytes in the scratch, if a ready answer is enough. False: the rest is the
+ * task's, for which all lies where next_k finds it. */
+static bool answer_ready(struct http_conn *c, size_t n) {
+  struct socket *s = c->sock;
+  struct http1_head *h;
+  ssize_t r = parse(c, s->sched->scratch, n, &h);
+  if (r <= 0 || !http_hot_take(c, h, s->sched->scratch)) {
+    c->parsed = r > 0 ? (size_t)r : 0;
+    socket_owe(s, n);
+    return false;
+  }
+  c->deadline_ns = NET_NEVER; /* until it has to wait for room */
+  if (take_bytes(c, (size_t)r, n) < 0) s->stream.rd_status = -ENOMEM;
+  if (http_hot_send(c) < 0) return false;
+  c->deadline_ns = later(c, c->shared->idle_ns);
+  return buf_len(&s->stream.in) == 0 && s->stream.rd_status == 0;
+}
+
+/* A ready answer needs no Lua, and resuming a task for it costs as much as the answer. */
+bool http_head_deal(struct task_first *first, struct task *t) {
+  enum { TIMES = 8 }; /* so often, then others are due */
+  struct http_conn *c = list_entry(first, struct http_conn, first);
+  struct socket *s = c->sock;
+  if (!c->shared->hot || c->phase != HTTP_IDLE || s->h < 0) return false;
+  if (s->sched->owed || buf_len(&s->stream.in) > 0) return false;
+  for (int i = 0; i < TIMES; i++) {
+    ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, s->sched->scratch,
+                            SCRATCH_BYTES);
+    if (r == -EAGAIN && i > 0) return task_again(t, c->deadline_ns);
+    if (r <= 0 || !answer_ready(c, (size_t)r)) return false;
+  }
+  return false;
 }
 
 /* What has to be true before another head is read. */

@@ -78,15 +78,6 @@ const char *http_reason(int status) {
 
 /* --- building --------------------------------------------------------------------------- */
 
-void http_add(struct http_out *o, const char *text, size_t n) {
-  if (n > o->room - o->len) {
-    o->full = true;
-    return;
-  }
-  memcpy(o->bytes + o->len, text, n);
-  o->len += n;
-}
-
 void http_add_number(struct http_out *o, uint64_t n, unsigned base) {
   char digits[24];
   size_t at = sizeof digits;
@@ -382,7 +373,7 @@ static void push_conn(lua_State *L) {
   if (c->class == &http_conn_class)
     lua_pushvalue(L, 1);
   else
-    lua_getiuservalue(L, 1, 1);
+    http_reply_conn(L, 1);
 }
 
 /* Makes a string of what is left, and sends it. */

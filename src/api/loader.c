@@ -8,6 +8,7 @@
 
 #include "api/embedded.h"
 #include "api/http.h"
+#include "base/libm.h"
 
 int luaopen_cjson_safe(lua_State *L); /* lua-cjson.h declares luaopen_cjson alone */
 
@@ -52,6 +53,15 @@ static void replace_global(lua_State *L, const char *name, lua_CFunction f) {
   lua_getglobal(L, name);
   lua_pushcclosure(L, f, 1);
   lua_setglobal(L, name);
+}
+
+/* package.loadlib: modules may call libm without naming it, as Lua's own program has it. */
+static int loadlib(lua_State *L) {
+  libm_load();
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
 }
 
 /* --- the embedded library --------------------------------------------------------------- */
@@ -146,6 +156,9 @@ void loader_open(lua_State *L, const char *script_dir) {
   replace_global(L, "load", load_text);
   replace_global(L, "loadfile", loadfile_text);
   lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loadlib");
+  lua_pushcclosure(L, loadlib, 1);
+  lua_setfield(L, -2, "loadlib");
   lua_pushcfunction(L, embedded);
   lua_setfield(L, -2, "embedded");
   lua_getfield(L, -1, "preload");

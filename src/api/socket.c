@@ -220,7 +220,8 @@ void socket_refuse_finalizer(lua_State *L, const char *op) {
 
 char *socket_owed_scratch(lua_State *L, struct sched *sched) {
   struct socket *s = sched->owed;
-  if (in_finalizer(L)) return sched->scratch; /* there the string has been made */
+  /* In a finalizer the string has been made; a message is still to be filled. */
+  if (in_finalizer(L) && !s->taking) return sched->scratch;
   if (buf_append(&s->stream.in, sched->scratch, sched->owed_bytes) < 0)
     luaL_error(L, "not enough memory");
   sched->owed = NULL;

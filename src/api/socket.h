@@ -161,6 +161,13 @@ static inline char *socket_scratch(lua_State *L, struct sched *sched) {
   return sched->owed ? socket_owed_scratch(L, sched) : sched->scratch;
 }
 
+/* The first n bytes of the scratch are the stream's. */
+static inline void socket_owe(struct socket *s, size_t n) {
+  s->stream.unkept = 0;
+  s->sched->owed = s;
+  s->sched->owed_bytes = n;
+}
+
 /* The same at once, for a stream that may be freed without its finalizer; without memory the
  * stream is broken. Raises nothing. */
 void socket_settle(struct sched *sched);

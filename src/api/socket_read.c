@@ -52,13 +52,6 @@ static int take_peek(lua_State *L, struct socket *s) {
   return 1;
 }
 
-/* The first n bytes of the scratch area are the stream's. */
-static void owe(struct socket *s, size_t n) {
-  s->stream.unkept = 0;
-  s->sched->owed = s;
-  s->sched->owed_bytes = n;
-}
-
 /* Exactly n bytes; 0 bytes once one byte, or the end, is there. */
 static int take_exact(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
@@ -168,7 +161,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
     char *scratch = socket_scratch(L, s->sched);
     ssize_t r = stream_fill(&s->stream, net, s->h, scratch, fill_bytes(s));
     if (r > 0) continue;
-    if (s->stream.unkept) owe(s, s->stream.unkept);
+    if (s->stream.unkept) socket_owe(s, s->stream.unkept);
     if (r == STATUS_EOF) return read_end(L, s);
     if (s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
@@ -246,7 +239,7 @@ static size_t limit(lua_State *L, int idx, size_t otherwise) {
 /* Pushes bytes straight from the scratch area: they are the stream's until that is done. */
 static void push_received(lua_State *L, struct socket *s, size_t n) {
   if (s->sched->current) gate_leave(s->sched->current);
-  owe(s, n);
+  socket_owe(s, n);
   lua_pushlstring(L, s->sched->scratch, n);
   s->sched->owed = NULL;
 }

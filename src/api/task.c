@@ -214,10 +214,26 @@ static void disarm(struct task *t) {
   t->side->more = NULL;
 }
 
+bool task_again(struct task *t, int64_t deadline_ns) {
+  struct loop *loop = &t->sched->loop;
+  t->since_ns = loop->turn_ns;
+  return loop_wait(loop, &t->waiter, t->on->h, NET_RD, deadline_ns) == 0;
+}
+
+/* True when the task waits again. */
+static bool was_dealt_with(struct task *t) {
+  struct task_first *first = t->first;
+  if (!first) return false;
+  if (!t->cancelled && !t->scope && first->deal(first, t)) return true;
+  t->first = NULL;
+  return false;
+}
+
 static void run(struct waiter *w) {
   struct task *t = list_entry(w, struct task, waiter);
   struct sched *s = t->sched;
   int nargs = 0;
+  if (was_dealt_with(t)) return;
   disarm(t);
   list_remove(&t->queued);
   if (t->state == TASK_NEW) {
@@ -282,6 +298,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
 
 void task_unpark(struct task *t) {
   disarm(t);
+  t->first = NULL;
   gate_leave(t);
   list_remove(&t->queued); /* or it would be handed a gate that it does not wait for */
   loop_ready(&t->sched->loop, &t->waiter);
@@ -315,8 +332,8 @@ static int refuse(lua_State *L, struct sched *s, const char *op) {
   return report_cannot_wait(L, s, op);
 }
 
-int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
-                    struct task_more *more, lua_KFunction k) {
+static int await(lua_State *L, struct sched *s, const struct task_wait *w,
+                 struct task_more *more, struct task_first *first, lua_KFunction k) {
   if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
@@ -334,12 +351,23 @@ int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
                                   : status_text(r));
   }
   if (more) t->side->more = more;
+  t->first = first;
   return park(L, t, w->op, w->on, w->deadline_ns, k);
+}
+
+int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k) {
+  return await(L, s, w, more, NULL, k);
+}
+
+int task_await_first(lua_State *L, struct sched *s, const struct task_wait *w,
+                     struct task_first *first, lua_KFunction k) {
+  return await(L, s, w, NULL, first, k);
 }
 
 int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
-  return task_await_more(L, s, w, NULL, k);
+  return await(L, s, w, NULL, NULL, k);
 }
 
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,

@@ -41,14 +41,15 @@ struct task_side {
 /* Each connection has one, so it is small; what every wait touches comes first. */
 struct task {
   struct waiter waiter;
-  struct sched *sched;     /* borrowed */
-  lua_State *L;            /* its thread; user value 1 keeps it */
-  lua_State *parked;       /* the innermost thread while it waits, else NULL */
-  struct gate *gate;       /* the gate it holds or was handed, or NULL */
-  struct scope *scope;     /* the innermost deadline, or NULL */
-  struct task_side *side;  /* owned; NULL while nothing in it is set */
-  const char *op;          /* what it waits in, for reports */
-  const struct socket *on; /* borrowed while it waits; NULL: no socket */
+  struct sched *sched;      /* borrowed */
+  lua_State *L;             /* its thread; user value 1 keeps it */
+  lua_State *parked;        /* the innermost thread while it waits, else NULL */
+  struct gate *gate;        /* the gate it holds or was handed, or NULL */
+  struct task_first *first; /* borrowed while it waits; NULL: none */
+  struct scope *scope;      /* the innermost deadline, or NULL */
+  struct task_side *side;   /* owned; NULL while nothing in it is set */
+  const char *op;           /* what it waits in, for reports */
+  const struct socket *on;  /* borrowed while it waits; NULL: no socket */
   int64_t since_ns;
   uint64_t park;  /* which wait this is, or was last: unique in the scheduler */
   uint32_t bytes; /* that its operations have moved since it waited last */
@@ -177,6 +178,20 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFu
 /* As task_await, for what `more` waits for as well. */
 int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
                     struct task_more *more, lua_KFunction k);
+
+/* What is asked first when a task is woken. True: it has dealt with what came, and the task
+ * waits again, by task_again. False: the task is resumed. Not asked when the task is
+ * cancelled or has a deadline. Whoever embeds it lives as long as the wait. */
+struct task_first {
+  bool (*deal)(struct task_first *, struct task *);
+};
+
+/* As task_await, with `first`. The wait is for a socket, to read. */
+int task_await_first(lua_State *L, struct sched *s, const struct task_wait *w,
+                     struct task_first *first, lua_KFunction k);
+
+/* The wait goes on, until another deadline. False without memory. */
+bool task_again(struct task *t, int64_t deadline_ns);
 
 /* As task_await and task_await_more, in the queue of `gate`; the task holds the gate when it
  * is woken. */

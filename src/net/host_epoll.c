@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/libm.h"
 #include "base/table.h"
 #include "net/control.h"
 #include "net/file.h"
@@ -30,6 +31,8 @@ static int grow(struct epoll_net *e, int fd) {
 
 /* Takes a fresh descriptor in as a handle; closes it when that fails. */
 static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
+  enum { FEW = 64 };
+  if (fd >= FEW) libm_load(); /* while there is a descriptor left for it */
   int r = grow(e, fd);
   if (r < 0) {
     close(fd);

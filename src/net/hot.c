@@ -29,7 +29,6 @@ void hot_hold(struct hot_entry *entry) {
 
 void hot_release(struct hot_entry *entry) {
   if (--entry->holds > 0) return;
-  if (entry->fd >= 0) file_close(entry->fd);
   free(entry);
 }
 
@@ -40,7 +39,6 @@ static void drop(struct hot *hot, struct hot_entry *entry) {
   list_remove(&entry->link);
   hot->count--;
   hot->bytes -= entry->len;
-  hot->files -= entry->fd >= 0;
   hot_release(entry);
 }
 
@@ -113,20 +111,6 @@ static void take_changes(struct hot *hot) {
   hot->intake = intake;
 }
 
-/* Copies a large answer to a file in memory; without one it is sent from where it is. */
-static void make_file(struct hot *hot, struct hot_entry *entry) {
-  if (entry->fd >= 0) {
-    file_close(entry->fd);
-    entry->fd = -1;
-    hot->files--;
-  }
-  if (entry->len <= HOT_LARGE || hot->files == HOT_FILES) return;
-  int fd = file_in_memory(entry->bytes, entry->len);
-  if (fd < 0) return;
-  entry->fd = fd;
-  hot->files++;
-}
-
 static void set_date(struct hot *hot, struct hot_entry *entry) {
   char date[HTTP_DATE_LEN + 1];
   if (hot->turn_ns != hot->loop->turn_ns) {
@@ -137,7 +121,6 @@ static void set_date(struct hot *hot, struct hot_entry *entry) {
   http_date_format(hot->now, date);
   if (entry->date) memcpy(entry->bytes + entry->date, date, HTTP_DATE_LEN);
   entry->date_at = hot->now;
-  if (entry->date || entry->fd < 0) make_file(hot, entry);
 }
 
 struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len) {
@@ -164,7 +147,6 @@ static struct hot_entry *allocate(const struct hot_source *s) {
   *e = (struct hot_entry){
       .hash = hash_of(s->key, s->key_len),
       .holds = 1,
-      .fd = -1,
       .root = s->root,
       .bytes = (char *)(e + 1),
       .len = len,

@@ -5,11 +5,7 @@
  * the watch is asked between the arrival of a request and its answer: once a turn for all
  * the requests that a poll has brought. An entry that was not looked at for a second is
  * compared with the file again, for what a watch is not told. Files behind links are not
- * kept.
- *
- * A large answer lies in a file in memory besides (memfd_create(2)): sendfile(2) hands its
- * pages to the socket, which a send would copy. What has been sent from such a file may be
- * on its way still, so its bytes never change: a new date is a new file. */
+ * kept. */
 #ifndef NET_HOT_H
 #define NET_HOT_H
 
@@ -31,19 +27,14 @@ struct hot_entry {
   size_t key_len;
   char *bytes; /* the answer */
   size_t len;
-  int fd;         /* owned; of a file in memory that holds the answer too; -1: none */
   size_t date;    /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
   time_t date_at; /* the second that it tells */
   struct file_id id;
   int64_t looked_ns;
 };
 
-enum { HOT_ENTRIES = 4096, HOT_BUCKETS = 4096, HOT_FILE_BYTES = 128 * 1024 };
+enum { HOT_ENTRIES = 4096, HOT_BUCKETS = 4096, HOT_FILE_BYTES = 512 * 1024 };
 enum { HOT_BYTES = 32 * 1024 * 1024 }; /* of all entries */
-enum {
-  HOT_LARGE = 48 * 1024, /* answers above it have a file in memory ... */
-  HOT_FILES = 256,       /* ... as long as there are not more of those */
-};
 
 struct hot {
   struct watch watch;
@@ -52,7 +43,7 @@ struct hot {
   int64_t turn_ns;   /* the turn in which the clock was read ... */
   time_t now;        /* ... and the second that it told */
   struct list used;  /* of hot_entry.link, the least recently used first */
-  size_t count, bytes, files;
+  size_t count, bytes;
   struct hot_entry *buckets[HOT_BUCKETS];
 };
 

@@ -1,5 +1,6 @@
 #include "proto/http1_field.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -49,23 +50,31 @@ static const unsigned char first[LONGEST + 1] = {
     [30] = HTTP1_FIELD_ACCESS_CONTROL_REQUEST_HEADERS,
 };
 
-static int same_word(const char *text, const char *name) {
+static inline bool same_8(const char *text, const char *name) {
   uint64_t a, b;
   memcpy(&a, text, 8);
   memcpy(&b, name, 8);
   return (a | 0x2020202020202020) == b;
 }
 
-/* Names have letters and '-' only, and no other token byte becomes one of these by the
- * bit that makes a capital letter small. */
-static int is_name(const char *text, const char *name, size_t len) {
+static inline bool same_4(const char *text, const char *name) {
+  uint32_t a, b;
+  memcpy(&a, text, 4);
+  memcpy(&b, name, 4);
+  return (a | 0x20202020) == b;
+}
+
+/* Names have letters and '-' only, and no other byte but a control byte becomes one of
+ * these by the bit that makes a capital letter small. */
+static bool is_name(const char *text, const char *name, size_t len) {
   size_t i = 0;
   for (; len - i > 8; i += 8)
-    if (!same_word(text + i, name + i)) return 0;
-  if (len >= 8) return same_word(text + len - 8, name + len - 8);
+    if (!same_8(text + i, name + i)) return false;
+  if (len >= 8) return same_8(text + len - 8, name + len - 8);
+  if (len >= 4) return same_4(text, name) && same_4(text + len - 4, name + len - 4);
   for (; i < len; i++)
-    if ((text[i] | 0x20) != name[i]) return 0;
-  return 1;
+    if ((text[i] | 0x20) != name[i]) return false;
+  return true;
 }
 
 enum http1_field_id http1_field_id(const char *name, size_t len) {

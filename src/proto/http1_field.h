@@ -92,7 +92,8 @@ enum http1_field_id {
       HTTP1_FIELD_IDS /* how many ids there are, HTTP1_FIELD_OTHER included */
 };
 
-/* The id of a field name. `name` has to be a token (RFC 9110 section 5.6.2). */
+/* The id of a field name. `name` has no control byte but HTAB; what is no token (RFC 9110
+ * section 5.6.2) is HTTP1_FIELD_OTHER too. */
 enum http1_field_id http1_field_id(const char *name, size_t len);
 
 /* The lower-case name of an id, ended by NUL; NULL for HTTP1_FIELD_OTHER. */

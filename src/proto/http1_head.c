@@ -5,6 +5,8 @@
  * how they were cut. `seen` keeps a line that comes slowly from being scanned anew. */
 #include "proto/http1.h"
 
+#include <string.h>
+
 #include "proto/http1_inner.h"
 #include "proto/http1_scan.h"
 #include "proto/char.h"
@@ -42,9 +44,10 @@ static int unfinished(struct http1_head *h, const struct input *in, uint32_t end
 }
 
 /* LINE with the line that begins at `line`, PARTIAL, or -rule. */
-static int next_line(struct http1_head *h, const struct input *in, struct line *line) {
+static inline int next_line(struct http1_head *h, const struct input *in,
+                            struct line *line) {
   const char *bytes = in->bytes;
-  uint32_t end = h->seen + (uint32_t)http1_scan(bytes + h->seen, in->len - h->seen);
+  uint32_t end = (uint32_t)http1_scan(bytes, h->seen, in->len);
   if (!(h->known & KNOWN_START) && end - h->line > in->limits->line_max)
     return http1_bad(h, h->line, HTTP1_BAD_LINE_LONG);
   if (end == in->len) return unfinished(h, in, end);
@@ -72,29 +75,49 @@ static struct slice trim(const char *bytes, uint32_t at, uint32_t end) {
   return (struct slice){at, end - at};
 }
 
-static int read_field(struct http1_head *h, const struct input *in,
-                      const struct line *line) {
+/* A name that is not known, and the colon behind it. LINE, or -rule. */
+static int read_name(struct http1_head *h, const struct input *in,
+                     const struct line *line, uint32_t *len, uint32_t *colon) {
   const char *bytes = in->bytes;
   uint32_t at = line->at, end = line->end;
   uint32_t stop = at + (uint32_t)char_run(bytes + at, end - at, CHAR_TOKEN);
-  struct slice name = {at, stop - at};
+  *len = stop - at;
   if (in->lenient)
-    while (stop < end && name.len && char_is_blank(bytes[stop])) stop++;
+    while (stop < end && *len && char_is_blank(bytes[stop])) stop++;
   if (stop == end) return http1_bad(h, at, HTTP1_BAD_FIELD_COLON);
-  if (bytes[stop] != ':' || !name.len) {
+  if (bytes[stop] != ':' || !*len) {
     if (!char_is_blank(bytes[stop])) return http1_bad(h, stop, HTTP1_BAD_FIELD_NAME);
-    return http1_bad(h, stop, name.len ? HTTP1_BAD_FIELD_COLON : HTTP1_BAD_FOLD);
+    return http1_bad(h, stop, *len ? HTTP1_BAD_FIELD_COLON : HTTP1_BAD_FOLD);
   }
-  if (h->field_count == h->field_cap) return http1_bad(h, at, HTTP1_BAD_FIELDS_MANY);
+  *colon = stop;
+  return LINE;
+}
+
+/* Most names are known, and need no look at each of their bytes. */
+static int read_field(struct http1_head *h, const struct input *in,
+                      const struct line *line) {
+  const char *name = in->bytes + line->at;
+  const char *mark = memchr(name, ':', line->end - line->at);
+  uint32_t len = mark ? (uint32_t)(mark - name) : 0, colon = line->at + len;
+  enum http1_field_id id = http1_field_id(name, len);
+  if (id == HTTP1_FIELD_OTHER) {
+    int r = read_name(h, in, line, &len, &colon);
+    if (r != LINE) return r;
+    id = http1_field_id(name, len);
+  }
+  if (h->field_count == h->field_cap)
+    return http1_bad(h, line->at, HTTP1_BAD_FIELDS_MANY);
   h->fields[h->field_count++] = (struct http1_field){
-      name, trim(bytes, stop + 1, end), http1_field_id(bytes + at, name.len)};
+      {line->at, len},
+      trim(in->bytes, colon + 1, line->end), id
+  };
   return LINE;
 }
 
 /* The next field, which is then the last of `fields`. LINE; PARTIAL; -rule. An empty line
  * ends them: then `*end` is the number of bytes up to there, else 0. */
 static int next_field(struct http1_head *h, const struct input *in, uint32_t *end) {
-  struct line line;
+  struct line line = {0};
   *end = 0;
   int r = next_line(h, in, &line);
   if (r != LINE) return r;
@@ -106,8 +129,24 @@ static int next_field(struct http1_head *h, const struct input *in, uint32_t *en
   return r;
 }
 
+/* Fields up to the empty line: so many bytes the head has then; PARTIAL; or -rule. `judge`
+ * draws their meaning, or is NULL. */
+static ssize_t read_fields(struct http1_head *h, const struct input *in,
+                           http1_judge *judge) {
+  for (;;) {
+    uint32_t end;
+    int r = next_field(h, in, &end);
+    if (r != LINE) return r;
+    if (end) return end;
+    const struct http1_field *f = &h->fields[h->field_count - 1];
+    if (!judge || !http1_has_meaning(f->id)) continue;
+    r = judge(h, in->bytes, f, in->lenient);
+    if (r < 0) return r;
+  }
+}
+
 static int start_request(struct http1_head *h, const struct input *in) {
-  struct line line;
+  struct line line = {0};
   int r = next_line(h, in, &line);
   if (r == LINE && line.at == line.end && line.at == 0) {
     pass(h, &line);
@@ -124,22 +163,16 @@ static int start_request(struct http1_head *h, const struct input *in) {
 ssize_t http1_request(struct http1_head *h, const struct http1_limits *limits,
                       const char *bytes, size_t len) {
   struct input in = input(bytes, len, limits, false);
-  uint32_t end = 0;
-  int r = LINE;
-  if (!(h->known & KNOWN_START)) r = start_request(h, &in);
-  while (r == LINE) {
-    r = next_field(h, &in, &end);
-    if (r != LINE || end) break;
-    int bad = http1_request_field(h, bytes, &h->fields[h->field_count - 1]);
-    if (bad) return bad;
-  }
+  int r = h->known & KNOWN_START ? LINE : start_request(h, &in);
   if (r != LINE) return r;
+  ssize_t end = read_fields(h, &in, http1_request_field);
+  if (end <= 0) return end;
   r = http1_request_end(h);
-  return r < 0 ? r : (ssize_t)end;
+  return r < 0 ? r : end;
 }
 
 static int start_response(struct http1_head *h, const struct input *in) {
-  struct line line;
+  struct line line = {0};
   int r = next_line(h, in, &line);
   if (r != LINE) return r;
   r = http1_status_line(h, in->bytes, line.at, line.end);
@@ -152,28 +185,16 @@ static int start_response(struct http1_head *h, const struct input *in) {
 ssize_t http1_response(struct http1_head *h, const struct http1_limits *limits,
                        enum http1_method asked, const char *bytes, size_t len) {
   struct input in = input(bytes, len, limits, limits->lenient);
-  uint32_t end = 0;
-  int r = LINE;
-  if (!(h->known & KNOWN_START)) r = start_response(h, &in);
-  while (r == LINE) {
-    r = next_field(h, &in, &end);
-    if (r != LINE || end) break;
-    int bad =
-        http1_response_field(h, bytes, &h->fields[h->field_count - 1], limits->lenient);
-    if (bad) return bad;
-  }
+  int r = h->known & KNOWN_START ? LINE : start_response(h, &in);
   if (r != LINE) return r;
-  http1_response_end(h, asked);
-  return (ssize_t)end;
+  ssize_t end = read_fields(h, &in, http1_response_field);
+  if (end > 0) http1_response_end(h, asked);
+  return end;
 }
 
 ssize_t http1_trailers(struct http1_head *h, const struct http1_limits *limits,
                        const char *bytes, size_t len) {
   struct input in = input(bytes, len, limits, limits->lenient);
-  uint32_t end = 0;
-  int r;
   h->known |= KNOWN_START;
-  do r = next_field(h, &in, &end);
-  while (r == LINE && !end);
-  return r == LINE ? (ssize_t)end : r;
+  return read_fields(h, &in, NULL);
 }

@@ -31,11 +31,23 @@ int http1_status_line(struct http1_head *h, const char *bytes, uint32_t at, uint
 /* Splits h->target by its form (RFC 9112 section 3.2). */
 int http1_split_target(struct http1_head *h, const char *bytes);
 
+/* Whether a field says something about the message itself; only such are looked at. */
+static inline bool http1_has_meaning(enum http1_field_id id) {
+  switch (id) {
+  case HTTP1_FIELD_CONNECTION:
+  case HTTP1_FIELD_CONTENT_LENGTH:
+  case HTTP1_FIELD_EXPECT:
+  case HTTP1_FIELD_HOST:
+  case HTTP1_FIELD_TRANSFER_ENCODING:
+  case HTTP1_FIELD_UPGRADE: return true;
+  default: return false;
+  }
+}
+
 /* A field of a request or a response, in turn. */
-int http1_request_field(struct http1_head *h, const char *bytes,
-                        const struct http1_field *f);
-int http1_response_field(struct http1_head *h, const char *bytes,
-                         const struct http1_field *f, bool lenient);
+typedef int http1_judge(struct http1_head *h, const char *bytes,
+                        const struct http1_field *f, bool lenient);
+http1_judge http1_request_field, http1_response_field;
 
 /* After the last field. */
 int http1_request_end(struct http1_head *h);

@@ -110,11 +110,11 @@ int http1_response_field(struct http1_head *h, const char *bytes,
 }
 
 int http1_request_field(struct http1_head *h, const char *bytes,
-                        const struct http1_field *f) {
+                        const struct http1_field *f, bool lenient) {
   const char *value = bytes + f->value.at;
   if (f->id == HTTP1_FIELD_HOST) return read_host(h, value, f->value);
   if (f->id == HTTP1_FIELD_EXPECT) return read_expect(h, value, f->value);
-  return http1_response_field(h, bytes, f, false);
+  return http1_response_field(h, bytes, f, lenient);
 }
 
 /* RFC 9112 section 9.3 and 9110 section 7.8. */

@@ -8,13 +8,9 @@ static bool is_control(char c) {
   return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
-static size_t scan_bytes(const char *bytes, size_t from, size_t len) {
+size_t http1_scan_portable(const char *bytes, size_t from, size_t len) {
   while (from < len && !is_control(bytes[from])) from++;
   return from;
-}
-
-size_t http1_scan_portable(const char *bytes, size_t len) {
-  return scan_bytes(bytes, 0, len);
 }
 
 #ifdef __SSE2__ /* part of every x86-64 */
@@ -29,19 +25,21 @@ static unsigned controls(const char *bytes) {
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del));
 }
 
-size_t http1_scan(const char *bytes, size_t len) {
-  size_t i = 0;
-  for (; len - i >= 16; i += 16) {
-    unsigned found = controls(bytes + i);
-    if (found) return i + (size_t)__builtin_ctz(found);
+size_t http1_scan(const char *bytes, size_t from, size_t len) {
+  if (len < 16) return http1_scan_portable(bytes, from, len);
+  for (; len - from >= 16; from += 16) {
+    unsigned found = controls(bytes + from);
+    if (found) return from + (size_t)__builtin_ctz(found);
   }
-  return scan_bytes(bytes, i, len);
+  /* the last 16 bytes, less those that are through */
+  unsigned found = controls(bytes + len - 16) >> (16 - (len - from));
+  return found ? from + (size_t)__builtin_ctz(found) : len;
 }
 
 #else
 
-size_t http1_scan(const char *bytes, size_t len) {
-  return http1_scan_portable(bytes, len);
+size_t http1_scan(const char *bytes, size_t from, size_t len) {
+  return http1_scan_portable(bytes, from, len);
 }
 
 #endif

@@ -5,11 +5,11 @@
 
 #include <stddef.h>
 
-/* How many bytes precede the first control byte (below 0x20 or 0x7f; HTAB is none). Reads
- * no byte behind `len`. */
-size_t http1_scan(const char *bytes, size_t len);
+/* The offset of the first control byte (below 0x20 or 0x7f; HTAB is none) from `from` on;
+ * `len` when there is none. Reads no byte behind `len`; may read those before `from`. */
+size_t http1_scan(const char *bytes, size_t from, size_t len);
 
 /* The same in portable C: what the tests compare http1_scan to. */
-size_t http1_scan_portable(const char *bytes, size_t len);
+size_t http1_scan_portable(const char *bytes, size_t from, size_t len);
 
 #endif

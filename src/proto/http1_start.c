@@ -21,7 +21,7 @@ static int read_version(struct http1_head *h, const char *bytes, uint32_t at) {
 static enum http1_method method_id(const char *text, size_t len) {
   for (int id = HTTP1_METHOD_OTHER + 1; id < HTTP1_METHODS; id++) {
     const char *name = http1_method_name(id);
-    if (strlen(name) == len && memcmp(name, text, len) == 0) return id;
+    if (strncmp(name, text, len) == 0 && name[len] == '\0') return id;
   }
   return HTTP1_METHOD_OTHER;
 }

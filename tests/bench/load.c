@@ -8,7 +8,7 @@
  * ends with the server's close), udp, and idle: opens the connections, prints "open", and
  * for each line on standard input sends one line on each of them, prints "answered"; and
  * http: the bytes of the file --request, whose answer has to have the body of the file
- * --body. */
+ * --body (answer.h tells what is compared of a large one). */
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>
@@ -322,7 +322,7 @@ static void open_client(struct client *c) {
   *c = (struct client){.fd = -1, .left = opt.count ? opt.count : -1};
   if (opt.mode == BENCH_HTTP) {
     c->line = request;
-    c->answer = malloc(sizeof *c->answer);
+    c->answer = calloc(1, sizeof *c->answer);
   } else {
     c->line = malloc(opt.size);
     c->wanted = malloc(opt.size);

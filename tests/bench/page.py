@@ -59,6 +59,7 @@ def web_words(scenarios):
              "a short text that a handler (of nginx: `return 200`) makes. The ratios are to "
              "nginx with one worker, no log, sendfile and open_file_cache. C epoll is "
              "`http_server.c`, which looks at nothing of the request and answers from memory. "
+             "Busy is the share of a core: a load that is near 1 is what limits the rate. "
              f"Wrong answers: {sum(r['errors'] for s in scenarios for r in s['rows'])}.", ""]
     for s in scenarios:
         cores = s["cores"]
@@ -66,11 +67,12 @@ def web_words(scenarios):
                  else "server on one core, load on another")
         rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["limit_ratio"]),
                  spread_text(r["cpu_ratio"]), f"{r['rate']['median']:,.0f}",
-                 f"{r['cpu_us']['median']:.2f}", f"{r['p50_us']['median']:,.0f}",
+                 f"{r['cpu_us']['median']:.2f}", f"{r['busy']['median']:.2f}",
+                 f"{r['load_busy']['median']:.2f}", f"{r['p50_us']['median']:,.0f}",
                  f"{r['p99_us']['median']:,.0f}"] for r in s["rows"]]
         lines += [f"### {s['name']}, {where}", ""] + table(
             ["server", "rate / nginx", f"rate / {BASE}", "server CPU / nginx", "requests/s",
-             "CPU µs/request", "p50 µs", "p99 µs"], rows)
+             "CPU µs/request", "server busy", "load busy", "p50 µs", "p99 µs"], rows)
     return lines
 
 
@@ -87,7 +89,8 @@ def machine_words(m, versions, opt):
              "opposite order. A figure is the median of the rounds, with the smallest and "
              "the largest in brackets; a ratio is taken within its round. The generator is "
              "`tests/bench/load.c`: a closed loop over io_uring that compares every byte of "
-             "every answer. CPU is the server's processor time, in user and kernel mode, of "
+             "every answer; of bodies above 64 KiB every byte of each eighth answer, and the "
+             "length and the beginning of each piece of the others. CPU is the server's processor time, in user and kernel mode, of "
              "all its threads, divided by the requests of the same time. The rate per busy "
              "second divides by the processor time of server and generator together: on one "
              "core it is the rate, less what other programs took meanwhile. Bytes of one-way "

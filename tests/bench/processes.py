@@ -78,5 +78,7 @@ def measure_server(side, mode, clients, cores, opt, load_mode=None, **words):
                    warmup=opt.warmup, pid=server.pid, **words)
     requests = max(1, got["requests"])
     got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
+    got["busy"] = got["server_cpu_ns"] / 1e9 / got["seconds"]
+    got["load_busy"] = got["load_cpu_ns"] / 1e9 / got["seconds"]
     got["busy_rate"] = 1e9 * requests / (got["server_cpu_ns"] + got["load_cpu_ns"])
     return got

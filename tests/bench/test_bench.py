@@ -199,15 +199,18 @@ class Answers(unittest.TestCase):
     """The generator's http mode, against servers that answer something else."""
 
     body = bytes(range(256)) * 40
+    count = 5
 
     def run_load(self, answer, **words):
         def reply(data, _):
-            return answer if data == b"\r\n" else b""
+            if data != b"\r\n":
+                return b""
+            return answer() if callable(answer) else answer
         double = Double(reply)
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "request").write_bytes(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             Path(folder, "body").write_bytes(self.body)
-            return load(double.port, "http", connections=1, count=5,
+            return load(double.port, "http", connections=1, count=self.count,
                         request=f"{folder}/request", body=f"{folder}/body", **words)
 
     def answer(self, status=b"200 OK", length=None, body=None):
@@ -219,10 +222,11 @@ class Answers(unittest.TestCase):
         done, got = self.run_load(answer)
         self.assertEqual((done.returncode, got["errors"]), (1, 1))
         self.assertIn(what, got["first_error"])
+        return got
 
     def test_right_answers_are_counted(self):
         done, got = self.run_load(self.answer())
-        self.assertEqual((done.returncode, got["requests"], got["errors"]), (0, 5, 0))
+        self.assertEqual((done.returncode, got["requests"], got["errors"]), (0, self.count, 0))
 
     def test_another_status_is_noticed(self):
         self.assert_noticed(self.answer(status=b"404 Not Found"), "status")
@@ -235,6 +239,26 @@ class Answers(unittest.TestCase):
 
     def test_bytes_behind_the_body_are_noticed(self):
         self.assert_noticed(self.answer(body=self.body + b"x"), "")
+
+
+class LargeAnswers(Answers):
+    """Bodies of which the generator compares a sample."""
+
+    body = bytes(range(256)) * 400
+    count = 10
+
+    def answers(self, wrong, count):
+        """The answers from number `count` on have a wrong body."""
+        given = iter(range(1, 100))
+        return lambda: self.answer(body=self.body if next(given) < count else wrong)
+
+    def test_a_wrong_beginning_of_a_later_answer_is_noticed(self):
+        got = self.assert_noticed(self.answers(b"x" + self.body[1:], 2), "wrong byte")
+        self.assertEqual(got["requests"], 1)
+
+    def test_a_wrong_last_byte_is_noticed_by_each_eighth_answer(self):
+        got = self.assert_noticed(self.answers(self.body[:-1] + b"x", 2), "wrong byte")
+        self.assertEqual(got["requests"], 8)
 
 
 class WebServers(unittest.TestCase):

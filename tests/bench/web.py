@@ -19,6 +19,7 @@ SIZES = {"100B": 100, "1KiB": 1024, "10KiB": 10240, "100KiB": 102400, "10MiB": 1
 CLIENTS = 50
 ALWAYS = ("soquete", "before", NGINX, "C epoll")  # in each scenario
 WITH_ALL = ("1KiB", "text")                       # all others too, on one core
+RUNTIMES = ("Node", "Go")                         # they make the text on any cores
 TEXT = b"hello, world\n"
 WEB = OUT / "web"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -189,11 +190,19 @@ def scenario(chosen, mode, name, cores, opt):
              "cpu_ratio": ratios(rounds, n, "cpu_us", NGINX).json(),
              "rate": Spread(r[n]["rate"] for r in rounds).json(),
              "cpu_us": Spread(r[n]["cpu_us"] for r in rounds).json(),
+             "busy": Spread(r[n]["busy"] for r in rounds).json(),
+             "load_busy": Spread(r[n]["load_busy"] for r in rounds).json(),
              "p50_us": Spread(r[n]["p50_us"] for r in rounds).json(),
              "p99_us": Spread(r[n]["p99_us"] for r in rounds).json(),
              "errors": sum(r[n]["errors"] for r in rounds)} for n in (s.name for s in chosen)]
     return {"name": name, "mode": mode, "clients": CLIENTS,
             "cores": [sorted(c) for c in cores], "rows": rows}
+
+
+def takes_part(side, name, one_core):
+    if side.name in ALWAYS or (name in WITH_ALL and one_core):
+        return True
+    return name == "text" and side.name in RUNTIMES
 
 
 def measure(opt, core_pairs):
@@ -210,7 +219,7 @@ def measure(opt, core_pairs):
     found = []
     for cores in core_pairs:
         for name in wanted:
-            everybody = name in WITH_ALL and cores == core_pairs[0]
-            found.append(scenario([s for s in chosen if everybody or s.name in ALWAYS],
-                                  "text" if name == "text" else "files", name, cores, opt))
+            sides = [s for s in chosen if takes_part(s, name, cores == core_pairs[0])]
+            found.append(scenario(sides, "text" if name == "text" else "files", name, cores,
+                                  opt))
     return found, chosen

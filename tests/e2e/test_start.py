@@ -72,6 +72,58 @@ class Loading(Case):
             self.assertRegex(result.err, r"soquete: \S*main\.lua:2: ", call)
 
 
+class Mathematics(Case):
+    """libm is no part of the program before it is needed."""
+
+    LOADED = """
+    local function loaded()
+      local file <close> = io.open("/proc/self/maps")
+      return file:read("a"):find("/libm[.-]") ~= nil
+    end
+    """
+
+    def assertLoads(self, code):
+        result = self.code(self.LOADED + "local before = loaded()\n" + code
+                           + "\nprint(before, loaded())")
+        self.assertEnds(result, 0)
+        if result.out != "true\ttrue\n":  # what is instrumented has it from the start
+            self.assertEqual(result.out, "false\ttrue\n", code)
+
+    def test_it_is_loaded_by_the_first_call(self):
+        for call in ("math.sin(1)", "math.fmod(7, 2.5)", "2 ^ one", "7.5 % one"):
+            self.assertLoads(f"local one = 1.0; assert({call})")
+
+    def test_it_is_there_for_modules_in_c(self):
+        self.assertLoads("assert(not package.loadlib('/no/such.so', '*'))")
+
+    def test_it_is_loaded_while_there_are_descriptors(self):
+        self.assertLoads("""
+        local net = require "net"
+        local sockets = {}
+        for i = 1, 64 do sockets[i] = assert(net.socket()) end
+        """)
+
+    def test_its_functions_are_right(self):
+        code = """
+        local function near(a, b) assert(math.abs(a - b) < 1e-12, a) end
+        near(math.sin(math.pi / 6), 0.5)
+        near(math.cos(math.pi / 3), 0.5)
+        near(math.tan(math.pi / 4), 1)
+        near(math.asin(1), math.pi / 2)
+        near(math.acos(0), math.pi / 2)
+        near(math.atan(1, -1), 3 * math.pi / 4)
+        near(math.exp(1), 2.718281828459045)
+        near(math.log(math.exp(2)), 2)
+        near(math.log(8, 2), 3)
+        near(math.log(1000, 10), 3)
+        near(math.sqrt(2), 1.4142135623730951)
+        near(2.0 ^ 0.5, 1.4142135623730951)
+        near(math.fmod(-7, 2.5), -2)
+        near(-7 % 2.5, 0.5)
+        """
+        self.assertEnds(self.code(code), 0)
+
+
 class Calls(Case):
     """The dynamic loader makes about 40 of them, an empty run the rest."""
 

@@ -157,7 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t step = data[1] % 64 + 1;
   const char *bytes = (const char *)data + 2;
   size_t len = size - 2;
-  assert(http1_scan(bytes, len) == http1_scan_portable(bytes, len));
+  size_t from = step < len ? step : len;
+  assert(http1_scan(bytes, from, len) == http1_scan_portable(bytes, from, len));
   if (kind == CHUNKS)
     check_outcomes(run_chunks(bytes, len, len), run_chunks(bytes, len, step));
   else if (kind == MULTIPART)

@@ -112,6 +112,35 @@ T.test("finalizers_that_close_the_socket_are_survived", { net = "fake" }, functi
   end
 end)
 
+-- A head is made a message where it was received, and so is what a finalizer receives.
+T.test("finalizers_that_receive_leave_a_head_as_it_came", { net = "fake" }, function()
+  collectgarbage("setpause", 10)
+  collectgarbage("setstepmul", 1000)
+  local a, b = T.pair()
+  local ran = 0
+  local function arm()
+    setmetatable({}, { __gc = function()
+      if not b:fileno() then return end
+      ran = ran + 1
+      a:send(("#"):rep(300))
+      b:recv(300)
+      arm()
+    end })
+  end
+  local site <close> = web.serve(function(req, res) res:send(200, req.target) end)
+  local s <close> = site:connect()
+  arm()
+  for n = 1, 2000 do
+    local target = "/" .. n
+    s:send("GET " .. target .. " HTTP/1.1\r\nHost: x\r\n\r\n")
+    local _, body = read_answer(s)
+    T.eq(body, target)
+  end
+  T.ok(ran > 100, ran)
+  a:close()
+  b:close()
+end)
+
 T.test("a_task_that_a_handler_left_behind_cannot_touch_the_next_request",
   { net = "fake" }, function()
     local raised = {}

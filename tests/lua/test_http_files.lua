@@ -73,7 +73,7 @@ test("a_file_is_sent_with_what_names_its_version", FAKE, function(site, p)
 end)
 
 test("files_of_any_size_arrive_whole", FAKE, function(site, p)
-  for _, size in ipairs { 0, 1, 16384, 131071, 131072, 131073, 1000000 } do
+  for _, size in ipairs { 0, 1, 16384, 131071, 131072, 131073, 524288, 524289, 1000000 } do
     local text = ("0123456789abcde\n"):rep(size // 16 + 1):sub(1, size)
     p:old("x.bin", text)
     local answer = site:get("/x.bin")
@@ -472,6 +472,100 @@ hot_test("a_pipelined_request_sees_what_was_changed_before_it", function(get, p,
     T.ok(sock:read_until("\r\n\r\n"))
     T.eq(sock:read(1), tostring(round % 10))
   end
+end)
+
+-- The next answers on a connection, as many as there are codes: "200 404", and the bodies.
+local function answers(sock, count)
+  local codes, bodies = {}, {}
+  for i = 1, count do
+    local head = T.ok(sock:read_until("\r\n\r\n"))
+    codes[i] = web.status(head)
+    bodies[i] = T.ok(sock:read_exact(tonumber(header(head .. "\r\n", "Content-Length"))))
+  end
+  return table.concat(codes, " "), bodies
+end
+
+hot_test("what_stands_behind_a_request_with_a_ready_answer_is_answered", function(get, p, site)
+  p:old("a", "hello")
+  p:old("b", "other")
+  warm(get, "/a")
+  local sock <close> = site:connect()
+  for _ = 1, 3 do
+    T.turns(2) -- the server waits
+    local ready = site.server:counts().ready
+    sock:send(GET:format("/a", "") .. GET:format("/b?x", "") .. GET:format("/a", "")
+      .. GET:format("/no", "") .. GET:format("/a", ""))
+    local codes, bodies = answers(sock, 5)
+    T.eq(codes, "200 200 200 404 200")
+    T.eq(bodies[1] .. bodies[2] .. bodies[3] .. bodies[5], "hellootherhellohello")
+    T.eq(site.server:counts().ready - ready, 3)
+  end
+end)
+
+hot_test("a_head_in_pieces_gets_a_ready_answer", function(get, p, site)
+  p:old("a", "hello")
+  warm(get, "/a")
+  local sock <close> = site:connect()
+  local request = GET:format("/a", "")
+  for at = 1, #request - 1 do
+    sock:send(request:sub(1, at))
+    T.turns(2)
+    sock:send(request:sub(at + 1))
+    local ready = site.server:counts().ready
+    local codes, bodies = answers(sock, 1)
+    T.eq(codes .. bodies[1], "200hello")
+    T.eq(site.server:counts().ready - ready, 1)
+  end
+end)
+
+hot_test("a_bad_request_behind_a_ready_answer_is_refused", function(get, p, site)
+  p:old("a", "hello")
+  warm(get, "/a")
+  local sock <close> = site:connect()
+  sock:send(GET:format("/a", ""))
+  T.eq(answers(sock, 1), "200")
+  T.turns(2)
+  sock:send("GET /a HTTP/1.1\r\n\r\n") -- without Host
+  T.eq(web.status(T.ok(sock:read("a"))), 400)
+end)
+
+hot_test("a_large_ready_answer_waits_for_a_slow_client", function(get, p, site)
+  local text = ("0123456789abcde\n"):rep(32 * 1024)
+  p:old("x.bin", text)
+  warm(get, "/x.bin")
+  local sock <close> = site:connect()
+  for round = 1, 3 do
+    T.turns(2)
+    sock:send(GET:format("/x.bin", ""):rep(round))
+    T.turns(10)
+    local codes, bodies = answers(sock, round)
+    T.eq(codes, ("200 "):rep(round):sub(1, -2))
+    for _, each in ipairs(bodies) do T.ok(each == text) end
+  end
+end)
+
+T.test("a_connection_with_ready_answers_is_idle_until_its_time_is_over", FAKE, function()
+  local p <close> = place()
+  local site <close> = web.serve(http.files(p.folder), { idle_timeout = 1 })
+  p:old("a", "hello")
+  local sock <close> = site:connect()
+  warm(client(site, sock), "/a")
+  for _ = 1, 3 do
+    net.sleep(0.6)
+    T.eq(select(3, client(site, sock)("/a")), true)
+  end
+  T.eq(sock:read("a"), "")
+end)
+
+T.test("a_server_that_is_closed_ends_connections_with_ready_answers", FAKE, function()
+  local p <close> = place()
+  local site = web.serve(http.files(p.folder))
+  p:old("a", "hello")
+  local sock <close> = site:connect()
+  warm(client(site, sock), "/a")
+  site.server:close()
+  T.eq(site.task:join(), true)
+  T.eq(sock:read("a"), "")
 end)
 
 hot_test("a_thousand_random_changes_are_each_seen", function(get, p)

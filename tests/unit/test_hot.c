@@ -196,59 +196,12 @@ static void a_large_file_is_not_kept(void **state) {
   assert_int_equal(keep(*state, "/a", "a", HOT_FILE_BYTES + 1), -EFBIG);
 }
 
-/* The answer as the file in memory has it. */
-static void assert_file(const struct hot_entry *e, int fd) {
-  char *bytes = malloc(e->len + 1);
-  assert_int_equal(pread(fd, bytes, e->len + 1, 0), e->len);
-  assert_memory_equal(bytes, e->bytes, e->len);
-  free(bytes);
-}
-
 static void put_large(struct fixture *f, const char *key) {
   char *text = calloc(1, HOT_FILE_BYTES + 1);
   memset(text, 'x', HOT_FILE_BYTES);
   write_file(f, "large", text);
   free(text);
   assert_int_equal(keep(f, key, "large", HOT_FILE_BYTES), 0);
-}
-
-static void a_large_answer_has_a_file_in_memory(void **state) {
-  struct fixture *f = *state;
-  put_large(f, "/large");
-  keep(f, "/a", "a", 5);
-  struct hot_entry *e = find(f, "/large");
-  assert_file(e, e->fd);
-  assert_int_equal(find(f, "/a")->fd, -1);
-  assert_int_equal(f->hot->files, 1);
-}
-
-/* What has been sent from it is perhaps on its way still. */
-static void a_new_date_is_a_new_file(void **state) {
-  struct fixture *f = *state;
-  put_large(f, "/large");
-  struct hot_entry *e = find(f, "/large");
-  int old = dup(e->fd);
-  e->bytes[6] = '?';
-  e->date_at = 0; /* as if a second had passed */
-  f->hot->turn_ns = -1;
-  e = find(f, "/large");
-  assert_file(e, e->fd);
-  char day;
-  assert_int_equal(pread(old, &day, 1, 6), 1);
-  assert_int_equal(day, e->bytes[6]);
-  struct stat a, b;
-  assert_int_equal(fstat(old, &a) | fstat(e->fd, &b), 0);
-  assert_int_not_equal(a.st_ino, b.st_ino);
-  assert_int_equal(f->hot->files, 1);
-  close(old);
-}
-
-static void files_in_memory_have_a_limit(void **state) {
-  struct fixture *f = *state;
-  put_large(f, "/large");
-  f->hot->files = HOT_FILES;
-  assert_int_equal(find(f, "/large")->fd, -1);
-  f->hot->files = 0;
 }
 
 /* A hard link elsewhere: inotify tells of names, and that one is not beneath the root. */
@@ -327,9 +280,6 @@ int main(void) {
       TEST(a_file_of_another_size_is_not_kept),
       TEST(a_file_behind_a_link_is_not_kept),
       TEST(a_large_file_is_not_kept),
-      TEST(a_large_answer_has_a_file_in_memory),
-      TEST(a_new_date_is_a_new_file),
-      TEST(files_in_memory_have_a_limit),
       TEST(a_change_that_is_not_told_is_seen_after_a_second),
       TEST(a_held_answer_lives_on),
       TEST(the_least_recently_used_goes),

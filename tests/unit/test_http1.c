@@ -225,14 +225,15 @@ static void the_vectorised_scan_equals_its_portable_twin(void **state) {
         memset(bytes, 'a', len);
         bytes[at] = (char)c;
         const char *p = guard_before(&guard, bytes, len);
-        assert_int_equal(http1_scan(p, len), http1_scan_portable(p, len));
+        for (size_t from = 0; from <= len; from++)
+          assert_int_equal(http1_scan(p, from, len), http1_scan_portable(p, from, len));
       }
   for (int i = 0; i < 20000; i++) {
-    size_t len = rng_below(&rng, sizeof bytes);
+    size_t len = rng_below(&rng, sizeof bytes), from = rng_below(&rng, (uint32_t)len + 1);
     for (size_t k = 0; k < len; k++)
       bytes[k] = (char)(rng_below(&rng, 40) ? ' ' + rng_below(&rng, 95) : rng_next(&rng));
     const char *p = guard_before(&guard, bytes, len);
-    assert_int_equal(http1_scan(p, len), http1_scan_portable(p, len));
+    assert_int_equal(http1_scan(p, from, len), http1_scan_portable(p, from, len));
   }
   guard_fini(&guard);
 }

@@ -8,7 +8,7 @@ local conditions = require "net.http.conditions"
 
 local M = {}
 
-local SMALL = 128 * 1024 -- bytes of a file that goes with its head in one send
+local SMALL = 512 * 1024 -- bytes of a file whose answer may be kept ready
 local SETTLED = 1        -- seconds after which a file's time tells its versions apart
 
 -- What a failed open means for the client; 404 where nothing else is said.

@@ -5,6 +5,8 @@ local core = require "net.http.core"
 
 local M = {}
 
+local find_route = core.find_route
+
 -- --- patterns --------------------------------------------------------------------------
 
 local function complain(pattern, text)
@@ -32,6 +34,13 @@ local function segments_of(path)
   return list
 end
 
+-- `ready`, whether an answer may be kept ready for its target, is for handlers of ours
+-- alone: any other may answer differently each time.
+local function is_ready(handler)
+  local meta = getmetatable(handler)
+  return type(meta) == "table" and meta.ready == true
+end
+
 local function parse(pattern, handler)
   if type(pattern) ~= "string" then complain(tostring(pattern), "a route is a text") end
   local method, path = pattern:match("^(%S+) +(/.*)$")
@@ -40,7 +49,9 @@ local function parse(pattern, handler)
     complain(pattern, "it is \"/path\" or \"METHOD /path\"")
   end
   if method and not core.is_token(method) then complain(pattern, "the method is no token") end
-  local route = { handler = handler, method = method, pattern = pattern, segments = {} }
+  local route = {
+    handler = handler, method = method, pattern = pattern, ready = is_ready(handler), segments = {},
+  }
   local texts, seen = segments_of(path), {}
   for i, text in ipairs(texts) do
     local segment = parse_segment(pattern, text, i == #texts)
@@ -240,15 +251,8 @@ local function redirect_to_folder(req, res, segments)
   return res:redirect(target .. (query ~= "" and "?" .. query or ""), 308)
 end
 
--- `ready`, whether an answer may be kept ready for its target, is for handlers of ours
--- alone: any other may answer differently each time.
-local function is_ready(handler)
-  local meta = getmetatable(handler)
-  return type(meta) == "table" and meta.ready == true
-end
-
 local function call(route, req, res, ready)
-  if ready and is_ready(route.handler) then return route.handler(req, res, true) end
+  if ready and route.ready then return route.handler(req, res, true) end
   return route.handler(req, res)
 end
 
@@ -278,11 +282,13 @@ local Router = { ready = true }
 Router.__name = "net.http.router"
 
 function Router:__call(req, res, ready)
+  local route = find_route(self.fixed, req)
+  if route then -- what `call` does, without the call
+    if ready and route.ready then return route.handler(req, res, true) end
+    return route.handler(req, res)
+  end
   local rest = req.rest
   local path = rest and "/" .. rest or req.raw_path or "" -- CONNECT has no path
-  local fixed = self.fixed[path]
-  local route = fixed and find_method(fixed, req.method)
-  if route then return call(route, req, res, ready) end
   if path:sub(1, 1) ~= "/" then -- OPTIONS *, CONNECT
     return no_route(self, req, res, all_methods(self))
   end
@@ -297,21 +303,35 @@ local function is_callable(value)
   return type(meta) == "table" and meta.__call ~= nil
 end
 
--- Routes whose path is literal and needs no decoding are found at once.
-local function add_fixed(fixed, route)
+-- The path of a route that is literal and needs no decoding.
+local function fixed_path(route)
   local texts = {}
   for i, segment in ipairs(route.segments) do
-    if segment.kind ~= "literal" then return end
+    if segment.kind ~= "literal" then return nil end
     texts[i] = core.encode(segment.text)
-    if texts[i] ~= segment.text then return end
+    if texts[i] ~= segment.text then return nil end
   end
-  leaf_of(fixed, "/" .. table.concat(texts, "/")).methods[route.method or "*"] = route
+  return "/" .. table.concat(texts, "/")
+end
+
+-- Routes with such a path are found at once, under "METHOD /path".
+local function fixed_routes(routes)
+  local leaves, fixed = {}, {}
+  for _, route in ipairs(routes) do
+    local path = fixed_path(route)
+    if path then leaf_of(leaves, path).methods[route.method or "*"] = route end
+  end
+  for path, leaf in pairs(leaves) do
+    for method, route in pairs(leaf.methods) do fixed[method .. " " .. path] = route end
+    for method in pairs(implemented) do fixed[method .. " " .. path] = find_method(leaf, method) end
+  end
+  return fixed
 end
 
 ---A handler that chooses by method and path: `{["GET /users/:id"] = handler, …}`.
 function M.router(routes)
   if type(routes) ~= "table" then error("router: a table of routes is needed", 2) end
-  local router = setmetatable({ fixed = {}, methods = {}, root = new_node(), routes = {} }, Router)
+  local router = setmetatable({ methods = {}, root = new_node(), routes = {} }, Router)
   for pattern, handler in pairs(routes) do
     local ok, route = pcall(parse, pattern, handler)
     if not ok then error(route, 2) end
@@ -325,9 +345,9 @@ function M.router(routes)
   if not ok then error(message, 2) end
   for _, route in ipairs(router.routes) do
     insert(router.root, route)
-    add_fixed(router.fixed, route)
     if route.method then router.methods[route.method] = true end
   end
+  router.fixed = fixed_routes(router.routes)
   return router
 end
 
