@@ -382,11 +382,11 @@ function socket:sendfile(file, offset, count) end
 ---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
 ---kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
 ---data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
----used, `"send"` is taken; a method that was asked for fails with `EOPNOTSUPP` instead.
+---used, `"send"` is taken; a method that was asked for fails instead.
 ---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
 ---
----Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of methods: `EOPNOTSUPP`, `EMFILE`,
----`ENOBUFS`. `err.figures` tells how far it came, and `err.sent` is its `bytes`; so does the
+---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of a method that was asked for: `EMFILE`,
+---`ENOBUFS`, and `EOPNOTSUPP` or `EINVAL` where it is not for this socket. `err.figures` tells how far it came, and `err.sent` is its `bytes`; so does the
 ---error of a deadline.
 ---
 ---On a datagram socket the data is one datagram, which goes again and again to `to` or to the

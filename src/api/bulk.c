@@ -15,7 +15,7 @@ enum { SECOND_NS = 1000000000 };
 
 /* --- options -------------------------------------------------------------------------- */
 
-lua_Integer bulk_option(lua_State *L, int options, const char *name) {
+lua_Integer bulk_option(lua_State *L, int options, const char *op, const char *name) {
   int is_integer;
   if (lua_isnoneornil(L, options)) return -1;
   if (lua_getfield(L, options, name) == LUA_TNIL) {
@@ -24,18 +24,19 @@ lua_Integer bulk_option(lua_State *L, int options, const char *name) {
   }
   lua_Integer n = lua_tointegerx(L, -1, &is_integer);
   if (!is_integer || lua_type(L, -1) != LUA_TNUMBER || n < 0)
-    luaL_error(L, "%s is %s; a whole number, 0 or more, is needed", name,
+    luaL_error(L, "%s: %s is %s; a whole number, 0 or more, is needed", op, name,
                luaL_tolstring(L, -1, NULL));
   lua_pop(L, 1);
   return n;
 }
 
 /* The seconds `name` of the options as nanoseconds, NET_NEVER when they are not there. */
-static int64_t seconds_option(lua_State *L, int options, const char *name) {
+static int64_t seconds_option(lua_State *L, int options, const char *op,
+                              const char *name) {
   if (lua_getfield(L, options, name) != LUA_TNIL) {
     lua_Number seconds = lua_tonumber(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER || isnan(seconds) || seconds < 0)
-      luaL_error(L, "%s is %s; a number of seconds, 0 or more, is needed", name,
+      luaL_error(L, "%s: %s is %s; a number of seconds, 0 or more, is needed", op, name,
                  luaL_tolstring(L, -1, NULL));
   }
   int64_t ns = args_seconds(L, lua_gettop(L));
@@ -45,21 +46,21 @@ static int64_t seconds_option(lua_State *L, int options, const char *name) {
 
 /* Reads on_tick and every; on_tick becomes a user value of the move on top. */
 static void read_tick(lua_State *L, int options, struct bulk *b) {
-  int64_t every = seconds_option(L, options, "every");
-  if (every == 0) luaL_error(L, "every is 0; it takes a longer time");
+  int64_t every = seconds_option(L, options, b->op, "every");
+  if (every == 0) luaL_error(L, "%s: every is 0; it takes a longer time", b->op);
   if (lua_getfield(L, options, "on_tick") == LUA_TNIL) {
     lua_pop(L, 1);
     return;
   }
   if (!lua_isfunction(L, -1))
-    luaL_error(L, "on_tick is a %s, not a function", luaL_typename(L, -1));
+    luaL_error(L, "%s: on_tick is a %s, not a function", b->op, luaL_typename(L, -1));
   lua_setiuservalue(L, -2, BULK_TICK);
   b->every_ns = every == NET_NEVER ? SECOND_NS : every;
 }
 
 static void read_options(lua_State *L, int options, struct bulk *b) {
-  lua_Integer bytes = bulk_option(L, options, "bytes");
-  b->seconds_ns = seconds_option(L, options, "seconds");
+  lua_Integer bytes = bulk_option(L, options, b->op, "bytes");
+  b->seconds_ns = seconds_option(L, options, b->op, "seconds");
   if (bytes >= 0) b->limit = (uint64_t)bytes;
   read_tick(L, options, b);
 }

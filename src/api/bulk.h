@@ -11,10 +11,10 @@
  *     bulk_resume(b);
  *     for (;;) {
  *       switch (bulk_next(L, b, deadline)) {
- *       case BULK_TELL: bulk_tell(L, b, deadline, move_k); continue;
- *       case BULK_ASIDE: return task_yield(L, b->sched, &wait, move_k); gate entered before
- *       case BULK_LATE: the deadline has passed
- *       case BULK_END: return bulk_done(L, b);
+ *       case BULK_TELL: bulk_tell(L, SLOT_MOVE, deadline, move_k); continue;
+ *       case BULK_ASIDE: enter the gate; return task_yield(L, b->sched, &wait, move_k);
+ *       case BULK_LATE: the deadline has passed: push nil, err, code; return bulk_failed(...)
+ *       case BULK_END: return bulk_done(L, SLOT_MOVE);
  *       case BULK_MOVE: one call that moves at most bulk_left(b); bulk_moved(b, n)
  */
 #ifndef API_BULK_H
@@ -70,14 +70,15 @@ void bulk_open(lua_State *L);
  * function ends.                                                          [-0, +1, v] */
 void *bulk_new(lua_State *L, int options, const char *op, struct gate *gate, size_t size);
 
-/* The whole number `name` of the options, 0 or more; -1: it is not there.  [-0, +0, v] */
-lua_Integer bulk_option(lua_State *L, int options, const char *name);
+/* The whole number `name` of the options of `op`, 0 or more; -1: it is not there.
+ *                                                                         [-0, +0, v] */
+lua_Integer bulk_option(lua_State *L, int options, const char *op, const char *name);
 
 /* To be called first by each continuation: a turn begins. */
 void bulk_resume(struct bulk *b);
 
-/* What to do next, with a look at the clock; the move begins with the first. Where nothing can wait it is never BULK_ASIDE,
- * but an interruption raises.                                             [-0, +0, v] */
+/* What to do next, with a look at the clock; the move begins with the first. Where nothing
+ * can wait it is never BULK_ASIDE, but an interruption raises.            [-0, +0, v] */
 enum bulk_next bulk_look(lua_State *L, struct bulk *b, int64_t deadline_ns);
 
 static inline enum bulk_next bulk_next(lua_State *L, struct bulk *b,

@@ -46,6 +46,8 @@ static const struct {
    "no route to that host; check the address and the network"},
   {"EINVAL", "open",
    "a path holds no zero byte"},
+  {"EINVAL", "send_repeat",
+   "this method is not for this socket; without one, send_repeat takes what is"},
   {"EISCONN", NULL,
    "this socket is connected already; make a new one"},
   {"EMFILE", NULL,

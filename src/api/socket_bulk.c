@@ -172,7 +172,7 @@ static void read_data(lua_State *L) {
 /* Exactly one of the options says when it ends. */
 static void read_end(lua_State *L, struct bulk *b) {
   lua_Integer len = (lua_Integer)lua_rawlen(L, SLOT_DATA);
-  lua_Integer count = bulk_option(L, SLOT_OPTIONS, "count");
+  lua_Integer count = bulk_option(L, SLOT_OPTIONS, b->op, "count");
   bool timed = lua_getfield(L, SLOT_OPTIONS, "seconds") != LUA_TNIL;
   lua_pop(L, 1);
   if ((count >= 0) + (b->limit != UINT64_MAX) + timed != 1)

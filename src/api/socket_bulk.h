@@ -10,7 +10,7 @@ enum { SOCKET_MOVE = 4 }; /* the slot of the move; the socket is in slot 1 */
 
 struct socket_way {
   uint32_t what; /* NET_RD or NET_WR */
-  /* Moves bytes by one system call: > 0, 0: the peer has ended, -EAGAIN or a status. */
+  /* Moves bytes by one system call: > 0, -EAGAIN, STATUS_EOF or another status. */
   ssize_t (*move)(lua_State *L, struct socket *s, struct bulk *b);
   /* Whether nothing is left to be done after the last byte, else the wake is armed. NULL:
    * nothing ever is. */

@@ -143,7 +143,7 @@ static int repeat_k(lua_State *L, int status, lua_KContext deadline) {
 
 /* When it ends: one of seconds, bytes and count. */
 static void read_end(lua_State *L, struct bulk *b, size_t len) {
-  lua_Integer count = bulk_option(L, SLOT_ADDRESS, "count");
+  lua_Integer count = bulk_option(L, SLOT_ADDRESS, "send_repeat", "count");
   if ((count >= 0) + (b->limit != UINT64_MAX) + (b->seconds_ns != NET_NEVER) != 1)
     luaL_error(L, "send_repeat: one of seconds, bytes and count says when it ends");
   if (count < 0) return;
@@ -340,7 +340,7 @@ int socket_discard_datagrams(lua_State *L, struct socket *s) {
   args_fields(L, SLOT_OPTIONS, names);
   if (s->h >= 0) interrupt_check(L, s->sched, "discard", s);
   struct gather *g = bulk_new(L, SLOT_OPTIONS, "discard", &s->rd, sizeof *g);
-  lua_Integer most = bulk_option(L, SLOT_OPTIONS, "count");
+  lua_Integer most = bulk_option(L, SLOT_OPTIONS, "discard", "count");
   g->b.figures = gather_figures;
   g->s = s;
   g->next = 1;

@@ -119,9 +119,8 @@ static int prepare_sendfile(struct repeat *r, struct net *net, net_h h) {
 
 /* socket(7): what is no TCP over INET refuses the option. */
 static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h) {
-  int on = 1;
-  if (net_setopt(net, h, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) < 0) return -EOPNOTSUPP;
-  return make_block(r, BLOCK_BYTES, true);
+  int on = 1, status = net_setopt(net, h, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on);
+  return status < 0 ? status : make_block(r, BLOCK_BYTES, true);
 }
 
 /* --- sending -------------------------------------------------------------------------- */
@@ -174,7 +173,6 @@ static ssize_t send_pages(struct repeat *r, struct stream *st, struct net *net, 
   }
   ssize_t sent = stream_splice_out(st, net, h, r->pipe.rd, r->piped);
   r->useless = sent == -EINVAL;
-  if (r->useless) return -EOPNOTSUPP;
   if (sent > 0) r->piped -= (size_t)sent;
   return sent;
 }

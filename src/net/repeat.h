@@ -41,15 +41,16 @@ struct repeat {
 /* "send" "vmsplice" "sendfile" "zerocopy"; NULL for other numbers. */
 const char *repeat_name(enum repeat_method method);
 
-/* Takes the method that repeat_choose gives for `bytes`; set another, and `forced`, then. */
+/* Takes the method that costs least for so many bytes. Who wants another sets it, and
+ * `forced`, afterwards. */
 void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes);
 
 /* Gives back all but the datum. Twice is harmless. */
 void repeat_fini(struct repeat *r);
 
 /* Sends once of the stream, from its byte `at` on, at most n bytes (n > 0). > 0: so many;
- * -EAGAIN, NET_WR comes; another status, -EOPNOTSUPP for a method that cannot be used with
- * this handle. A method that is not forced then becomes REPEAT_SEND. */
+ * -EAGAIN, NET_WR comes; another status, -EOPNOTSUPP or -EINVAL for a method that is not for
+ * this handle. A method that cannot be used and is not forced becomes REPEAT_SEND. */
 ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
                     uint64_t at, size_t n);
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import socket
+import threading
 import tty
 
 from harness import Case
@@ -168,4 +169,30 @@ class Inherited(Case):
             ours.sendall(b"as inetd does it\n")
             program.says("AS INETD DOES IT")
             ours.close()
+            self.assertEqual(program.ends(), 0)
+
+    def test_sockets_that_block_are_relayed_by_copying(self):
+        (client, a), (b, server) = socket.socketpair(), socket.socketpair()
+        code = """
+            local a, b = net.fdopen(tonumber(arg[1])), net.fdopen(tonumber(arg[2]))
+            local moved = assert(net.relay(a, b))
+            print(moved.a_to_b_bytes, moved.b_to_a_bytes)"""
+        with client, a, b, server:
+            program = self.hand_over(code, a.fileno(), b.fileno())
+            for s in (a, b):
+                self.assertTrue(blocking(s.fileno()))
+                s.close()
+            data = os.urandom(3_000_000)
+            sender = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+            sender.start()
+            got = b""
+            while len(got) < len(data):
+                got += server.recv(65536)
+            self.assertEqual(got, data)
+            self.assertEqual(server.recv(1), b"")
+            server.sendall(b"thanks")
+            server.close()
+            self.assertEqual(client.recv(100), b"thanks")
+            sender.join()
+            program.says("3000000\t6\n")
             self.assertEqual(program.ends(), 0)

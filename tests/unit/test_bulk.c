@@ -130,11 +130,21 @@ static void discard_tells_of_a_reset(void **state) {
   struct net *net = *state;
   struct linger now = {1, 0};
   send_all(net, b, "unread");
-  if (kind == FAKE) peers_await(net, a, NET_RD);
   assert_int_equal(net_setopt(net, a, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
   net_close(net, a);
   a = -1;
   assert_int_equal(discard(net, b, 10), -ECONNRESET);
+}
+
+/* The urgent byte is beside the stream (tcp(7)). */
+static void discard_goes_past_an_urgent_byte(void **state) {
+  struct net *net = *state;
+  send_all(net, a, "ab");
+  assert_int_equal(net_sendto(net, a, "!", 1, NULL, MSG_OOB), 1);
+  send_all(net, a, "cd");
+  assert_int_equal(net_shutdown(net, a, SHUT_WR), 0);
+  discard_exactly(net, b, 4);
+  assert_int_equal(discard(net, b, 1), 0);
 }
 
 /* What comes beyond what one call can take; the counts agree. */
@@ -378,6 +388,7 @@ int main(void) {
   };
   const struct CMUnitTest hosts[] = {
       NET_TEST(discard_tells_of_a_reset),
+      NET_TEST(discard_goes_past_an_urgent_byte),
       NET_TEST(every_method_repeats_the_datum),
       NET_TEST(what_was_handed_over_stays_as_it_was),
       NET_TEST(the_word_of_every_zero_copy_send_is_taken),
