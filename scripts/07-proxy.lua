@@ -9,7 +9,8 @@
 --
 -- Try: `soquete 02-tcp-server.lua`, beside it `soquete 07-proxy.lua`, and then
 --   soquete 02-tcp-client.lua localhost 12001
---   soquete 07-proxy.lua 8080 example.org 80     and `curl -H 'Host: example.org' localhost:8080`
+-- Or before a web site: soquete 07-proxy.lua 8080 example.org 80
+--   curl -H 'Host: example.org' localhost:8080
 
 local net = require "net"
 
@@ -26,7 +27,8 @@ local function pass(conn, peer)
     io.stderr:write(peer .. ": " .. err .. "\n")
     return
   end
-  print(peer .. ": " .. moved.a_to_b_bytes .. " bytes there, " .. moved.b_to_a_bytes .. " back")
+  local there, back = moved.a_to_b_bytes, moved.b_to_a_bytes
+  print(peer .. ": " .. there .. " bytes there, " .. back .. " back")
 end
 
 local server <close> = assert(net.listen("", port))
