@@ -14,7 +14,7 @@
 
 local net = require "net"
 
-local PATIENCE = 10 -- seconds that it waits, beyond its own, for a server that does not read
+local PATIENCE = 10 -- seconds, beyond its own, for a server that does not read
 
 local host, port = arg[1] or "localhost", arg[2] or 6789
 local seconds = tonumber(arg[3] or 10)

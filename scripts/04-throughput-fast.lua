@@ -5,15 +5,15 @@
 --                                     localhost, 6789 and ten seconds unless told
 --
 -- HOST is a name or an address. A name is looked up for IPv4, as in the lecture.
--- Only the loop differs from 04-throughput-client.lua: `send_repeat` is the same loop in C,
--- which picks the way of sending that costs least.
+-- Only the loop differs from 04-throughput-client.lua: `send_repeat` is the same in C, and
+-- picks the way of sending that costs least.
 --
 -- Try: run it beside 04-throughput-client.lua, with --trace too.
 -- See what differs: diff 04-throughput-client.lua 04-throughput-fast.lua
 
 local net = require "net"
 
-local PATIENCE = 10 -- seconds that it waits, beyond its own, for a server that does not read
+local PATIENCE = 10 -- seconds, beyond its own, for a server that does not read
 
 local host, port = arg[1] or "localhost", arg[2] or 6789
 local seconds = tonumber(arg[3] or 10)

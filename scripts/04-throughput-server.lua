@@ -4,9 +4,10 @@
 --   04-throughput-server.lua [PORT [HOST]]   6789 and every IPv4 address unless told
 --
 -- Port 0 lets the system choose. HOST is one address of this machine; `::` takes IPv6
--- and IPv4. One client is measured at a time; the next ones wait in the listen queue. When
--- a client has ended, and everything from it has come, the server closes: so the client
--- learns that nothing is on its way any more. `discard` receives without making strings.
+-- and IPv4. One client is measured at a time; the next ones wait in the listen queue.
+-- When a client has ended, and everything from it has come, the server closes: so the
+-- client learns that nothing is on its way any more. `discard` receives without making
+-- strings.
 --
 -- Try: both clients, 04-throughput-client.lua and 04-throughput-fast.lua.
 --   head -c 100000000 /dev/zero | nc -N localhost 6789
@@ -15,8 +16,7 @@ local net = require "net"
 
 local SILENCE = 10 -- seconds that a client may send nothing
 
--- Receives until the client ends: bytes and seconds; and what went wrong, unless nothing
--- did.
+-- Receives until the client ends: bytes and seconds, and what went wrong, if anything.
 local function receive(conn)
   local bytes, seconds = 0, 0
   repeat
