@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <math.h>
 #include <string.h>
 
 #include "api/address.h"
@@ -74,8 +75,8 @@ static unsigned allowed(struct flight *r) {
   if (r->bytes_per_ns <= 0) return (unsigned)most;
   double elapsed = (double)(loop_now(&b->sched->loop) - b->begin_ns);
   double due = elapsed * r->bytes_per_ns - (double)b->bytes; /* beyond the next one */
-  double owed = 1 + due / (double)r->len;
-  if (due >= 0) return owed < (double)most ? (unsigned)owed : (unsigned)most;
+  double whole = due / (double)r->len;
+  if (due >= 0) return whole < (double)most ? 1 + (unsigned)whole : (unsigned)most;
   b->wake_ns = b->begin_ns + (int64_t)((double)b->bytes / r->bytes_per_ns) + 1;
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/anchor.h"
 #include "api/error.h"
 #include "api/join_set.h"
 #include "api/report.h"
@@ -24,8 +25,6 @@ enum {
       16 * 1024,         /* from here on asking the clock costs little beside the move */
   TURN_NS = 1000 * 1000, /* what large moves may take in a row */
   REAP_SHARE = 20,       /* the reaper takes at most a twentieth of the time */
-  ANCHORS = 256,
-  NO_ANCHOR = -1,
 };
 
 /* Yielded by a wait; every resume of a script's coroutine hands it outward. */
@@ -37,56 +36,6 @@ struct sched *sched_get(lua_State *L) {
   struct sched *s = lua_touserdata(L, -1);
   lua_pop(L, 1);
   return s;
-}
-
-/* --- anchors ------------------------------------------------------------------------ */
-
-/* Living tasks lie in tables of ANCHORS each: one large table would grow by doubling, and
- * need more memory for each of them. A free place holds the number of the next free one. */
-static void push_anchors(lua_State *L, const struct sched *s, int place) {
-  sched_push(L, s->tasks_ref);
-  lua_rawgeti(L, -1, 1 + place / ANCHORS);
-  lua_remove(L, -2);
-}
-
-/* Adds a table of free places.                                            [-0, +0, m] */
-static void add_anchors(lua_State *L, struct sched *s) {
-  sched_push(L, s->tasks_ref);
-  int first = (int)lua_rawlen(L, -1) * ANCHORS;
-  lua_createtable(L, ANCHORS, 0);
-  for (int i = 1; i <= ANCHORS; i++) {
-    lua_pushinteger(L, i < ANCHORS ? first + i : NO_ANCHOR);
-    lua_rawseti(L, -2, i);
-  }
-  lua_rawseti(L, -2, 1 + first / ANCHORS);
-  lua_pop(L, 1);
-  s->free_anchor = first;
-}
-
-/* Keeps the task on top of the stack from being collected.                 [-0, +0, m] */
-static void anchor(lua_State *L, struct sched *s, struct task *t) {
-  if (s->free_anchor == NO_ANCHOR) add_anchors(L, s);
-  t->anchor = s->free_anchor;
-  push_anchors(L, s, t->anchor);
-  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
-  s->free_anchor = (int)lua_tointeger(L, -1);
-  lua_pushvalue(L, -3);
-  lua_rawseti(L, -3, 1 + t->anchor % ANCHORS);
-  lua_pop(L, 2);
-}
-
-static void let_go(struct sched *s, int place) {
-  push_anchors(s->main, s, place);
-  lua_pushinteger(s->main, s->free_anchor);
-  lua_rawseti(s->main, -2, 1 + place % ANCHORS);
-  lua_pop(s->main, 1);
-  s->free_anchor = place;
-}
-
-void task_push(lua_State *L, const struct task *t) {
-  push_anchors(L, t->sched, t->anchor);
-  lua_rawgeti(L, -1, 1 + t->anchor % ANCHORS);
-  lua_remove(L, -2);
 }
 
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
@@ -179,7 +128,7 @@ static void finish(struct task *t, int status, int results) {
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
   ready_joiners(t);
-  let_go(s, place);
+  anchor_drop(s, place);
 }
 
 /* --- running ------------------------------------------------------------------------ */
@@ -282,7 +231,7 @@ struct task *task_spawn(lua_State *L, struct sched *s, int nargs) {
   t->site = lua_tostring(L, -1);
   lua_xmove(L, t->L, 1);
   lua_pushnil(t->L);
-  anchor(L, s, t);
+  anchor_add(L, s, t);
   sched_push(L, s->body_ref);
   lua_insert(L, function);
   lua_insert(L, function); /* task, body, function, arguments */
@@ -492,7 +441,7 @@ int task_yield_values(lua_State *L, int results) {
 /* --- the scheduler -------------------------------------------------------------------- */
 
 int sched_init(struct sched *s, lua_State *L, struct net *net) {
-  *s = (struct sched){.main = L, .free_anchor = NO_ANCHOR};
+  *s = (struct sched){.main = L, .free_anchor = ANCHOR_NONE};
   s->scratch = malloc(SCRATCH_BYTES);
   if (!s->scratch) return -ENOMEM;
   loop_init(&s->loop, net);

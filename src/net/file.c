@@ -221,7 +221,7 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
 }
 
 int file_in_memory(const void *bytes, size_t n) {
-  int fd = memfd_create("bytes", MFD_CLOEXEC);
+  int fd = memfd_create("soquete", MFD_CLOEXEC);
   if (fd < 0) return -errno;
   if (write(fd, bytes, n) == (ssize_t)n) return fd;
   close(fd);
