@@ -5,8 +5,8 @@
 --                                     localhost, 6789 and ten seconds unless told
 --
 -- HOST is a name or an address. A name is looked up for IPv4, as in the lecture.
--- Only the loop differs from 04-throughput-client.lua: `send_repeat` is the same in C, and
--- picks the way of sending that costs least.
+-- Only the loop differs from 04-throughput-client.lua: `send_repeat` is the same in C,
+-- and picks the way of sending that costs least.
 --
 -- Try: run it beside 04-throughput-client.lua, with --trace too.
 -- See what differs: diff 04-throughput-client.lua 04-throughput-fast.lua
