@@ -10,7 +10,8 @@
 #   make storm       random operations by seed: OPS=1000000 SEED=N
 #   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
-#                    ROUNDS=7 ONLY=lines,requests,udp,idle,start,calls,web SECONDS=0.8
+#                    ROUNDS=7 SECONDS=0.8 ONLY=lines,requests,udp,idle,start,calls,web,
+#                    bulk,read,plain,datagrams,relay,delay,growth
 #   make bench-deps  install those other runtimes
 #   make campaign    the n-th allocation fails, the n-th call fails with each of its errors,
 #                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N
@@ -48,7 +49,7 @@ PEERS := default-jdk-headless chromium nginx-light
 FUZZ  := clang-14 libclang-rt-14-dev
 CAMPAIGN := strace fiu-utils
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
-         nodejs golang-go nginx-light lighttpd h2o
+         nodejs golang-go nginx-light lighttpd h2o iperf3 socat haproxy
 
 # --- Flags ---------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server \
-                splice_proxy udp_pair)
+                bulk_pair datagram_pair splice_proxy)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \
@@ -158,8 +159,8 @@ $(units): extra_libs := $(wraps) -lcmocka
 $(out)/tests/unit/test_storm: $(storm_obj)
 $(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
 $(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
-$(benches): %: %.o $(out)/tests/bench/bench.o
-$(out)/tests/bench/load: $(out)/tests/bench/figures.o $(out)/tests/bench/answer.o
+$(benches): %: %.o $(out)/tests/bench/bench.o $(out)/tests/bench/figures.o
+$(out)/tests/bench/load: $(out)/tests/bench/answer.o
 $(benches): libs := -l:liburing.a
 
 $(program) $(luatest) $(faulty) $(campaign) $(units) $(fuzzers) $(benches):

@@ -17,6 +17,10 @@
 #include "api/socket.h"
 #include "base/status.h"
 
+enum { SLACK_KIB = 512 }; /* garbage that a small heap may hold */
+/* The collector's pause, in percent of what lives. Lua keeps a fourth of it in a byte. */
+enum { PAUSE_LEAST = 200, PAUSE_MOST = 1000, PAUSE_STEP = 4, SCRIPTS_PAUSE = -1 };
+
 /* What has been printed shows before the process sleeps: a prompt, for instance. */
 static void flush_output(void *arg) {
   (void)arg;
@@ -106,6 +110,8 @@ struct runtime *runtime_new(struct net *net, const char *script_dir) {
   }
   *(intptr_t *)lua_getextraspace(L) = 0;
   rt->L = L;
+  rt->pause = PAUSE_LEAST; /* Lua's own */
+  rt->lives_kib = INT_MAX / 2;
   rt->net = net;
   rt->sched.loop.before_sleep = flush_output;
   lua_pushcfunction(L, open_all);
@@ -132,9 +138,28 @@ static bool deadlock(struct sched *s) {
   return true;
 }
 
-static void turns(struct sched *s) {
+/* Lua collects garbage when the heap has doubled, and each time visits all that lives: some
+ * 70 KiB of a script, which eight received pieces of 8 KiB double. So a small heap may grow
+ * further. What lives is what the heap was at its smallest, not too long ago. A pause that
+ * the script has set stays. */
+static void set_pause(struct runtime *rt) {
+  int kib = lua_gc(rt->L, LUA_GCCOUNT) + 1,
+      longer = rt->lives_kib + rt->lives_kib / 8 + 1;
+  rt->lives_kib = kib < longer ? kib : longer;
+  int pause = 100 + 100 * SLACK_KIB / rt->lives_kib;
+  pause = pause < PAUSE_LEAST ? PAUSE_LEAST : pause > PAUSE_MOST ? PAUSE_MOST : pause;
+  pause -= pause % PAUSE_STEP;
+  if (pause == rt->pause || rt->pause == SCRIPTS_PAUSE) return;
+  int before = lua_gc(rt->L, LUA_GCSETPAUSE, pause);
+  if (before != rt->pause) lua_gc(rt->L, LUA_GCSETPAUSE, before);
+  rt->pause = before == rt->pause ? pause : SCRIPTS_PAUSE;
+}
+
+static void turns(struct runtime *rt) {
+  struct sched *s = &rt->sched;
   while (s->alive > 0) {
     int r = loop_turn(&s->loop);
+    set_pause(rt);
     if (s->signal && !s->stopping) interrupt_all(s);
     on_signal_dispatch(s);
     report_asked(s);
@@ -164,7 +189,7 @@ int runtime_run(struct runtime *rt, int nargs) {
     report_value(rt->L, -1);
     return 1;
   }
-  turns(s);
+  turns(rt);
   if (!core_ended(rt->L)) rt->lost = true;
   tell_untold(s);
   loop_cancel(&s->loop, &s->reaper);

@@ -15,6 +15,8 @@ struct runtime {
   bool warns;      /* `warn("@on")` was called last */
   bool continues;  /* the warning so far is to be continued */
   bool lost;       /* what gives back has failed: that is freed at the end, or never */
+  int pause;       /* of the collector, as it was set last; -1: the script has set it */
+  int lives_kib;   /* about how much of the heap is no garbage */
   lua_State *L;    /* owned */
   struct net *net; /* owned */
   struct sched sched;

@@ -1,15 +1,8 @@
 """The words and tables of docs/benchmarks.md."""
+from bulk_page import bulk_words, commands_words, growth_words
 from place import ROOT
 from sides import BASE
-
-
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
-
-
-def spread_text(s, digits=2):
-    return f"{s['median']:,.{digits}f} ({s['low']:,.{digits}f}–{s['high']:,.{digits}f})"
+from tables import spread_text, table
 
 
 def scenario_words(s):
@@ -89,7 +82,7 @@ def machine_words(m, versions, opt):
              f"{m['distribution']}, {m['compiler']}. Congestion control of both sides: "
              f"{m['congestion']}. Load average before: {m['load_before']:.2f}. "
              f"{m['date']}, commit {m['commit']}.", "",
-             "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds}"
+             "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds} SECONDS={opt.seconds}"
              + (f" ONLY={opt.only}" if opt.only else ""), "```", "",
              f"Each round starts every server anew, warms it up for {opt.warmup} s and "
              f"measures for {opt.seconds} s; {opt.rounds} rounds, each second one in the "
@@ -100,7 +93,8 @@ def machine_words(m, versions, opt):
              "length and the beginning of each piece of the others. CPU is the server's processor time, in user and kernel mode, of "
              "all its threads, divided by the requests of the same time. The rate per busy "
              "second divides by the processor time of server and generator together: on one "
-             "core it is the rate, less what other programs took meanwhile.", ""]
+             "core it is the rate, less what other programs took meanwhile. Bytes of one-way "
+             "transfers are those that the kernel counts at the receiver.", ""]
     rows = [[s.name, s.version or "", "`" + " ".join(s.argv("lines", "PORT")).replace(
         str(ROOT) + "/", "") + "`"] for s in versions]
     return lines + table(["server", "version", "command"], rows)
@@ -109,8 +103,9 @@ def machine_words(m, versions, opt):
 def document(results, chosen, opt):
     lines = ["# Benchmarks", "",
              "Written by `make bench`; do not edit. The limits are bare C programs of the "
-             "bench: `epoll_server.c` and `uring_server.c`. Ratios carry over to other "
-             "machines, absolute figures do not.", ""]
+             "bench: `epoll_server.c` and `uring_server.c`; for one-way transfers "
+             "`bulk_pair.c`, `datagram_pair.c` and `splice_proxy.c`. Ratios carry over to "
+             "other machines, absolute figures do not.", ""]
     for s in results.get("scenarios", []):
         lines += scenario_words(s)
     if "idle" in results:
@@ -123,5 +118,12 @@ def document(results, chosen, opt):
         lines += web_words(results["web"])
     if results.get("web_calls"):
         lines += calls_words({"a file of 1 KiB": results["web_calls"]})[2:]
+    lines += bulk_words(results.get("bulk", []))
+    if "growth" in results:
+        lines += growth_words(results["growth"])
     lines += machine_words(results["machine"], chosen, opt)
+    if results.get("bulk"):
+        peers = ", ".join(f"{name} {number}" for name, number in results["peers"].items())
+        lines += [f"The sides of one-way transfers, with {peers}:", "",
+                  *commands_words(results["bulk"], ROOT)]
     return "\n".join(lines).rstrip() + "\n"

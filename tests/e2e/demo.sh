@@ -169,6 +169,23 @@ scene_web_concurrent() {
   exec {silent}>&-
 }
 
+# Both clients tell how much has arrived, and the server counts the same.
+scene_throughput() {
+  local script line
+  headline "Throughput: what has arrived, and how fast"
+  serve 04-throughput-server.lua
+  for script in 04-throughput-client.lua 04-throughput-fast.lua; do
+    printf '\n    $ soquete %s 127.0.0.1 %s 0.2\n' "$script" "$port"
+    output=$(timeout "$PATIENCE" "$SOQUETE" "$SCRIPTS/$script" 127.0.0.1 "$port" 0.2 2>&1) ||
+      fail "$script failed: $output"
+    say client "$output"
+    read -r -t "$PATIENCE" -u "$from_server" line || fail "the server measured nothing"
+    say server "$line"
+    [[ $output =~ ^([0-9]+)\ bytes\ in\ .*\ kb/s,\ .*\ Mbit/s$ ]] || fail "$script said: $output"
+    [[ $line == *": ${BASH_REMATCH[1]} bytes in "* ]] || fail "the server has counted: $line"
+  done
+}
+
 scene_hosts() {
   headline "Names and addresses"
   printf '\n    $ soquete 05-hosts.lua localhost\n'
@@ -198,6 +215,7 @@ scene_tcp
 scene_tcp_concurrent
 scene_web
 scene_web_concurrent
+scene_throughput
 scene_hosts
 scene_lines
 scene_proxy
