@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/address.h"
+#include "api/bulk.h"
 #include "api/condition.h"
 #include "api/coro.h"
 #include "api/error.h"
@@ -164,6 +165,7 @@ static const luaL_Reg functions[] = {
 /* The classes of what only net.core makes. */
 static void open_classes(lua_State *L) {
   address_open(L);
+  bulk_open(L);
   lookup_open(L);
   condition_open(L);
   join_set_open(L);

@@ -1,6 +1,8 @@
 /* Gates. */
 #include "api/gate.h"
 
+#include <errno.h>
+
 #include "api/task.h"
 
 void gate_init(struct gate *g) {
@@ -15,9 +17,8 @@ void gate_enter(struct gate *g, struct sched *s) {
   s->current->gate = g;
 }
 
-void gate_hand_on(struct task *t) {
-  struct gate *g = t->gate;
-  t->gate = NULL;
+/* Gives the gate to the first in its queue. */
+static void pass_on(struct gate *g) {
   g->holder = NULL;
   struct list *node = list_shift(&g->queue);
   if (!node) return;
@@ -27,12 +28,52 @@ void gate_hand_on(struct task *t) {
   loop_ready(&next->sched->loop, &next->waiter);
 }
 
+void gate_hand_on(struct task *t) {
+  struct gate *g = t->gate;
+  t->gate = NULL;
+  pass_on(g);
+}
+
 void gate_break(struct gate *g) {
-  if (g->holder) g->holder->gate = NULL;
+  if (g->holder && g->holder->gate == g) g->holder->gate = NULL;
   g->holder = NULL;
   struct list *node;
   while ((node = list_shift(&g->queue))) {
     struct task *t = list_entry(node, struct task, queued);
     loop_ready(&t->sched->loop, &t->waiter);
   }
+}
+
+/* --- gates that are kept ---------------------------------------------------------------- */
+
+void gate_keep_init(struct gate_keep *k, struct gate *g) {
+  *k = (struct gate_keep){.gate = g};
+  list_init(&k->link);
+}
+
+int gate_keep(struct gate_keep *k, struct sched *s) {
+  struct task *t = s->current;
+  if (!t) return 0;
+  struct task_side *side = task_side(t);
+  if (!side) return -ENOMEM;
+  gate_enter(k->gate, s);
+  t->gate = NULL;
+  k->task = t;
+  list_append(&side->kept, &k->link);
+  return 0;
+}
+
+void gate_take_back(struct gate_keep *k, struct sched *s) {
+  if (list_empty(&k->link)) return;
+  if (s->current) gate_leave(s->current); /* one that the function left behind */
+  list_remove(&k->link);
+  if (k->gate->holder != k->task) return;
+  k->gate->holder = s->current;
+  if (s->current) s->current->gate = k->gate;
+}
+
+void gate_let_go(struct gate_keep *k) {
+  if (list_empty(&k->link)) return;
+  list_remove(&k->link);
+  if (k->gate->holder == k->task) pass_on(k->gate);
 }

@@ -339,6 +339,7 @@ void socket_open(lua_State *L) {
   lua_newtable(L);
   lua_pushlightuserdata(L, sched_get(L));
   luaL_setfuncs(L, methods, 1);
+  socket_bulk_methods(L);
   socket_connect_methods(L);
   socket_datagram_methods(L);
   socket_option_methods(L);

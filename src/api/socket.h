@@ -1,6 +1,6 @@
 /* The class net.socket: a handle of the seam with its buffer, its gates and its history.
  * socket.c names and closes it, socket_make.c makes it; socket_read.c, socket_send.c,
- * socket_sendfile.c, socket_datagram.c, socket_sendmsg.c, socket_recvmsg.c, socket_connect.c
+ * socket_bulk.c, socket_sendfile.c, socket_datagram.c, socket_sendmsg.c, socket_recvmsg.c, socket_connect.c
  * and socket_option.c hold the operations. */
 #ifndef API_SOCKET_H
 #define API_SOCKET_H
@@ -172,6 +172,7 @@ int socket_send_datagram(lua_State *L, struct socket *s, int flags);
 int socket_recv_datagram(lua_State *L, struct socket *s);
 
 /* The methods of each file, with the scheduler as upvalue.                [-0, +0, m] */
+void socket_bulk_methods(lua_State *L);
 void socket_read_methods(lua_State *L);
 void socket_send_methods(lua_State *L);
 void socket_datagram_methods(lua_State *L);

@@ -109,7 +109,16 @@ struct task_side *task_side(struct task *t) {
   t->side->task = t;
   list_init(&t->side->joiners);
   list_init(&t->side->member);
+  list_init(&t->side->kept);
   return t->side;
+}
+
+/* Hands on the gates that it holds: also those that an operation keeps which is never
+ * resumed, in a coroutine that yielded. */
+static void leave_gates(struct task *t) {
+  gate_leave(t);
+  while (t->side && !list_empty(&t->side->kept))
+    gate_let_go(list_entry(t->side->kept.next, struct gate_keep, link));
 }
 
 /* Readies all that wait for its end. */
@@ -159,7 +168,7 @@ static void finish(struct task *t, int status, int results) {
     t->state = TASK_DONE;
   }
   t->results = results;
-  gate_leave(t);
+  leave_gates(t);
   loop_cancel(&s->loop, &t->waiter);
   list_remove(&t->all);
   s->alive--;
@@ -281,7 +290,7 @@ bool task_late(struct sched *s, int64_t deadline_ns) {
   return deadline_ns != NET_NEVER && loop_now(&s->loop) >= deadline_ns;
 }
 
-static bool can_wait(lua_State *L, const struct sched *s) {
+bool task_can_wait(lua_State *L, const struct sched *s) {
   return s->current && !s->blocked && lua_isyieldable(L);
 }
 
@@ -305,7 +314,7 @@ static int refuse(lua_State *L, struct sched *s, const char *op) {
 
 int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
                     struct task_more *more, lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check(L, s, w->op, w->on);
   int64_t until = interrupt_limit(t, w->deadline_ns);
@@ -332,7 +341,7 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w,
 
 int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
                  const struct task_wait *w, lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   list_append(queue, &s->current->queued);
   return task_await(L, s, w, k);
 }
@@ -344,7 +353,7 @@ int task_queue(lua_State *L, struct sched *s, struct gate *gate,
 
 int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
-  if (!can_wait(L, s)) return refuse(L, s, w->op);
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   interrupt_check(L, s, w->op, w->on);
   luaL_checkstack(L, 1, NULL);
   loop_later(&s->loop, &s->current->waiter);
@@ -356,7 +365,7 @@ bool task_spent(lua_State *L, struct sched *s, size_t bytes) {
   if (!t) return false;
   t->bytes += bytes < SHARE_BYTES ? (uint32_t)bytes : SHARE_BYTES;
   if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return false;
-  return can_wait(L, s);
+  return task_can_wait(L, s);
 }
 
 static int step_k(lua_State *L, int status, lua_KContext results) {

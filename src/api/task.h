@@ -19,11 +19,13 @@ struct task;
 
 enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
 
-/* What few tasks need: those that are joined, in a join set, interrupted or failed. */
+/* What few tasks need: those that are joined, in a join set, interrupted or failed, or that
+ * call back in the middle of an operation. */
 struct task_side {
   struct task *task;      /* borrowed: whose it is */
   struct list joiners;    /* of task.queued: who waits for the end of this one */
   struct list member;     /* in a join set's list while it is in one */
+  struct list kept;       /* of gate_keep.link: gates that it keeps, see gate.h */
   struct join_set *set;   /* borrowed, or NULL */
   struct task_more *more; /* borrowed while it waits; NULL: none */
   char *trace;            /* owned; the traceback of the error it failed with, or NULL */
@@ -199,6 +201,9 @@ int task_yield(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFu
 /* Counts a part of an operation and its bytes: true when the task has had its share, and
  * can step aside here. */
 bool task_spent(lua_State *L, struct sched *s, size_t bytes);
+
+/* True when the running task can wait here. */
+bool task_can_wait(lua_State *L, const struct sched *s);
 
 /* True when the deadline of an operation has passed. */
 bool task_late(struct sched *s, int64_t deadline_ns);

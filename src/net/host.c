@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { TRANSFER_MAX = 0x7ffff000 }; /* of one system call: read(2) */
 
 int host_bind(struct net *net, net_h h, const struct addr *addr) {
   (void)net;
@@ -134,6 +137,14 @@ ssize_t host_recv(int fd, void *bytes, size_t n) {
   return r < 0 ? -errno : r;
 }
 
+ssize_t host_discard(int fd, size_t n) {
+  ssize_t r;
+  if (n > TRANSFER_MAX) n = TRANSFER_MAX;
+  do r = recv(fd, NULL, n, MSG_DONTWAIT | MSG_TRUNC);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
 ssize_t host_send(int fd, const void *bytes, size_t n) {
   ssize_t r;
   do r = send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -201,6 +212,13 @@ int host_kind(int fd) {
   socklen_t len = sizeof type;
   if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0) return type;
   return errno == EBADF ? -EBADF : 0;
+}
+
+bool host_is_tcp(int fd) {
+  int proto = 0;
+  socklen_t len = sizeof proto;
+  return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &len) == 0 &&
+         proto == IPPROTO_TCP;
 }
 
 bool host_blocks(int fd) {

@@ -21,6 +21,12 @@ int host_pair(int family, int type, int fds[2]);
 ssize_t host_recv(int fd, void *bytes, size_t n);
 ssize_t host_send(int fd, const void *bytes, size_t n);
 
+/* tcp(7), MSG_TRUNC: receives up to n bytes of a TCP socket without copying them. */
+ssize_t host_discard(int fd, size_t n);
+
+/* True for a stream over TCP. */
+bool host_is_tcp(int fd);
+
 /* recvmsg(2) and sendmsg(2), through recvfrom(2) and sendto(2) where one buffer is all there
  * is: those take less time. With MSG_OOB: -EAGAIN until an urgent byte is there, 0 when none can come any more. */
 ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);

@@ -43,7 +43,7 @@ ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool
   struct ahead_chunk *c = &a->chunks[*chunk - 1];
   int error = c->error;
   if (n > c->len) n = c->len;
-  if (n > 0) memcpy(bytes, bytes_of(a, *chunk) + c->at, n);
+  if (n > 0 && bytes) memcpy(bytes, bytes_of(a, *chunk) + c->at, n);
   if (peek && !error) return (ssize_t)n;
   c->at += (uint16_t)n;
   c->len -= (uint16_t)n;

@@ -31,8 +31,8 @@ void ahead_fini(struct ahead *a);
  * the stream is met again by whoever reads next). `*drained`: it has read all there was. */
 uint16_t ahead_read(struct ahead *a, int fd, bool *drained);
 
-/* Takes up to `n` bytes out of the chunk, or leaves them there (`peek`); or the error it
- * holds. `*chunk` becomes 0 when it is empty. */
+/* Takes up to `n` bytes out of the chunk, or leaves them there (`peek`), or drops them
+ * (`bytes` NULL); or the error it holds. `*chunk` becomes 0 when it is empty. */
 ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool peek);
 
 /* Gives the chunk back with what it holds; 0 is allowed. */

@@ -65,15 +65,16 @@ int epoll_give_back(struct epoll_net *e, net_h h) {
 /* --- operations ----------------------------------------------------------------- */
 
 /* unix(7): with bytes of Unix sockets descriptors may come, which a read would lose. */
-static uint32_t flags_of(int family, int type) {
+static uint32_t flags_of(int family, int type, int proto) {
   bool inet = family == AF_INET || family == AF_INET6;
   uint32_t flags = type == SOCK_STREAM ? SLOT_STREAM : 0;
+  if (inet && flags && (proto == 0 || proto == IPPROTO_TCP)) flags |= SLOT_TCP;
   return inet && (type == SOCK_STREAM || type == SOCK_DGRAM) ? flags | SLOT_AHEAD : flags;
 }
 
 static net_h epoll_socket(struct net *net, int family, int type, int proto) {
   int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
-  return fd < 0 ? -errno : enrol(epoll_self(net), fd, flags_of(family, type));
+  return fd < 0 ? -errno : enrol(epoll_self(net), fd, flags_of(family, type, proto));
 }
 
 static bool is_own(const struct epoll_net *e, int fd) {
@@ -90,7 +91,8 @@ static net_h epoll_adopt(struct net *net, int fd, bool own) {
   if (r < 0) return r;
   uint32_t flags = own ? SLOT_OPEN : SLOT_OPEN | SLOT_LENT;
   if (kind == 0) flags |= SLOT_PLAIN;
-  if (kind == SOCK_STREAM) flags |= SLOT_STREAM;
+  if (kind == SOCK_STREAM)
+    flags |= host_is_tcp(fd) ? SLOT_STREAM | SLOT_TCP : SLOT_STREAM;
   if (kind != 0 && host_blocks(fd)) flags |= SLOT_BLOCKS;
   if (own && fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
   e->slots[fd].flags = (uint16_t)flags;
@@ -99,7 +101,7 @@ static net_h epoll_adopt(struct net *net, int fd, bool own) {
 }
 
 static int epoll_pair(struct net *net, int family, int type, net_h out[2]) {
-  uint32_t flags = flags_of(family, type);
+  uint32_t flags = flags_of(family, type, 0);
   int fds[2], r = host_pair(family, type, fds);
   if (r < 0) return r;
   net_h a = enrol(epoll_self(net), fds[0], flags);
@@ -134,7 +136,8 @@ static net_h epoll_accept(struct net *net, net_h h) {
   struct addr *peer = &e->named_peer;
   e->named = -1;
   int fd = flags & SLOT_BLOCKS ? host_blocking_accept(h, peer) : host_accept(h, peer);
-  if (fd >= 0) return e->named = enrol(e, fd, flags & (SLOT_STREAM | SLOT_AHEAD));
+  if (fd >= 0)
+    return e->named = enrol(e, fd, flags & (SLOT_STREAM | SLOT_AHEAD | SLOT_TCP));
   if (fd == -EMFILE || fd == -ENFILE) host_refuse(h, &e->reserve_fd);
   return (net_h)settled(e, h, NET_RD, fd);
 }
@@ -154,11 +157,9 @@ static bool is_drained(struct slot *slot) {
   return drained;
 }
 
-static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
+/* What a read of up to n bytes gave. */
+static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
   struct slot *slot = &e->slots[h];
-  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
-  slot->flags |= SLOT_WANTED;
-  ssize_t r = is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n);
   if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
   if (r > 0) e->net.intake++;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
@@ -167,6 +168,23 @@ static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) 
   int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
   return settled(e, h, NET_RD, r);
+}
+
+static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
+  struct slot *slot = &e->slots[h];
+  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
+  slot->flags |= SLOT_WANTED;
+  return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n));
+}
+
+/* Who forgets bytes does not want them read ahead. */
+static ssize_t epoll_discard(struct net *net, net_h h, size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  if (!(slot->flags & SLOT_TCP)) return -EINVAL;
+  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, NULL, n, false);
+  slot->flags &= (uint16_t)~SLOT_WANTED;
+  return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_discard(h, n));
 }
 
 static ssize_t epoll_recv(struct net *net, net_h h, void *bytes, size_t n) {
@@ -337,6 +355,7 @@ static const struct net_ops epoll_ops = {
     .connect = epoll_connect,
     .accept = epoll_accept,
     .recv = epoll_recv,
+    .discard = epoll_discard,
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,

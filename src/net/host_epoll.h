@@ -13,6 +13,7 @@
 
 enum {
   SLOT_IN_SET = 1,       /* registered with epoll */
+  SLOT_TCP = 2,          /* its bytes can be dropped in the kernel */
   SLOT_PLAIN = 4,        /* no socket; other programs may share it */
   SLOT_BLOCKS = 8,       /* a socket without O_NONBLOCK, which other programs may share */
   SLOT_STREAM = 16,      /* sends may be queued; a short read means that all is read */

@@ -71,6 +71,9 @@ struct net_ops {
   int (*connect)(struct net *, net_h, const struct addr *);
   net_h (*accept)(struct net *, net_h); /* a new handle; its peer by name_of */
   ssize_t (*recv)(struct net *, net_h, void *, size_t); /* 0: end of stream */
+  /* Receives up to n bytes of a stream, those that are held first, and drops them without
+   * copying them. As recv; -EINVAL: not with this handle, receive them. */
+  ssize_t (*discard)(struct net *, net_h, size_t n);
   /* > 0: taken, maybe fewer; the bytes are free again when it returns. */
   ssize_t (*send)(struct net *, net_h, const void *, size_t);
   ssize_t (*recvmsg)(struct net *, net_h, struct msghdr *, int flags);
@@ -173,6 +176,10 @@ static inline ssize_t net_send(struct net *net, net_h h, const void *bytes, size
   ssize_t r = net->ops->send(net, h, bytes, n);
   return net->observer ? net_observed(net, "send", h, r, bytes) : r;
 }
+
+/* Bytes of a stream that nobody looks at: as net_recv, through memory where the backend has
+ * no better way. */
+ssize_t net_discard(struct net *, net_h, size_t n);
 
 static inline int64_t net_now(struct net *net) {
   return net->ops->now(net);

@@ -34,6 +34,17 @@ ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, si
   return received(st, net_recv(net, h, bytes, n));
 }
 
+ssize_t stream_discard(struct stream *st, struct net *net, net_h h, size_t n) {
+  size_t held = buf_len(&st->in);
+  if (held > 0) {
+    if (n > held) n = held;
+    stream_take(st, n);
+    return (ssize_t)n;
+  }
+  if (st->rd_status < 0) return st->rd_status;
+  return received(st, net_discard(net, h, n));
+}
+
 ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
                     size_t n) {
   if (st->rd_status < 0) return st->rd_status;

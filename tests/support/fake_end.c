@@ -98,7 +98,7 @@ ssize_t end_recv(struct end *e, void *bytes, size_t n) {
   }
   if (held == 0) return e->ended || e->rd_shut ? 0 : -EAGAIN;
   if (n > held) n = held;
-  memcpy(bytes, buf_bytes(&e->in), n);
+  if (bytes) memcpy(bytes, buf_bytes(&e->in), n);
   buf_consume(&e->in, n);
   return (ssize_t)n;
 }

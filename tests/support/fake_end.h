@@ -32,6 +32,7 @@ void end_free(struct end *e);
 /* Joins `e` with a new end that waits at `listener` (NULL: nobody listens). */
 int end_join(struct end *e, struct end *listener);
 
+/* `bytes` NULL: drops them. */
 ssize_t end_recv(struct end *e, void *bytes, size_t n);
 ssize_t end_send(struct end *e, const void *bytes, size_t n);
 int end_shutdown(struct end *e, int how);

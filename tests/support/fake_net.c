@@ -217,6 +217,10 @@ static ssize_t fake_recv(struct net *net, net_h h, void *bytes, size_t n) {
   return armed(net, h, NET_RD, end_recv(end_of(net, h), bytes, n));
 }
 
+static ssize_t fake_discard(struct net *net, net_h h, size_t n) {
+  return fake_recv(net, h, NULL, n);
+}
+
 static ssize_t fake_send(struct net *net, net_h h, const void *bytes, size_t n) {
   return armed(net, h, NET_WR, end_send(end_of(net, h), bytes, n));
 }
@@ -446,6 +450,7 @@ static const struct net_ops fake_ops = {
     .connect = fake_connect,
     .accept = fake_accept,
     .recv = fake_recv,
+    .discard = fake_discard,
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,

@@ -35,6 +35,7 @@ const struct fault_rates fault_soft = {
     .spurious = 150,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_discard = 200,
 };
 
 const struct fault_rates fault_hard = {
@@ -43,6 +44,7 @@ const struct fault_rates fault_hard = {
     .spurious = 100,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_discard = 200,
     .reset = 20,
     .refused = 40,
     .no_buffers = 30,
@@ -201,6 +203,17 @@ static ssize_t fault_recv(struct net *net, net_h h, void *bytes, size_t n) {
   if (needless_again(f, h, NET_RD)) return -EAGAIN;
   net->intake++;
   return f->inner->ops->recv(f->inner, h, bytes, cut(f, n));
+}
+
+static ssize_t fault_discard(struct net *net, net_h h, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_DISCARD);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  if (strikes(f, f->rates.no_discard)) return -EINVAL;
+  net->intake++;
+  return f->inner->ops->discard(f->inner, h, cut(f, n));
 }
 
 static ssize_t fault_send(struct net *net, net_h h, const void *bytes, size_t n) {
@@ -363,6 +376,7 @@ static const struct net_ops fault_ops = {
     .connect = fault_connect,
     .accept = fault_accept,
     .recv = fault_recv,
+    .discard = fault_discard,
     .send = fault_send,
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
@@ -409,9 +423,9 @@ unsigned fault_net_calls(const struct net *net, enum fault_op op) {
 
 const char *fault_op_name(enum fault_op op) {
   static const char *const names[FAULT_OPS] = {
-      NULL,      "socket",  "adopt",   "pair",     "bind",  "listen", "setopt",
-      "getopt",  "name_of", "connect", "accept",   "recv",  "send",   "recvmsg",
-      "sendmsg", "ready",   "flush",   "shutdown", "close", "lookup", "poll"};
+      NULL,      "socket",   "adopt",  "pair",   "bind", "listen",  "setopt",  "getopt",
+      "name_of", "connect",  "accept", "recv",   "send", "recvmsg", "sendmsg", "ready",
+      "flush",   "shutdown", "close",  "lookup", "poll", "discard"};
   return names[op];
 }
 

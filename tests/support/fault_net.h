@@ -10,12 +10,13 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count;   /* recv, send and sendfile move less than they could */
-  int again;         /* recv, send, accept, recvmsg, sendmsg, sendfile, connect */
-  int spurious;      /* events that mean nothing, and polls that end early */
+  int short_count; /* recv, send, sendfile and discard move less than they could */
+  int again;       /* recv, send, accept, recvmsg, sendmsg, sendfile, discard, connect */
+  int spurious;    /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
   int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
-  int reset;         /* recv, send, sendfile: ECONNRESET, EPIPE, ETIMEDOUT */
+  int no_discard;    /* discard: EINVAL, the bytes have to be received */
+  int reset;         /* recv, send, sendfile, discard: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
   int no_buffers;    /* sendmsg, recvmsg */
   int no_name;       /* lookup: EAI_AGAIN */
@@ -53,6 +54,7 @@ enum fault_op {
   FAULT_CLOSE,
   FAULT_LOOKUP,
   FAULT_POLL,
+  FAULT_DISCARD,
   FAULT_OPS
 };
 
