@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/address.h"
+#include "api/buffer.h"
 #include "api/bulk.h"
 #include "api/condition.h"
 #include "api/coro.h"
@@ -170,6 +171,7 @@ static void open_classes(lua_State *L) {
   condition_open(L);
   join_set_open(L);
   socket_open(L);
+  buffer_open(L);
   file_class_open(L);
 }
 
@@ -177,6 +179,7 @@ int luaopen_net_core(lua_State *L) {
   open_classes(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
+  buffer_functions(L);
   lookup_functions(L);
   condition_functions(L);
   join_set_functions(L);

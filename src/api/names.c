@@ -24,17 +24,20 @@ void names_nearest(lua_State *L, int idx, const char *name) {
   }
 }
 
+int names_refuse(lua_State *L, int idx, const char *whose, const char *name) {
+  names_nearest(L, idx, name);
+  if (lua_isnil(L, -1)) return luaL_error(L, "%s has no '%s'", whose, name);
+  return luaL_error(L, "%s has no '%s'; did you mean '%s'?", whose, name,
+                    lua_tostring(L, -1));
+}
+
 /* __index of a strict table. Upvalue 1: whose names they are. */
 static int missing(lua_State *L) {
   const char *whose = lua_tostring(L, lua_upvalueindex(1));
   luaL_checktype(L, 1, LUA_TTABLE); /* a script may call a metamethod itself */
   if (lua_type(L, 2) != LUA_TSTRING)
     return luaL_error(L, "%s has no field of type %s", whose, luaL_typename(L, 2));
-  const char *name = lua_tostring(L, 2);
-  names_nearest(L, 1, name);
-  if (lua_isnil(L, -1)) return luaL_error(L, "%s has no '%s'", whose, name);
-  return luaL_error(L, "%s has no '%s'; did you mean '%s'?", whose, name,
-                    lua_tostring(L, -1));
+  return names_refuse(L, 1, whose, lua_tostring(L, 2));
 }
 
 void names_strict(lua_State *L, const char *whose) {

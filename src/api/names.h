@@ -12,4 +12,7 @@ void names_strict(lua_State *L, const char *whose);
  * alphabetically first.                                                   [-0, +1, m] */
 void names_nearest(lua_State *L, int idx, const char *name);
 
+/* Raises: the table at `idx`, whose names they are, has no key `name`.     [-0, +0, v] */
+int names_refuse(lua_State *L, int idx, const char *whose, const char *name);
+
 #endif

@@ -49,6 +49,12 @@ local function take(command, found, name, value)
   return true
 end
 
+-- "-P2": a short name with its value.
+local function joined(command, word)
+  local long = #word > 2 and command.short and command.short[word:sub(1, 2)]
+  return long and command.options[long] ~= "flag"
+end
+
 ---The words as a table: options by name, the others in order. `command` has a `name`, a
 ---line of `usage`, `options` (name with its dashes -> "flag" or the kind of its value, see
 ---`convert`), their `short` names, and `most`, how many words may stand by themselves.
@@ -62,6 +68,8 @@ function M.parse(command, ...)
       os.exit(0)
     elseif name then
       if not take(command, found, name, value) then M.refuse(command, name .. " takes no value") end
+    elseif joined(command, word) then
+      take(command, found, word:sub(1, 2), word:sub(3))
     elseif word:sub(1, 1) == "-" and #word > 1 then
       if take(command, found, word, words[i + 1]) then i = i + 1 end
     elseif #found < command.most then

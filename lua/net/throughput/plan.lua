@@ -107,7 +107,7 @@ function M.to_parameters(plan)
     pacing_timer = 1000,
     parallel = plan.streams,
     reverse = plan.reverse or nil,
-    skip_rx_copy = not plan.copy and not plan.udp or nil,
+    skip_rx_copy = not plan.copy,
     tcp = not plan.udp or nil,
     time = plan.bytes and 0 or math.ceil(plan.seconds),
     udp = plan.udp or nil,
@@ -136,7 +136,7 @@ function M.from_parameters(parameters)
   local plan = {
     bidir = parameters.bidirectional == true,
     congestion = type(parameters.congestion) == "string" and parameters.congestion or nil,
-    copy = not parameters.skip_rx_copy,
+    copy = parameters.skip_rx_copy == false,
     nodelay = parameters.nodelay == true,
     ours = parameters.client_version == VERSION,
     reverse = parameters.reverse == true,

@@ -58,6 +58,25 @@ local function course(rates)
   return table.concat(marks)
 end
 
+-- What is measured, before its first line.
+local function head(self)
+  local options = self.options
+  if not options then return end
+  self.options = nil
+  local what = {
+    ("%s %s %s"):format(options.udp and "UDP" or "TCP",
+      options.reverse and "from" or options.bidir and "to and from" or "to", options.host),
+    plural(options.streams or 1, "stream"),
+    options.bytes and quantity.size(options.bytes) or ("%g s"):format(options.seconds or 10),
+  }
+  local function add(format, ...) what[#what + 1] = format:format(...) end
+  if options.omit then add("first %g s omitted", options.omit) end
+  if options.rate then add("%s a stream", quantity.rate(options.rate)) end
+  if options.udp and not options.rate then add("1 Mbit/s a stream (--rate changes it)") end
+  if options.congestion then add("congestion control %s", options.congestion) end
+  io.stdout:write(table.concat(what, ", "), "\n")
+end
+
 local function draw(self, row)
   local part = self.all and math.min(1, row.to_seconds / self.all) or nil
   local bar = ""
@@ -77,6 +96,7 @@ end
 
 ---A row of the running test.
 function Report:interval(row)
+  head(self)
   wipe(self)
   local rate = 0
   for _, direction in ipairs(both) do
@@ -100,6 +120,7 @@ end
 
 ---The sums of the test that is over.
 function Report:result(figures)
+  head(self)
   wipe(self)
   for _, direction in ipairs(both) do
     local sums = figures[direction]
@@ -119,26 +140,12 @@ function Report:close()
   wipe(self)
 end
 
----Says what will be measured, and reports it on standard output.
+---Reports a test of those options on standard output.
 function M.new(options)
-  local words = {
-    options.udp and "UDP" or "TCP",
-    options.reverse and "from" or options.bidir and "to and from" or "to",
-    options.host,
-  }
-  local what = { table.concat(words, " "), plural(options.streams or 1, "stream") }
   local seconds = not options.bytes and (options.seconds or 10) or nil
-  what[#what + 1] = seconds and ("%g s"):format(seconds) or quantity.size(options.bytes)
-  if options.omit then what[#what + 1] = ("first %g s omitted"):format(options.omit) end
-  if options.rate or options.udp then
-    what[#what + 1] = ("%s a stream%s"):format(quantity.rate(options.rate or 1e6),
-      options.rate and "" or " (--rate changes it)")
-  end
-  if options.congestion then what[#what + 1] = "congestion control " .. options.congestion end
-  io.stdout:write(table.concat(what, ", "), "\n")
   return setmetatable({
-    all = seconds and seconds + (options.omit or 0), bidir = options.bidir, rates = {},
-    terminal = net.terminal(STDOUT) ~= nil,
+    all = seconds and seconds + (options.omit or 0), bidir = options.bidir, options = options,
+    rates = {}, terminal = net.terminal(STDOUT) ~= nil,
   }, Report)
 end
 
