@@ -150,7 +150,7 @@ local function merge(self, remote)
       if not self.plan.udp then
         theirs.datagrams, theirs.lost_datagrams, theirs.jitter_seconds = nil, nil, nil
       end
-      if not self.plan.udp or theirs.seconds == 0 then theirs.seconds = mine.seconds end
+      if theirs.seconds == 0 then theirs.seconds = mine.seconds end
       if sends or self.plan.udp then theirs.retransmits = nil end
       theirs.bits_per_second = meters.rate(theirs.bytes, theirs.seconds)
       streams[i] = theirs
