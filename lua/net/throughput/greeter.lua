@@ -33,10 +33,11 @@ local function welcome(self, from)
   if not test then return end
   local sock = open(self.at)
   if not sock then return end
+  self.welcomed = self.welcomed + 1
   local ok = sock:connect(from)
   if ok and test.plan.window then ok = sockets.before(sock, test.plan) end
   if ok then ok = sock:send(sockets.ANSWER) end
-  if ok and test.arrivals:put(sock) then
+  if ok and test.arrivals:put { conn = sock, number = self.welcomed } then
     test.missing = test.missing - 1
     return
   end
@@ -79,7 +80,7 @@ Greeter.__close = Greeter.close
 
 ---Greets on the address of the listening socket.
 function M.new(at)
-  return setmetatable({ at = at, expecting = {} }, Greeter)
+  return setmetatable({ at = at, expecting = {}, welcomed = 0 }, Greeter)
 end
 
 return M

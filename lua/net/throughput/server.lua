@@ -19,20 +19,34 @@ local MOST_TESTS = 64 -- at once
 local QUIET = 0.2     -- seconds in which the last bytes of a client that leaves its streams open come
 local SETTLE = 2      -- the same, of one that ends them
 
-local function close_all(flows)
-  for _, one in ipairs(flows) do one.conn:close() end
+local function close_all(sockets_of_test)
+  for _, sock in ipairs(sockets_of_test) do sock:close() end
 end
 
--- The streams of the plan in iperf3's order, as they come; each is the one that fits next.
-local function take_flows(self)
-  local plan, flows = self.plan, self.flows
-  local count = plan.bidir and 2 * plan.streams or plan.streams
+-- The sockets of all streams. Their cookies may come in another order than they connected in.
+local function arrivals_of(self, count)
+  local found = {}
   for i = 1, count do
-    local conn, err, code = net.deadline(control.PATIENCE, self.arrivals.get, self.arrivals)
-    if not conn then return nil, err, code end
-    local receives = not plan.reverse
+    local arrival, err, code = net.deadline(control.PATIENCE, self.arrivals.get, self.arrivals)
+    if not arrival then return nil, err, code end
+    found[i] = arrival
+    self.arrived[i] = arrival.conn
+  end
+  table.sort(found, function(one, other) return one.number < other.number end)
+  return found
+end
+
+-- The streams of the plan, in the order in which iperf3's client opens them: first those on
+-- which it sends.
+local function take_flows(self)
+  local plan = self.plan
+  local found, err, code = arrivals_of(self, plan.bidir and 2 * plan.streams or plan.streams)
+  if not found then return nil, err, code end
+  for i, arrival in ipairs(found) do
+    local conn, receives = arrival.conn, not plan.reverse
     if plan.bidir then receives = i <= plan.streams end
-    flows[i] = flow.new(conn, i, not receives, receives and "to_server" or "from_server", plan.udp)
+    local direction = receives and "to_server" or "from_server"
+    self.flows[i] = flow.new(conn, i, not receives, direction, plan.udp)
     if not plan.udp then
       local ok
       ok, err, code = sockets.before(conn, plan)
@@ -138,7 +152,7 @@ end
 local function run_test(server, conn, cookie)
   local link <close> = control.new(conn)
   local self = {
-    arrivals = net.channel(2 * 128), control = link, flows = {}, greeter = server.greeter,
+    arrivals = net.channel(2 * 128), arrived = {}, control = link, flows = {}, greeter = server.greeter,
     options = server.options, peer = conn:getpeername(),
   }
   server.tests[cookie], server.running = self, server.running + 1
@@ -146,8 +160,8 @@ local function run_test(server, conn, cookie)
     server.tests[cookie], server.running = nil, server.running - 1
     server.greeter:forget(self)
     self.arrivals:close()
-    for late in self.arrivals do late:close() end
-    close_all(self.flows)
+    for late in self.arrivals do late.conn:close() end
+    close_all(self.arrived)
   end })
   conn:settimeout(control.PATIENCE)
   local ok, err, code = steps(self)
@@ -164,13 +178,13 @@ local function run_test(server, conn, cookie)
 end
 
 -- Who is it? A stream of a test that waits for it, or somebody who begins one.
-local function greet(server, conn)
+local function greet(server, conn, number)
   local guard <close> = setmetatable({}, { __close = function() if conn then conn:close() end end })
   local cookie = net.deadline(GREETING, conn.read_exact, conn, control.COOKIE_BYTES)
   if not cookie then return end
   local test = server.tests[cookie]
   if test and test.plan and not test.plan.udp then
-    if test.arrivals:put(conn) then conn = nil end
+    if test.arrivals:put { conn = conn, number = number } then conn = nil end
   elseif not test and control.is_cookie(cookie) and server.running < MOST_TESTS then
     local mine = conn
     conn = nil
@@ -185,13 +199,14 @@ end
 function M.serve(listener, options)
   local guard <close> = listener
   local server = {
-    greeter = greeter.new(listener:getsockname()), options = options or {}, running = 0, tests = {},
+    accepted = 0, greeter = greeter.new(listener:getsockname()), options = options or {}, running = 0, tests = {},
   }
   local also <close> = server.greeter
   while true do
     local conn, err, code = listener:accept()
     if not conn then return nil, err, code end
-    net.spawn(greet, server, conn)
+    server.accepted = server.accepted + 1
+    net.spawn(greet, server, conn, server.accepted)
   end
 end
 
