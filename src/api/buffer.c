@@ -56,11 +56,24 @@ struct run buffer_run(lua_State *L, int idx, size_t size) {
   return (struct run){from, to > from ? to - from : 0};
 }
 
+/* --- holding -------------------------------------------------------------------------- */
+
+static int hold(struct task_more *more) {
+  list_entry(more, struct buffer, receiver)->receives = true;
+  return 0;
+}
+
+static void let_go(struct task_more *more) {
+  list_entry(more, struct buffer, receiver)->receives = false;
+}
+
 /* --- making --------------------------------------------------------------------------- */
 
 static struct buffer *new_buffer(lua_State *L, size_t size) {
   struct buffer *b = lua_newuserdatauv(L, sizeof *b + size, 0);
-  *b = (struct buffer){.class = &buffer_class, .size = size};
+  *b = (struct buffer){
+      .class = &buffer_class, .size = size, .receiver = {hold, let_go}
+  };
   luaL_setmetatable(L, "net.buffer");
   return b;
 }

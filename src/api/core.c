@@ -171,6 +171,7 @@ static void open_classes(lua_State *L) {
   condition_open(L);
   join_set_open(L);
   socket_open(L);
+  socket_relay_open(L);
   buffer_open(L);
   file_class_open(L);
 }
@@ -186,6 +187,7 @@ int luaopen_net_core(lua_State *L) {
   on_signal_functions(L);
   poll_functions(L);
   socket_functions(L);
+  socket_relay_functions(L);
   file_class_functions(L);
   task_class_functions(L);
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

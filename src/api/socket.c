@@ -344,6 +344,7 @@ void socket_open(lua_State *L) {
   socket_datagram_methods(L);
   socket_option_methods(L);
   socket_read_methods(L);
+  socket_recv_into_methods(L);
   socket_recvmsg_methods(L);
   socket_send_methods(L);
   socket_sendfile_methods(L);

@@ -1,7 +1,6 @@
 /* The class net.socket: a handle of the seam with its buffer, its gates and its history.
- * socket.c names and closes it, socket_make.c makes it; socket_read.c, socket_send.c,
- * socket_bulk.c, socket_sendfile.c, socket_datagram.c, socket_sendmsg.c, socket_recvmsg.c, socket_connect.c
- * and socket_option.c hold the operations. */
+ * socket.c names and closes it, socket_make.c makes it; the other files socket_*.c hold the
+ * operations. */
 #ifndef API_SOCKET_H
 #define API_SOCKET_H
 
@@ -61,6 +60,11 @@ extern const char socket_class;
 
 /* Makes the class.                                                        [-0, +0, m] */
 void socket_open(lua_State *L);
+
+/* Relaying (socket_relay.c): its class, and relay_state for the table on top.
+ *                                                                         [-0, +0, m] */
+void socket_relay_open(lua_State *L);
+void socket_relay_functions(lua_State *L);
 
 /* Adds fdopen, socket, socketpair and stdin to the table on top (socket_make.c).
  *                                                                         [-0, +0, m] */
@@ -176,6 +180,7 @@ void socket_bulk_methods(lua_State *L);
 void socket_read_methods(lua_State *L);
 void socket_send_methods(lua_State *L);
 void socket_datagram_methods(lua_State *L);
+void socket_recv_into_methods(lua_State *L);
 void socket_recvmsg_methods(lua_State *L);
 void socket_sendfile_methods(lua_State *L);
 void socket_sendmsg_methods(lua_State *L);

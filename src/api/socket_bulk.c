@@ -2,11 +2,14 @@
  * is C (bulk.h); the task holds the direction's gate from the first byte to the last, so the
  * bytes of two senders never interleave and nobody else reads. */
 #include <errno.h>
+#include <string.h>
 
 #include "api/args.h"
+#include "api/buffer.h"
 #include "api/bulk.h"
 #include "api/socket.h"
 #include "base/status.h"
+#include "net/repeat.h"
 
 /* The data is nil for discard. */
 enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE };
@@ -16,8 +19,14 @@ struct way {
   uint32_t what; /* NET_RD or NET_WR */
   /* Moves bytes by one system call: > 0, 0: the peer has ended, -EAGAIN or a status. */
   ssize_t (*move)(lua_State *L, struct socket *s, struct bulk *b);
+  /* Whether nothing is left to be done after the last byte, else the wake is armed. NULL:
+   * nothing ever is. */
+  bool (*settled)(struct socket *s, struct bulk *b);
   lua_KFunction k;
 };
+
+/* How long an operation waits for what comes after its last byte. */
+enum { SETTLE_NS = 1000 * 1000 * 1000 };
 
 static struct gate *gate_of(struct socket *s, const struct way *way) {
   return way->what == NET_RD ? &s->rd : &s->wr;
@@ -48,6 +57,18 @@ static int step_aside(lua_State *L, struct socket *s, struct bulk *b,
   return task_yield(L, s->sched, &w, way->k);
 }
 
+/* All bytes have moved. */
+static int finish(lua_State *L, struct socket *s, struct bulk *b, const struct way *way,
+                  int64_t deadline) {
+  int64_t limit = b->end_ns + SETTLE_NS;
+  bool late = task_late(s->sched, limit) || task_late(s->sched, deadline);
+  if (s->h < 0 || !way->settled || way->settled(s, b) || late)
+    return bulk_done(L, SLOT_MOVE);
+  struct task_wait w = {b->op, s, s->h, way->what, deadline, limit};
+  gate_enter(gate_of(s, way), s->sched);
+  return task_await(L, s->sched, &w, way->k);
+}
+
 static int wait_turn(lua_State *L, struct socket *s, struct bulk *b,
                      const struct way *way, int64_t deadline) {
   struct task_wait w = {b->op, s, -1, 0, deadline, 0};
@@ -61,13 +82,13 @@ static int move_on(lua_State *L, const struct way *way, int64_t deadline) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct bulk *b = lua_touserdata(L, SLOT_MOVE);
   for (;;) {
-    if (s->h < 0) return move_failed(L, b, way, STATUS_CLOSED);
+    if (s->h < 0 && !b->ended) return move_failed(L, b, way, STATUS_CLOSED);
     if (!gate_open(gate_of(s, way), s->sched)) return wait_turn(L, s, b, way, deadline);
     switch (bulk_next(L, b, deadline)) {
     case BULK_TELL: bulk_tell(L, SLOT_MOVE, deadline, way->k); continue;
     case BULK_ASIDE: return step_aside(L, s, b, way, deadline);
     case BULK_LATE: return move_failed(L, b, way, STATUS_TIMEOUT);
-    case BULK_END: return bulk_done(L, SLOT_MOVE);
+    case BULK_END: return finish(L, s, b, way, deadline);
     case BULK_MOVE: break;
     }
     ssize_t r = way->move(L, s, b);
@@ -89,7 +110,7 @@ static ssize_t discard_some(lua_State *L, struct socket *s, struct bulk *b) {
 }
 
 static int discard_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct way way = {NET_RD, discard_some, discard_k};
+  static const struct way way = {NET_RD, discard_some, NULL, discard_k};
   (void)status;
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
   return move_on(L, &way, deadline);
@@ -114,21 +135,66 @@ static int discard_method(lua_State *L) {
 
 /* --- send_repeat ---------------------------------------------------------------------- */
 
+struct sending {
+  struct bulk bulk;
+  struct repeat repeat;
+  bool forced; /* the script has chosen the method */
+};
+
+static void fini_sending(struct bulk *b) {
+  repeat_fini(&list_entry(b, struct sending, bulk)->repeat);
+}
+
+/* The method has failed before any of these bytes has gone: plain sends need nothing. */
+static ssize_t send_plainly(struct sending *m, struct socket *s) {
+  struct repeat *r = &m->repeat;
+  uint64_t calls = r->calls;
+  repeat_fini(r);
+  repeat_init(r, r->data, r->len);
+  r->calls = calls;
+  m->bulk.method = repeat_name(r->method);
+  return repeat_send(r, &s->stream, s->sched->loop.net, s->h, m->bulk.bytes,
+                     bulk_left(&m->bulk));
+}
+
+static bool cannot_be_used(ssize_t status) {
+  return status == -EOPNOTSUPP || status == -ENOMEM || status == -EMFILE ||
+         status == -ENFILE;
+}
+
 static ssize_t send_some(lua_State *L, struct socket *s, struct bulk *b) {
-  size_t len;
-  const char *data = lua_tolstring(L, SLOT_DATA, &len);
-  size_t at = b->bytes % len, n = len - at;
-  if (n > bulk_left(b)) n = bulk_left(b);
-  ssize_t r = stream_send(&s->stream, s->sched->loop.net, s->h, data + at, n);
-  if (r > 0) bulk_moved(b, (size_t)r);
+  struct sending *m = list_entry(b, struct sending, bulk);
+  ssize_t r = repeat_send(&m->repeat, &s->stream, s->sched->loop.net, s->h, b->bytes,
+                          bulk_left(b));
+  if (cannot_be_used(r) && !m->forced && m->repeat.method != REPEAT_SEND)
+    r = send_plainly(m, s);
+  if (r > 0) b->bytes += (uint64_t)r;
+  b->calls = m->repeat.calls;
   return r;
 }
 
+static bool send_settled(struct socket *s, struct bulk *b) {
+  struct sending *m = list_entry(b, struct sending, bulk);
+  return repeat_settled(&m->repeat, s->sched->loop.net, s->h);
+}
+
 static int send_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct way way = {NET_WR, send_some, send_k};
+  static const struct way way = {NET_WR, send_some, send_settled, send_k};
   (void)status;
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
   return move_on(L, &way, deadline);
+}
+
+/* Makes a string of the data in slot 2: what a buffer holds now is what is sent. */
+static void read_data(lua_State *L) {
+  const struct buffer *b = buffer_at(L, 2);
+  if (b) {
+    buffer_need_still(L, b, "send_repeat");
+    lua_pushlstring(L, b->bytes, b->size);
+    lua_replace(L, 2);
+  }
+  luaL_checkstring(L, 2);
+  luaL_argcheck(L, lua_rawlen(L, 2) > 0, 2, "there is nothing to repeat: it is empty");
 }
 
 /* Exactly one of the options says when it ends. */
@@ -147,25 +213,46 @@ static void read_end(lua_State *L, struct bulk *b) {
   b->limit_by = "count";
 }
 
+/* The method that the options name, or the best for the job. */
+static void read_method(lua_State *L, struct sending *m) {
+  enum repeat_method method = 0;
+  m->forced = lua_getfield(L, SLOT_OPTIONS, "method") != LUA_TNIL;
+  if (m->forced) {
+    const char *name = lua_tostring(L, -1);
+    while (method < REPEAT_METHODS && (!name || strcmp(name, repeat_name(method)) != 0))
+      method++;
+    if (method == REPEAT_METHODS)
+      luaL_error(L,
+                 "send_repeat: no method is named '%s': there are send, vmsplice, "
+                 "sendfile, zerocopy",
+                 luaL_tolstring(L, -1, NULL));
+  } else {
+    method = repeat_choose(m->bulk.limit);
+  }
+  lua_pop(L, 1);
+  m->repeat.method = method;
+  m->bulk.method = repeat_name(method);
+}
+
 /* sock:send_repeat(data, {seconds= | bytes= | count=, on_tick=, every=, method=}) -> figures
  * | nil, err, code. Sends the data again and again, as one stream.                     [y] */
 static int send_repeat_method(lua_State *L) {
   static const char *const names[] = {"bytes",   "count",   "every", "method",
                                       "on_tick", "seconds", NULL};
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  size_t len;
   if (!socket_is_stream(s))
     return luaL_error(L, "send_repeat: this is a datagram socket; use send_many");
-  luaL_checklstring(L, 2, &len);
-  luaL_argcheck(L, len > 0, 2, "there is nothing to repeat: it is empty");
   args_fields(L, 3, names);
+  read_data(L);
   lua_settop(L, 3);
   lua_rotate(L, 2, 1); /* the options, then the data */
   socket_need_stream(L, s, "send_repeat");
   if (s->h >= 0) interrupt_check(L, s->sched, "send_repeat", s);
-  struct bulk *b = bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *b);
-  b->method = "send";
-  read_end(L, b);
+  struct sending *m = bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *m);
+  repeat_init(&m->repeat, lua_tostring(L, SLOT_DATA), lua_rawlen(L, SLOT_DATA));
+  m->bulk.fini = fini_sending;
+  read_end(L, &m->bulk);
+  read_method(L, m);
   return send_k(L, LUA_OK, socket_deadline(s));
 }
 

@@ -20,7 +20,10 @@
 enum {
   SHARE_OPS = 64,           /* operations in a row before a task steps aside */
   SHARE_BYTES = 256 * 1024, /* bytes in a row */
-  REAP_SHARE = 20,          /* the reaper takes at most a twentieth of the time */
+  LARGE_BYTES =
+      16 * 1024,         /* from here on asking the clock costs little beside the move */
+  TURN_NS = 1000 * 1000, /* what large moves may take in a row */
+  REAP_SHARE = 20,       /* the reaper takes at most a twentieth of the time */
   ANCHORS = 256,
   NO_ANCHOR = -1,
 };
@@ -346,9 +349,16 @@ int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
   return task_await(L, s, w, k);
 }
 
+int task_queue_more(lua_State *L, struct sched *s, struct gate *gate,
+                    const struct task_wait *w, struct task_more *more, lua_KFunction k) {
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
+  list_append(&gate->queue, &s->current->queued);
+  return task_await_more(L, s, w, more, k);
+}
+
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
                const struct task_wait *w, lua_KFunction k) {
-  return task_wait_in(L, s, &gate->queue, w, k);
+  return task_queue_more(L, s, gate, w, NULL, k);
 }
 
 int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
@@ -383,6 +393,12 @@ static int step_aside(lua_State *L, struct sched *s, lua_KContext context,
 
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
   return task_spent(L, s, bytes) ? step_aside(L, s, results, step_k) : results;
+}
+
+int task_step_large(lua_State *L, struct sched *s, int results, size_t bytes) {
+  if (bytes >= LARGE_BYTES)
+    bytes = loop_now(&s->loop) - s->loop.turn_ns < TURN_NS ? 0 : SHARE_BYTES;
+  return task_step(L, s, results, bytes);
 }
 
 enum { FAIL_GIVES, FAIL_RAISES };
@@ -472,6 +488,7 @@ void sched_open(lua_State *L, struct sched *s) {
 
 void sched_fini(struct sched *s) {
   loop_fini(&s->loop);
+  relay_pool_fini(&s->relay_pool);
   free(s->scratch);
   s->scratch = NULL;
 }

@@ -12,6 +12,7 @@
 #include "api/gate.h"
 #include "api/interrupt.h"
 #include "net/loop.h"
+#include "net/relay.h"
 
 struct join_set;
 struct socket;
@@ -98,6 +99,7 @@ struct sched {
   struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or
                           NULL */
   size_t owed_bytes;
+  struct relay_pool relay_pool; /* the pipes of net.relay */
 };
 
 enum { SCRATCH_BYTES = 256 * 1024 };
@@ -157,11 +159,11 @@ struct task_wait {
   int64_t wake_ns;         /* wakes then, if that is earlier; 0: no */
 };
 
-/* Further waiters of a wait, each of which wakes the task; whoever embeds it lies on the
- * stack of the waiting function. They wait only while the task is parked: no finalizer has to
- * end that, for without memory none runs. */
+/* What else a wait needs while the task is parked, and only then: further waiters, each of
+ * which wakes the task, or a buffer that nobody may change. Whoever embeds it lies on the
+ * stack of the waiting function. No finalizer has to end it, for without memory none runs. */
 struct task_more {
-  int (*arm)(struct task_more *); /* 0, or a status and none waits */
+  int (*arm)(struct task_more *); /* 0, or a status and nothing is armed */
   void (*disarm)(struct task_more *);
 };
 
@@ -174,13 +176,21 @@ int task_await(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFu
 int task_await_more(lua_State *L, struct sched *s, const struct task_wait *w,
                     struct task_more *more, lua_KFunction k);
 
-/* As task_await, in the queue of `gate`; the task holds the gate when it is woken. */
+/* As task_await and task_await_more, in the queue of `gate`; the task holds the gate when it
+ * is woken. */
 int task_queue(lua_State *L, struct sched *s, struct gate *gate,
                const struct task_wait *w, lua_KFunction k);
+
+int task_queue_more(lua_State *L, struct sched *s, struct gate *gate,
+                    const struct task_wait *w, struct task_more *more, lua_KFunction k);
 
 /* Ends an operation that did not wait and gives `results` values: counts it and its bytes,
  * and steps aside when the task has had its share.                      [-0, +0, -] [y] */
 int task_step(lua_State *L, struct sched *s, int results, size_t bytes);
+
+/* The same for an operation that may move much at once: large moves are counted by the time
+ * that they take, so that few of them are followed by a poll.           [-0, +0, -] [y] */
+int task_step_large(lua_State *L, struct sched *s, int results, size_t bytes);
 
 /* Ends an operation that failed, whose nil, err, code lie on top, and gives 3: counts it as
  * task_step does; where the task steps aside, an interruption raises.   [-0, +0, v] [y] */

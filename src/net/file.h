@@ -58,7 +58,8 @@ ssize_t file_read(int fd, void *bytes, size_t n, int64_t offset);
 /* sendfile(2) to a non-blocking socket: > 0, 0: the file ends at `offset`, or -errno. */
 ssize_t file_send(int to, int fd, int64_t offset, size_t n);
 
-/* True inside file_send, for the handler of SIGPIPE: sendfile(2) has no MSG_NOSIGNAL. */
+/* True inside file_send and host_splice_out, for the handler of SIGPIPE: sendfile(2) and
+ * splice(2) have no MSG_NOSIGNAL. */
 extern volatile sig_atomic_t file_is_sending;
 
 /* A nameless file that holds these bytes, in memory: a descriptor, or -errno. */

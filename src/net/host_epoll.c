@@ -16,6 +16,7 @@
 #include "net/host.h"
 #include "net/host_epoll.h"
 #include "net/host_lookup.h"
+#include "net/host_pipe.h"
 
 /* --- the table of handles ------------------------------------------------------- */
 
@@ -157,17 +158,21 @@ static bool is_drained(struct slot *slot) {
   return drained;
 }
 
+/* The end of a read that gave no bytes: a queued send may have taken the error, which is no
+ * end, and nobody may wait for an answer then. */
+static ssize_t nothing_read(struct epoll_net *e, net_h h, ssize_t r) {
+  int error = outq_error(&e->outq, h);
+  return error && error != -EPIPE ? error : settled(e, h, NET_RD, r);
+}
+
 /* What a read of up to n bytes gave. */
 static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
   struct slot *slot = &e->slots[h];
   if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
   if (r > 0) e->net.intake++;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
-  if (r > 0) return r;
-  /* a queued send has taken the error: it is no end, and nobody may wait for an answer */
-  int error = outq_error(&e->outq, h);
-  if (error && error != -EPIPE) return error;
-  return settled(e, h, NET_RD, r);
+  if (r > 0 && r < AHEAD_CHUNK_BYTES) slot->flags &= (uint16_t)~SLOT_BULK;
+  return r > 0 ? r : nothing_read(e, h, r);
 }
 
 static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
@@ -279,6 +284,39 @@ static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
   return r < 0 ? r : settled(e, h, NET_WR, file_send(h, fd, offset, n));
 }
 
+/* What was read ahead goes first; it stays where it is until the pipe has it. */
+static ssize_t splice_held(struct epoll_net *e, net_h h, int pipe_fd, size_t n) {
+  char bytes[AHEAD_CHUNK_BYTES];
+  uint16_t *chunk = &e->slots[h].chunk;
+  if (n > sizeof bytes) n = sizeof bytes;
+  ssize_t held = ahead_take(&e->ahead, chunk, bytes, n, true);
+  if (held < 0) return held;
+  ssize_t r = host_pipe_write(pipe_fd, bytes, (size_t)held);
+  if (r > 0) ahead_take(&e->ahead, chunk, bytes, (size_t)r, false);
+  return r;
+}
+
+/* splice(2) minds the socket's O_NONBLOCK only. At urgent data it stops and says EAGAIN for
+ * ever, where a read goes past it. Nothing is read ahead for who splices. */
+static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  if (slot->flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
+  if (slot->chunk) return splice_held(e, h, pipe_fd, n);
+  slot->flags &= (uint16_t)~SLOT_WANTED;
+  ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
+  if (r == -EAGAIN && slot->flags & SLOT_UNSURE) return -EINVAL;
+  if (r > 0) net->intake++;
+  return r > 0 ? r : nothing_read(e, h, r);
+}
+
+static ssize_t epoll_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct epoll_net *e = epoll_self(net);
+  if (e->slots[h].flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
+  int r = outq_flush(&e->outq, h);
+  return r < 0 ? r : settled(e, h, NET_WR, host_splice_out(h, pipe_fd, n));
+}
+
 static int epoll_flush(struct net *net, net_h h) {
   struct epoll_net *e = epoll_self(net);
   if (h >= 0) return outq_flush(&e->outq, h);
@@ -360,6 +398,8 @@ static const struct net_ops epoll_ops = {
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
     .sendfile = epoll_sendfile,
+    .splice_in = epoll_splice_in,
+    .splice_out = epoll_splice_out,
     .ready = epoll_ready,
     .flush = epoll_flush,
     .shutdown = epoll_shutdown,

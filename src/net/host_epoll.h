@@ -13,7 +13,7 @@
 
 enum {
   SLOT_IN_SET = 1,       /* registered with epoll */
-  SLOT_TCP = 2,          /* its bytes can be dropped in the kernel */
+  SLOT_BULK = 2,         /* a read ahead was full: larger reads take what comes */
   SLOT_PLAIN = 4,        /* no socket; other programs may share it */
   SLOT_BLOCKS = 8,       /* a socket without O_NONBLOCK, which other programs may share */
   SLOT_STREAM = 16,      /* sends may be queued; a short read means that all is read */
@@ -27,6 +27,7 @@ enum {
   SLOT_AHEAD = 4096,     /* may be read ahead: nobody shares it */
   SLOT_WANTED = 8192,    /* its owner has asked for bytes that were not there */
   SLOT_OUT_TOO = 16384,  /* registered for writing too */
+  SLOT_TCP = 32768,      /* its bytes can be dropped in the kernel */
 };
 
 struct slot {

@@ -73,7 +73,7 @@ int epoll_ready(struct net *net, struct net_event *asked, int n) {
   return count;
 }
 
-/* Reads for an owner who waits. */
+/* Reads for an owner who waits. Much that has come is better read by himself, at once. */
 static void read_ahead(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   bool drained;
@@ -81,6 +81,7 @@ static void read_ahead(struct epoll_net *e, net_h h) {
   if (slot->chunk) return;
   slot->chunk = ahead_read(&e->ahead, h, &drained);
   if (drained) slot->flags |= SLOT_DRAINED;
+  if (slot->chunk && !drained) slot->flags |= SLOT_BULK;
 }
 
 /* What an event means for the handle: the backend's own part is done here. 0: nothing that
@@ -95,7 +96,7 @@ static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   if (what & NET_RD) slot->flags &= (uint16_t)~SLOT_DRAINED;
   if (slot->flags & SLOT_STREAM && events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
     slot->flags |= SLOT_UNSURE;
-  if ((slot->flags & (SLOT_WANTED | SLOT_AHEAD | SLOT_UNSURE)) ==
+  if ((slot->flags & (SLOT_WANTED | SLOT_AHEAD | SLOT_UNSURE | SLOT_BULK)) ==
           (SLOT_WANTED | SLOT_AHEAD) &&
       what & NET_RD)
     read_ahead(e, h);

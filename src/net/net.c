@@ -126,7 +126,9 @@ ssize_t net_sendmsg(struct net *net, net_h h, const struct msghdr *msg, int flag
   ssize_t r = net->ops->sendmsg(net, h, msg, flags);
   if (__builtin_expect(net->observer == NULL, 1)) return r;
   struct addr copy;
-  return observed(net, "sendmsg", h, r, addr_of(msg, &copy), msg->msg_iov->iov_base);
+  bool whole = r >= 0 && (size_t)r <= msg->msg_iov->iov_len; /* in the first fragment */
+  return observed(net, "sendmsg", h, r, addr_of(msg, &copy),
+                  whole ? msg->msg_iov->iov_base : NULL);
 }
 
 /* Through memory, as any send. */
@@ -154,6 +156,16 @@ ssize_t net_discard(struct net *net, net_h h, size_t n) {
   ssize_t r = net->ops->discard(net, h, n);
   if (r == -EINVAL) r = recv_away(net, h, n);
   return observed(net, "discard", h, r, NULL, NULL);
+}
+
+ssize_t net_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  ssize_t r = net->ops->splice_in(net, h, pipe_fd, n);
+  return observed(net, "splice_in", h, r, NULL, NULL);
+}
+
+ssize_t net_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  ssize_t r = net->ops->splice_out(net, h, pipe_fd, n);
+  return observed(net, "splice_out", h, r, NULL, NULL);
 }
 
 int net_ready(struct net *net, struct net_event *asked, int n) {

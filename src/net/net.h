@@ -82,6 +82,13 @@ struct net_ops {
    * them. > 0: taken, maybe fewer; 0: the file ends at `offset`; -EINVAL: not from this
    * file or to this handle, copy them. */
   ssize_t (*sendfile)(struct net *, net_h, int fd, int64_t offset, size_t n);
+  /* Bytes of a stream into a pipe, without copying them: at most n, what is held first. The
+   * pipe is empty and neither end of it blocks. > 0: so many; 0: end of stream; -EAGAIN;
+   * -EINVAL: not from this handle, copy them. */
+  ssize_t (*splice_in)(struct net *, net_h, int pipe_fd, size_t n);
+  /* The first n bytes of those in a pipe, after what is queued. > 0: taken, maybe fewer;
+   * -EAGAIN; -EINVAL: not to this handle, copy them. */
+  ssize_t (*splice_out)(struct net *, net_h, int pipe_fd, size_t n);
   /* Which of `n` handles can be read or written now, for those who wait for several:
    * leaves in `what` of each what of it is ready; the rest has armed its wake as -EAGAIN
    * does. How many have something. */
@@ -149,6 +156,9 @@ ssize_t net_sendmsg(struct net *, net_h, const struct msghdr *, int flags);
 /* Bytes of a file: > 0, 0: the file ends at `offset`, or a status; copied through memory
  * where the backend has no better way. Reading the file may sleep (net/file.h). */
 ssize_t net_sendfile(struct net *, net_h, int fd, int64_t offset, size_t n);
+/* Bytes through a pipe: see net_ops.splice_in. */
+ssize_t net_splice_in(struct net *, net_h, int pipe_fd, size_t n);
+ssize_t net_splice_out(struct net *, net_h, int pipe_fd, size_t n);
 int net_ready(struct net *, struct net_event *asked, int n);
 /* Hands queued sends of a handle, or of all (-1), to the kernel: see net_ops.flush. */
 int net_flush(struct net *, net_h);

@@ -111,6 +111,21 @@ ssize_t stream_sendfile(struct stream *st, struct net *net, net_h h, int fd,
   return concerns_file(r) ? r : sent(st, r);
 }
 
+ssize_t stream_splice_in(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                         size_t n) {
+  if (st->rd_status < 0) return st->rd_status;
+  if (buf_len(&st->in) > 0) return -EINVAL;
+  ssize_t r = net_splice_in(net, h, pipe_fd, n);
+  return r == -EINVAL ? r : received(st, r);
+}
+
+ssize_t stream_splice_out(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                          size_t n) {
+  if (st->wr_status < 0) return st->wr_status;
+  ssize_t r = net_splice_out(net, h, pipe_fd, n);
+  return r == -EINVAL ? r : sent(st, r);
+}
+
 void stream_end(struct stream *st) {
   if (st->wr_status == 0) st->wr_status = -EPIPE;
 }

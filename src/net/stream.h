@@ -43,6 +43,13 @@ ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char 
 ssize_t stream_sendfile(struct stream *st, struct net *net, net_h h, int fd,
                         int64_t offset, size_t n);
 
+/* Bytes that the buffer does not hold through a pipe, as net_splice_in and net_splice_out do;
+ * -EINVAL: they have to be copied. */
+ssize_t stream_splice_in(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                         size_t n);
+ssize_t stream_splice_out(struct stream *st, struct net *net, net_h h, int pipe_fd,
+                          size_t n);
+
 /* This side has ended its sending: every later send is told so (EPIPE). */
 void stream_end(struct stream *st);
 

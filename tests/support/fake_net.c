@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "net/file.h"
+#include "net/host_pipe.h"
 #include "support/fake_end.h"
 
 struct slot {
@@ -232,6 +233,24 @@ static ssize_t fake_sendfile(struct net *net, net_h h, int fd, int64_t offset, s
   return r <= 0 ? r : fake_send(net, h, bytes, (size_t)r);
 }
 
+/* Through memory, as much as an empty pipe of the usual size takes. */
+static ssize_t fake_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  ssize_t r = fake_recv(net, h, bytes, n < sizeof bytes ? n : sizeof bytes);
+  if (r > 0 && host_pipe_write(pipe_fd, bytes, (size_t)r) != r) abort();
+  return r;
+}
+
+static ssize_t fake_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  char bytes[FAKE_ROOM];
+  struct end *e = end_of(net, h);
+  size_t room = e->other ? FAKE_ROOM - buf_len(&e->other->in) : 0;
+  if (room == 0 || e->wr_shut || e->other->rd_shut) return fake_send(net, h, "", 1);
+  ssize_t r = host_pipe_read(pipe_fd, bytes, n < room ? n : room);
+  if (r <= 0) abort();
+  return fake_send(net, h, bytes, (size_t)r);
+}
+
 static int fake_shutdown(struct net *net, net_h h, int how) {
   return end_shutdown(end_of(net, h), how);
 }
@@ -247,11 +266,23 @@ static ssize_t fake_recvmsg(struct net *net, net_h h, struct msghdr *msg, int fl
   return armed(net, h, NET_RD, end_recvmsg(end_of(net, h), msg, flags));
 }
 
+/* The fragments one by one, as far as there is room. */
+static ssize_t send_fragments(struct net *net, net_h h, const struct msghdr *msg) {
+  ssize_t sent = 0;
+  for (size_t i = 0; i < msg->msg_iovlen; i++) {
+    const struct iovec *iov = &msg->msg_iov[i];
+    ssize_t r = fake_send(net, h, iov->iov_base, iov->iov_len);
+    if (r < 0) return sent ? sent : r;
+    sent += r;
+    if ((size_t)r < iov->iov_len) break;
+  }
+  return sent;
+}
+
 static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
                             int flags) {
   struct end *e = end_of(net, h);
-  if (e->type == SOCK_STREAM) /* one fragment is all that comes here */
-    return fake_send(net, h, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+  if (e->type == SOCK_STREAM) return send_fragments(net, h, msg);
   struct addr to = {.len = msg->msg_namelen};
   if (to.len) memcpy(&to.u, msg->msg_name, to.len);
   to = to.len ? fake_plain(&to) : e->peer;
@@ -455,6 +486,8 @@ static const struct net_ops fake_ops = {
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
     .sendfile = fake_sendfile,
+    .splice_in = fake_splice_in,
+    .splice_out = fake_splice_out,
     .ready = fake_ready,
     .flush = fake_flush,
     .shutdown = fake_shutdown,

@@ -36,6 +36,7 @@ const struct fault_rates fault_soft = {
     .no_descriptor = 100,
     .no_sendfile = 200,
     .no_discard = 200,
+    .no_splice = 5,
 };
 
 const struct fault_rates fault_hard = {
@@ -45,6 +46,7 @@ const struct fault_rates fault_hard = {
     .no_descriptor = 100,
     .no_sendfile = 200,
     .no_discard = 200,
+    .no_splice = 5,
     .reset = 20,
     .refused = 40,
     .no_buffers = 30,
@@ -241,7 +243,9 @@ static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   if (fault) return fault;
   if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ENOBUFS, -EPERM, -ENOMEM);
   if (needless_again(f, h, NET_WR)) return -EAGAIN;
-  return f->inner->ops->sendmsg(f->inner, h, msg, flags);
+  struct msghdr fewer = *msg; /* several fragments are a stream's */
+  fewer.msg_iovlen = cut(f, msg->msg_iovlen);
+  return f->inner->ops->sendmsg(f->inner, h, &fewer, flags);
 }
 
 static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
@@ -251,6 +255,27 @@ static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
   if (needless_again(f, h, NET_WR)) return -EAGAIN;
   if (strikes(f, f->rates.no_sendfile)) return -EINVAL;
   return f->inner->ops->sendfile(f->inner, h, fd, offset, cut(f, n));
+}
+
+static ssize_t fault_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_SPLICE_IN);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -ETIMEDOUT);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  if (strikes(f, f->rates.no_splice)) return -EINVAL;
+  net->intake++;
+  return f->inner->ops->splice_in(f->inner, h, pipe_fd, cut(f, n));
+}
+
+static ssize_t fault_splice_out(struct net *net, net_h h, int pipe_fd, size_t n) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_SPLICE_OUT);
+  if (fault) return fault;
+  if (strikes(f, f->rates.reset)) return ONE_OF(f, -ECONNRESET, -EPIPE, -ETIMEDOUT);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  if (strikes(f, f->rates.no_splice)) return -EINVAL;
+  return f->inner->ops->splice_out(f->inner, h, pipe_fd, cut(f, n));
 }
 
 static int fault_flush(struct net *net, net_h h) {
@@ -381,6 +406,8 @@ static const struct net_ops fault_ops = {
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
     .sendfile = fault_sendfile,
+    .splice_in = fault_splice_in,
+    .splice_out = fault_splice_out,
     .ready = fault_ready,
     .flush = fault_flush,
     .shutdown = fault_shutdown,
@@ -423,9 +450,10 @@ unsigned fault_net_calls(const struct net *net, enum fault_op op) {
 
 const char *fault_op_name(enum fault_op op) {
   static const char *const names[FAULT_OPS] = {
-      NULL,      "socket",   "adopt",  "pair",   "bind", "listen",  "setopt",  "getopt",
-      "name_of", "connect",  "accept", "recv",   "send", "recvmsg", "sendmsg", "ready",
-      "flush",   "shutdown", "close",  "lookup", "poll", "discard"};
+      NULL,     "socket",   "adopt",   "pair",      "bind",       "listen",
+      "setopt", "getopt",   "name_of", "connect",   "accept",     "recv",
+      "send",   "recvmsg",  "sendmsg", "splice_in", "splice_out", "ready",
+      "flush",  "shutdown", "close",   "lookup",    "poll",       "discard"};
   return names[op];
 }
 

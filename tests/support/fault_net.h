@@ -10,13 +10,14 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count; /* recv, send, sendfile and discard move less than they could */
-  int again;       /* recv, send, accept, recvmsg, sendmsg, sendfile, discard, connect */
-  int spurious;    /* events that mean nothing, and polls that end early */
+  int short_count;   /* what moves bytes of streams moves fewer than it could */
+  int again;         /* what moves bytes, accept, connect */
+  int spurious;      /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
   int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
   int no_discard;    /* discard: EINVAL, the bytes have to be received */
-  int reset;         /* recv, send, sendfile, discard: ECONNRESET, EPIPE, ETIMEDOUT */
+  int no_splice;     /* splice_in, splice_out: EINVAL, the bytes have to be copied */
+  int reset;         /* what moves bytes of streams: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
   int no_buffers;    /* sendmsg, recvmsg */
   int no_name;       /* lookup: EAI_AGAIN */
@@ -48,6 +49,8 @@ enum fault_op {
   FAULT_SEND,
   FAULT_RECVMSG,
   FAULT_SENDMSG,
+  FAULT_SPLICE_IN,
+  FAULT_SPLICE_OUT,
   FAULT_READY,
   FAULT_FLUSH,
   FAULT_SHUTDOWN,

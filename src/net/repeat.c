@@ -1,0 +1,226 @@
+/* The ways to send a datum again and again. */
+#include "net/repeat.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "net/control.h"
+#include "net/file.h"
+
+enum {
+  BLOCK_BYTES = 64 * 1024,  /* a smaller datum is repeated up to this in its block */
+  CALL_BYTES = 1024 * 1024, /* of one system call */
+  FRAGMENTS = 64,           /* of one system call: the block, again and again */
+  FILE_BYTES = 1024 * 1024, /* the block of a file, which has no fragments */
+  PIPE_BYTES = 1024 * 1024, /* pipe(7): what a user may have by default */
+};
+
+static const char *const names[REPEAT_METHODS] = {"send", "vmsplice", "sendfile",
+                                                  "zerocopy"};
+
+const char *repeat_name(enum repeat_method method) {
+  return method < REPEAT_METHODS ? names[method] : NULL;
+}
+
+enum repeat_method repeat_choose(uint64_t bytes) {
+  (void)bytes;
+  return REPEAT_SEND;
+}
+
+/* --- what the methods need ------------------------------------------------------------ */
+
+void repeat_init(struct repeat *r, const char *data, size_t len) {
+  *r = (struct repeat){.data = data, .len = len, .file = -1};
+}
+
+static void free_block(struct repeat *r) {
+  if (r->mapped)
+    munmap(r->block, r->block_bytes);
+  else
+    free(r->block);
+  r->block = NULL;
+  r->mapped = false;
+}
+
+void repeat_fini(struct repeat *r) {
+  free_block(r);
+  if (r->piping) host_pipe_close(&r->pipe);
+  if (r->file >= 0) file_close(r->file);
+  r->file = -1;
+  r->piping = r->ready = false;
+  r->piped = 0;
+}
+
+/* A mapping of its own: nobody else ever has these pages, so they can be given back while
+ * the kernel still sends from them. */
+static char *map(size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+/* Makes a block of the datum, as often as it fits into `most` bytes, but once at least. */
+static int make_block(struct repeat *r, size_t most, bool mapped) {
+  size_t times = r->len < most ? most / r->len : 1;
+  r->block_bytes = times * r->len;
+  r->block = mapped ? map(r->block_bytes) : malloc(r->block_bytes);
+  if (!r->block) return -ENOMEM;
+  r->mapped = mapped;
+  for (size_t i = 0; i < times; i++) memcpy(r->block + i * r->len, r->data, r->len);
+  return mapped && mprotect(r->block, r->block_bytes, PROT_READ) < 0 ? -errno : 0;
+}
+
+static int prepare_send(struct repeat *r, struct net *net, net_h h, size_t most) {
+  r->block_bytes = r->len;
+  bool whole = r->len >= BLOCK_BYTES || most < 2 * r->len;
+  return whole ? 0 : make_block(r, most < BLOCK_BYTES ? most : BLOCK_BYTES, false);
+}
+
+static int prepare_vmsplice(struct repeat *r, struct net *net, net_h h, size_t most) {
+  int status = make_block(r, BLOCK_BYTES, true);
+  if (status == 0) status = host_pipe_open(&r->pipe, PIPE_BYTES);
+  r->piping = status == 0;
+  return status;
+}
+
+static int prepare_sendfile(struct repeat *r, struct net *net, net_h h, size_t most) {
+  int status = make_block(r, FILE_BYTES, false);
+  if (status < 0) return status;
+  r->file = file_in_memory(r->block, r->block_bytes);
+  free_block(r);
+  return r->file < 0 ? r->file : 0;
+}
+
+/* socket(7): what is no TCP over INET refuses the option. */
+static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h, size_t most) {
+  int on = 1;
+  if (net_setopt(net, h, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) < 0) return -EOPNOTSUPP;
+  return make_block(r, BLOCK_BYTES, true);
+}
+
+/* --- sending -------------------------------------------------------------------------- */
+
+/* Lays out the next n bytes of the stream from its byte `at` on, or as many as FRAGMENTS
+ * hold. How many fragments they are. */
+static int lay_out(const struct repeat *r, uint64_t at, size_t n,
+                   struct iovec iov[FRAGMENTS]) {
+  char *block = r->block ? r->block : (char *)r->data;
+  size_t begin = at % r->block_bytes;
+  int count = 0;
+  for (; n > 0 && count < FRAGMENTS; count++, begin = 0) {
+    size_t piece = r->block_bytes - begin;
+    if (piece > n) piece = n;
+    iov[count] = (struct iovec){block + begin, piece};
+    n -= piece;
+  }
+  return count;
+}
+
+/* One fragment may be small, and is queued then. */
+static ssize_t send_block(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                          uint64_t at, size_t n, int flags) {
+  struct iovec iov[FRAGMENTS];
+  int count = lay_out(r, at, n < CALL_BYTES ? n : CALL_BYTES, iov);
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+  if (count == 1 && !flags) return stream_send(st, net, h, iov->iov_base, iov->iov_len);
+  return stream_sendmsg(st, net, h, &msg, flags);
+}
+
+static ssize_t send_copy(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                         uint64_t at, size_t n) {
+  return send_block(r, st, net, h, at, n, 0);
+}
+
+/* Fills the empty pipe with pages, then empties it into the socket. */
+static ssize_t send_pages(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                          uint64_t at, size_t n) {
+  struct iovec iov[FRAGMENTS];
+  if (r->piped == 0) {
+    int count = lay_out(r, at, n < CALL_BYTES ? n : CALL_BYTES, iov);
+    ssize_t lent = host_pipe_lend(r->pipe.wr, iov, (size_t)count);
+    if (lent < 0) return lent == -EAGAIN ? -EIO : lent;
+    r->piped = (size_t)lent;
+    r->calls++;
+  }
+  ssize_t sent = stream_splice_out(st, net, h, r->pipe.rd, r->piped);
+  if (sent == -EINVAL) return -EOPNOTSUPP;
+  if (sent > 0) r->piped -= (size_t)sent;
+  return sent;
+}
+
+static ssize_t send_file(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                         uint64_t at, size_t n) {
+  size_t begin = at % r->block_bytes, rest = r->block_bytes - begin;
+  return stream_sendfile(st, net, h, r->file, (int64_t)begin, n < rest ? n : rest);
+}
+
+/* What one word of the kernel says: so many zero-copy sends are done with. */
+static int64_t done_with(struct msghdr *msg) {
+  struct cmsghdr *c = NULL;
+  int64_t count = 0;
+  while ((c = control_next(msg, c))) {
+    struct sock_extended_err e;
+    if (control_len(c) < sizeof e) continue;
+    memcpy(&e, CMSG_DATA(c), sizeof e);
+    if (e.ee_origin == SO_EE_ORIGIN_ZEROCOPY)
+      count += (int64_t)(uint32_t)(e.ee_data - e.ee_info) + 1;
+  }
+  return count;
+}
+
+bool repeat_settled(struct repeat *r, struct net *net, net_h h) {
+  char byte;
+  union {
+    struct cmsghdr align;
+    char bytes[256];
+  } control;
+  struct iovec iov = {&byte, sizeof byte};
+  while (r->pending > 0) {
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof control};
+    if (net_recvmsg(net, h, &msg, MSG_ERRQUEUE) < 0) break;
+    r->pending -= done_with(&msg);
+  }
+  return r->pending <= 0;
+}
+
+/* ENOBUFS: there is no room for the words of more sends, or no more pages may be held. */
+static ssize_t send_zero(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                         uint64_t at, size_t n) {
+  bool settled = repeat_settled(r, net, h);
+  ssize_t sent = send_block(r, st, net, h, at, n, MSG_ZEROCOPY);
+  if (sent > 0) r->pending++;
+  return sent == -ENOBUFS && !settled ? -EAGAIN : sent;
+}
+
+/* --- the methods ---------------------------------------------------------------------- */
+
+static const struct {
+  /* Gets what it needs, for at most so many bytes. 0 or a status. */
+  int (*prepare)(struct repeat *, struct net *, net_h, size_t most);
+  ssize_t (*send)(struct repeat *, struct stream *, struct net *, net_h, uint64_t at,
+                  size_t n);
+} methods[REPEAT_METHODS] = {
+    [REPEAT_SEND] = {prepare_send,     send_copy },
+    [REPEAT_VMSPLICE] = {prepare_vmsplice, send_pages},
+    [REPEAT_SENDFILE] = {prepare_sendfile, send_file },
+    [REPEAT_ZEROCOPY] = {prepare_zerocopy, send_zero },
+};
+
+ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                    uint64_t at, size_t n) {
+  if (!r->ready) {
+    int status = methods[r->method].prepare(r, net, h, n);
+    if (status < 0) return status;
+    r->ready = true;
+  }
+  ssize_t sent = methods[r->method].send(r, st, net, h, at, n);
+  if (sent > 0) r->calls++;
+  return sent;
+}
