@@ -156,6 +156,13 @@ local function lossy(target, nth)
   })
 end
 
+-- Passes bytes on until one of the two ends.
+local function pump(from, to)
+  local piece = from:recv()
+  while piece and to:send(piece) do piece = from:recv() end
+  to:shutdown(net.SHUT_WR)
+end
+
 -- The same for the bytes of the control connection, to the same port.
 local function forward(port, target)
   local listener = assert(net.listen("127.0.0.1", port))
@@ -166,12 +173,8 @@ local function forward(port, target)
       net.spawn(function()
         local a <close> = conn
         local b <close> = assert(net.connect(target))
-        local back = net.spawn(function()
-          for piece in b:pieces() do a:send(piece) end
-          a:shutdown(net.SHUT_WR)
-        end)
-        for piece in a:pieces() do b:send(piece) end
-        b:shutdown(net.SHUT_WR)
+        local back = net.spawn(pump, b, a)
+        pump(a, b)
         back:join()
       end)
     end
@@ -207,7 +210,7 @@ T.test("several_clients_are_measured_at_once", function()
   for _, figures in ipairs(all) do
     assert(figures.to_server.sent.bytes == figures.to_server.received.bytes)
   end
-  assert(#site.reports == 4)
+  while #site.reports < 4 do net.yield() end
 end)
 
 T.test("streams_whose_cookies_come_in_another_order_have_their_places", function()
@@ -329,13 +332,9 @@ T.test("a_server_that_ends_in_the_middle_is_told", function()
       if not conn then return end
       local target = assert(net.connect(site.address))
       table.insert(conns, conn)
-      net.spawn(function()
-        local a <close>, b <close> = conn, target
-        for piece in a:pieces() do b:send(piece) end
-      end)
-      net.spawn(function()
-        for piece in target:pieces() do conn:send(piece) end
-      end)
+      table.insert(conns, target)
+      net.spawn(pump, conn, target)
+      net.spawn(pump, target, conn)
     end
   end)
   local figures, err = run(site, {

@@ -231,7 +231,7 @@ function M.run(plan)
     self.rows[#self.rows + 1] = row
     if plan.on_interval then plan.on_interval(row) end
   end
-  local guard <close> = setmetatable({}, { __close = function() close_all(self.flows) end })
+  local _ <close> = setmetatable({}, { __close = function() close_all(self.flows) end })
   plan.wide_counters = plan.udp
   local ok
   ok, err, code = begin(self)

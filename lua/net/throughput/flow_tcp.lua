@@ -69,11 +69,11 @@ local function read(flow, plan, ends)
   local begun = net.now()
   local before, options = ticking(flow, plan, ends)
   local figures, next_tick = { bytes = 0, seconds = 0 }, plan.interval
-  local last = ends.seconds or math.huge
+  local last, most = ends.seconds or math.huge, ends.bytes or math.maxinteger
   local n, err, code
-  while figures.seconds < last and figures.bytes < (ends.bytes or math.huge) do
+  while figures.seconds < last and figures.bytes < most do
     flow.conn:settimeout(math.max(0, math.min(next_tick, last) - figures.seconds))
-    n, err, code = flow.conn:recv_into(buffer)
+    n, err, code = flow.conn:recv_into(buffer, 1, math.min(COPY_BYTES, most - figures.bytes))
     figures.bytes = figures.bytes + (n or 0)
     figures.seconds = net.now() - begun
     if not n and code ~= "timeout" then break end

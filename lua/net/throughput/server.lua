@@ -106,14 +106,13 @@ local function exchange(self)
   local told
   told, err, code = c:read_json(control.RESULT_BYTES)
   if not told then return nil, err, code end
-  local remote
-  remote, err, code = results.read(told, self.flows)
-  if not remote then return nil, err, code end
+  self.remote, err, code = results.read(told, self.flows)
+  if not self.remote then return nil, err, code end
   ok, err, code = c:send_json(results.of(self.flows, self.plan, self.cpu))
   if ok then ok, err, code = c:tell("display_results") end
   if not ok then return nil, err, code end
   c:hear() -- done, or the end of the connection
-  return remote
+  return true
 end
 
 -- What the client wants, and whether it can be had.
@@ -141,9 +140,8 @@ local function steps(self)
     function() return measure(self) end,
     function() return exchange(self) end,
   } do
-    local value, err, code = step()
-    if not value then return nil, err, code end
-    self.remote = value
+    local ok, err, code = step()
+    if not ok then return nil, err, code end
   end
   return true
 end
@@ -156,7 +154,7 @@ local function run_test(server, conn, cookie)
     options = server.options, peer = conn:getpeername(),
   }
   server.tests[cookie], server.running = self, server.running + 1
-  local guard <close> = setmetatable({}, { __close = function()
+  local _ <close> = setmetatable({}, { __close = function()
     server.tests[cookie], server.running = nil, server.running - 1
     server.greeter:forget(self)
     self.arrivals:close()
@@ -179,7 +177,7 @@ end
 
 -- Who is it? A stream of a test that waits for it, or somebody who begins one.
 local function greet(server, conn, number)
-  local guard <close> = setmetatable({}, { __close = function() if conn then conn:close() end end })
+  local _ <close> = setmetatable({}, { __close = function() if conn then conn:close() end end })
   local cookie = net.deadline(GREETING, conn.read_exact, conn, control.COOKIE_BYTES)
   if not cookie then return end
   local test = server.tests[cookie]
@@ -197,11 +195,11 @@ end
 ---Serves tests on the listening socket, which it closes in the end, until it is closed.
 ---`options`: `on_interval(row)`, `on_test(report)`.
 function M.serve(listener, options)
-  local guard <close> = listener
+  local _ <close> = listener
   local server = {
     accepted = 0, greeter = greeter.new(listener:getsockname()), options = options or {}, running = 0, tests = {},
   }
-  local also <close> = server.greeter
+  local _ <close> = server.greeter
   while true do
     local conn, err, code = listener:accept()
     if not conn then return nil, err, code end
