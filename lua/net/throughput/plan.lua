@@ -153,9 +153,8 @@ function M.from_parameters(parameters)
     if reason then return core.invalid("test", reason) end
     plan[pair[2]] = value
   end
-  local length, reason = plan.length or TCP_BYTES, nil
-  plan.bytes, reason = bytes_of(parameters, length)
-  reason = reason or contradiction { length = plan.length, udp = plan.udp }
+  local bytes, reason = bytes_of(parameters, plan.length or TCP_BYTES)
+  plan.bytes, reason = bytes, reason or contradiction { length = plan.length, udp = plan.udp }
   if reason then return core.invalid("test", reason) end
   if plan.bytes then plan.seconds = nil end
   if not plan.seconds and not plan.bytes then plan.seconds = LONGEST end -- until the client ends it
