@@ -331,7 +331,7 @@ end
 
 local pages = {
   "net", "socket", "view", "file", "address", "error", "task", "channel", "options", "http",
-  "http_request", "http_response", "http_client", "globals",
+  "http_request", "http_response", "http_client", "throughput", "globals",
 }
 
 local function index(titles, names)

@@ -13,7 +13,7 @@ import xml.etree.ElementTree
 import harness
 from harness import PATIENCE, ROOT, Case, Stream
 
-PORT = re.compile(r"measuring for clients at (\S+):(\d+);")
+PORT = re.compile(r"listening on (\S+):(\d+);")
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -269,6 +269,15 @@ for _, case in ipairs(attacks) do
   end)
 end
 
+T.test("silent_connections_do_not_pile_up", function()
+  local site <close> = serve()
+  local silent = {}
+  for i = 1, 257 do silent[i] = assert(net.connect(site.address)) end
+  assert(not silent[257]:recv()) -- the one too many is closed at once
+  for _, conn in ipairs(silent) do conn:close() end
+  while not run(site, { bytes = 1000 }) do net.yield() end
+end)
+
 T.test("a_second_answer_to_one_cookie_is_no_second_test", function()
   local site <close> = serve()
   local cookie = control.cookie()

@@ -52,7 +52,7 @@ return function(...)
   local host = words.bind or (words.ipv4 and "0.0.0.0") or (words.ipv6 and "::") or ""
   local listener, err = net.listen(host, words.port or PORT)
   if not listener then fail(err) end
-  print(("measuring for clients at %s; Ctrl-C stops"):format(listener:getsockname()))
+  print(("listening on %s; Ctrl-C stops"):format(listener:getsockname()))
   local _, why = throughput.serve(listener, { on_test = print_test })
   fail(why)
 end

@@ -16,6 +16,7 @@ local M = {}
 
 local GREETING = 10   -- seconds until the cookie has to be there
 local MOST_TESTS = 64 -- at once
+local MOST_GREETED = 256 -- connections whose cookie has not come yet
 local QUIET = 0.2     -- seconds in which the last bytes of a client that leaves its streams open come
 local SETTLE = 2      -- the same, of one that ends them
 
@@ -175,10 +176,18 @@ local function run_test(server, conn, cookie)
   end
 end
 
+-- The first bytes of a connection, or nil. Silent ones are not kept in any number.
+local function read_cookie(server, conn)
+  if server.greeted >= MOST_GREETED then return nil end
+  server.greeted = server.greeted + 1
+  local _ <close> = setmetatable({}, { __close = function() server.greeted = server.greeted - 1 end })
+  return (net.deadline(GREETING, conn.read_exact, conn, control.COOKIE_BYTES))
+end
+
 -- Who is it? A stream of a test that waits for it, or somebody who begins one.
 local function greet(server, conn, number)
   local _ <close> = setmetatable({}, { __close = function() if conn then conn:close() end end })
-  local cookie = net.deadline(GREETING, conn.read_exact, conn, control.COOKIE_BYTES)
+  local cookie = read_cookie(server, conn)
   if not cookie then return end
   local test = server.tests[cookie]
   if test and test.plan and not test.plan.udp then
@@ -197,7 +206,7 @@ end
 function M.serve(listener, options)
   local _ <close> = listener
   local server = {
-    accepted = 0, greeter = greeter.new(listener:getsockname()), options = options or {}, running = 0, tests = {},
+    accepted = 0, greeted = 0, greeter = greeter.new(listener:getsockname()), options = options or {}, running = 0, tests = {},
   }
   local _ <close> = server.greeter
   while true do
