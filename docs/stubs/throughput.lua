@@ -75,7 +75,8 @@ function throughput.run(options) end
 ---
 ---Options: `on_interval(row)`; `on_test(report)`, called when a test has ended, with `peer`,
 ---`plan` (what the client asked for), `totals` (a sum for each direction), `cpu`, and `error`
----(`code` and `text`) when it ended early.
+---(`code` and `text`) when it ended early; `patience`: seconds that a client may take for each
+---step, 30 unless told.
 ---
 ---Codes: those of `net.listen` and of `accept`; `closed`.
 ---

@@ -7,11 +7,12 @@ local throughput = require "net.throughput"
 local T = require "harness"
 
 -- A server on a port of its own; `reports` collects what it says of each test.
-local function serve()
+local function serve(patience)
   local listener = assert(net.listen("127.0.0.1:0"))
   local site = { address = listener:getsockname(), reports = {} }
   local task = net.spawn(throughput.serve, listener, {
     on_test = function(report) table.insert(site.reports, report) end,
+    patience = patience,
   })
   return setmetatable(site, {
     __close = function()
@@ -265,6 +266,27 @@ for _, case in ipairs(attacks) do
     attack(conn)
     conn:shutdown(net.SHUT_WR)
     for _ in conn:lines("L") do end -- luacheck: ignore 542
+    assert(run(site, { bytes = 1000 }))
+  end)
+end
+
+-- How far each of them goes before it falls silent.
+local silences = {
+  { "before_its_cookie", function() end },
+  { "before_its_parameters", function(c) c.conn:send(control.cookie()) end },
+  { "before_its_streams", function(c)
+    c.conn:send(control.cookie())
+    c:send_json { len = 1000, parallel = 1, tcp = true, time = 1 }
+  end },
+}
+
+for _, case in ipairs(silences) do
+  T.test("a_client_that_falls_silent_" .. case[1] .. "_is_given_up", function()
+    local site <close> = serve(0.05)
+    local client = control.new(assert(net.connect(site.address)))
+    local _ <close> = client
+    case[2](client)
+    for _ in client.conn:lines("L") do end -- luacheck: ignore 542
     assert(run(site, { bytes = 1000 }))
   end)
 end

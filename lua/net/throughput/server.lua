@@ -14,11 +14,11 @@ local meters = require "net.throughput.meter"
 
 local M = {}
 
-local GREETING = 10   -- seconds until the cookie has to be there
-local MOST_TESTS = 64 -- at once
+local GREETING = 10      -- seconds until the cookie has to be there, at most
+local MOST_TESTS = 64    -- at once
 local MOST_GREETED = 256 -- connections whose cookie has not come yet
-local QUIET = 0.2     -- seconds in which the last bytes of a client that leaves its streams open come
-local SETTLE = 2      -- the same, of one that ends them
+local SETTLE = 2         -- seconds in which the last bytes come of a client that ends its streams
+local QUIET = 0.2        -- the same, of one that leaves them open
 
 local function close_all(sockets_of_test)
   for _, sock in ipairs(sockets_of_test) do sock:close() end
@@ -28,7 +28,7 @@ end
 local function arrivals_of(self, count)
   local found = {}
   for i = 1, count do
-    local arrival, err, code = net.deadline(control.PATIENCE, self.arrivals.get, self.arrivals)
+    local arrival, err, code = net.deadline(self.patience, self.arrivals.get, self.arrivals)
     if not arrival then return nil, err, code end
     found[i] = arrival
     self.arrived[i] = arrival.conn
@@ -61,9 +61,9 @@ end
 -- Until the client says that the test is over.
 local function hear_end(self)
   local plan = self.plan
-  self.control.conn:settimeout((plan.seconds or flow.LONGEST) + plan.omit + control.PATIENCE)
+  self.control.conn:settimeout((plan.seconds or flow.LONGEST) + plan.omit + self.patience)
   local ok, err, code = self.control:expect("test_end")
-  self.control.conn:settimeout(control.PATIENCE)
+  self.control.conn:settimeout(self.patience)
   return ok, err, code
 end
 
@@ -152,7 +152,7 @@ local function run_test(server, conn, cookie)
   local link <close> = control.new(conn)
   local self = {
     arrivals = net.channel(2 * 128), arrived = {}, control = link, flows = {}, greeter = server.greeter,
-    options = server.options, peer = conn:getpeername(),
+    options = server.options, patience = server.patience, peer = conn:getpeername(),
   }
   server.tests[cookie], server.running = self, server.running + 1
   local _ <close> = setmetatable({}, { __close = function()
@@ -162,7 +162,7 @@ local function run_test(server, conn, cookie)
     for late in self.arrivals do late.conn:close() end
     close_all(self.arrived)
   end })
-  conn:settimeout(control.PATIENCE)
+  conn:settimeout(self.patience)
   local ok, err, code = steps(self)
   if not ok then link:tell("server_terminate") end
   if server.options.on_test then
@@ -181,7 +181,7 @@ local function read_cookie(server, conn)
   if server.greeted >= MOST_GREETED then return nil end
   server.greeted = server.greeted + 1
   local _ <close> = setmetatable({}, { __close = function() server.greeted = server.greeted - 1 end })
-  return (net.deadline(GREETING, conn.read_exact, conn, control.COOKIE_BYTES))
+  return (net.deadline(math.min(GREETING, server.patience), conn.read_exact, conn, control.COOKIE_BYTES))
 end
 
 -- Who is it? A stream of a test that waits for it, or somebody who begins one.
@@ -202,11 +202,13 @@ local function greet(server, conn, number)
 end
 
 ---Serves tests on the listening socket, which it closes in the end, until it is closed.
----`options`: `on_interval(row)`, `on_test(report)`.
+---`options`: `on_interval(row)`, `on_test(report)`, `patience` in seconds.
 function M.serve(listener, options)
   local _ <close> = listener
+  options = options or {}
   local server = {
-    accepted = 0, greeted = 0, greeter = greeter.new(listener:getsockname()), options = options or {}, running = 0, tests = {},
+    accepted = 0, greeted = 0, greeter = greeter.new(listener:getsockname()), options = options,
+    patience = options.patience or control.PATIENCE, running = 0, tests = {},
   }
   local _ <close> = server.greeter
   while true do
