@@ -121,7 +121,7 @@ end
 function tables.hints()
   local body = read("src/api/hint.c"):match("hints%[%] = {(.-)\n};")
   local lines = { "| code | operation | hint |", "|---|---|---|" }
-  for code, op, hint in body:gmatch('{%s*"([%w_]+)",%s*([%w"]+),%s*(".-")%s*}') do
+  for code, op, hint in body:gmatch('{%s*"([%w_]+)",%s*([%w_"]+),%s*(".-")%s*}') do
     op = op == "NULL" and "any" or "`" .. op:gsub('"', "") .. "`"
     lines[#lines + 1] = ("| `%s` | %s | %s |"):format(code, op, c_string(hint))
   end
@@ -330,8 +330,8 @@ end
 -- --- the index -----------------------------------------------------------------------
 
 local pages = {
-  "net", "socket", "view", "file", "address", "error", "task", "channel", "options", "http",
-  "http_request", "http_response", "http_client", "throughput", "globals",
+  "net", "socket", "view", "buffer", "file", "address", "error", "task", "channel", "options",
+  "http", "http_request", "http_response", "http_client", "throughput", "globals",
 }
 
 local function index(titles, names)

@@ -39,7 +39,9 @@
 ---@field hint string? what usually lies behind it, and what to do; computed when first read
 ---@field partial integer? bytes that a failed read left in the buffer, for the next call
 ---@field url string? what a request of `net.http` asked for
----@field sent integer? bytes that a failed `send` or `sendfile` had handed over
+---@field direction string? which way a `net.relay` failed: `a_to_b` or `b_to_a`
+---@field sent integer? bytes that a failed `send`, `sendfile` or `send_repeat` had handed over
+---@field figures table? how far `send_repeat`, `discard` or `net.relay` came: what they give at their end
 local err = {}
 
 -- ```lua

@@ -3,7 +3,7 @@
 --
 -- A file that [`net.open`](net.md#netopen) gives is a regular file beneath a folder, open for
 -- reading. [`sendfile`](socket.md#socketsendfile) sends its bytes without making strings of
--- them.
+-- them; it takes Lua's own files too.
 --
 -- Reading from a file blocks the whole program until the disk has answered, as all file I/O
 -- of Linux does: no event tells that a file is ready. Bytes that the system's cache holds

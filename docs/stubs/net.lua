@@ -117,6 +117,55 @@ function net.udp(host, port) end
 ---@return net.code? code
 function net.serve(where, handler) end
 
+---Relays: what `a` receives goes to `b`, and what `b` receives goes to `a`, until both sides
+---have ended. Where one has ended, the other is told so (`shutdown` of its connection), and
+---may go on sending: half-close. What the streams hold already comes first. Both sockets stay
+---open.
+---
+---Large pieces never enter this program: splice(2) moves them through a pipe inside the
+---kernel. Small ones are copied. A direction holds a pipe (1 MiB, where this user may have so
+---large a one) only while bytes are in it; who sends faster than the other side reads is
+---stopped by its own full window. Files of `net.fdopen` can be relayed too; their bytes are
+---copied.
+---
+---While it runs, both sockets belong to it: another task that reads one raises, and one that
+---sends waits until the direction has ended. Urgent bytes are not passed on.
+---
+---The first failure ends both directions. `err.direction` is `"a_to_b"` or `"b_to_a"`, the
+---address is that of the socket that failed, `err.figures` is the table as far as it went; an
+---interruption (`net.deadline`, `cancel`) tells it too. A connection that broke did not end:
+---`SO_LINGER` is set to 0 on the other socket, so that its peer sees a reset, and no end, when
+---it is closed.
+---
+---Codes: `timeout` (both directions were silent for the idle time), `closed`, `ECONNRESET`,
+---`EPIPE`, `ETIMEDOUT`.
+---
+---Raises: no streams, not connected, the same socket twice; one that another task reads.
+---
+---Source: splice(2), shutdown(2), RFC 9293 section 3.6.
+---
+---```lua
+---local net = require "net"
+---local client, a = net.socketpair()
+---local b, server = net.socketpair()
+---net.spawn(function()
+---  server:send(server:read("a"):upper())
+---  server:close()
+---end)
+---client:send("question")
+---client:shutdown()
+---local moved = assert(net.relay(a, b))
+---print(moved.a_to_b_bytes, moved.b_to_a_bytes, client:read("a"))  --> 8	8	QUESTION
+---for _, s in ipairs { client, a, b } do s:close() end
+---```
+---@param a net.socket a connected stream
+---@param b net.socket another one
+---@param options? { idle?: number } `idle`: seconds without a byte in either direction, after which it fails; unless told the smaller `settimeout` of both, for ever without one
+---@return { a_to_b_bytes: integer, b_to_a_bytes: integer, seconds: number }? moved what the other side has taken, and how long it took
+---@return net.error? err
+---@return net.code? code
+function net.relay(a, b, options) end
+
 -- ## Sockets, addresses and names
 
 ---Makes a socket that is neither bound nor connected.
@@ -309,6 +358,29 @@ function net.getnameinfo(host, port) end
 ---@return net.error? err
 ---@return net.code? code
 function net.open(root, path) end
+
+-- ## Bytes
+
+---Makes a [buffer](buffer.md): bytes that are written and read in place, for receives and
+---sends that make no strings. A number gives so many zero bytes, a string a buffer that
+---holds its bytes. The size stays.
+---
+---Raises: fewer than 0 bytes or more than 2^30; neither number nor string.
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local client <close> = assert(net.connect(server:getsockname()))
+---local conn <close> = assert(server:accept())
+---local b = net.buffer(65536)
+---client:send("hello")
+---local n = conn:recv_into(b)
+---conn:send(b, 1, n)
+---print(client:recv())  --> hello
+---```
+---@param what integer|string bytes, or what it holds
+---@return net.buffer buffer
+function net.buffer(what) end
 
 -- ## Tasks and time
 

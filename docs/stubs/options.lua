@@ -124,3 +124,4 @@
 ---| "TCP_USER_TIMEOUT" # integer: milliseconds that sent bytes may wait for ACK, tcp(7)
 ---| "TCP_WINDOW_CLAMP" # integer: largest receive window in bytes, tcp(7)
 ---| "UDP_CORK" # boolean: gather what is sent into one datagram until it is off, udp(7)
+---| "UDP_GRO" # boolean: datagrams come in trains, which recv_many and recvfrom tell apart, udp(7)

@@ -183,13 +183,20 @@ function socket:close() end
 ---script cannot fill the memory. On a connected datagram socket one datagram leaves at
 ---once.
 ---
+---A list is sent as one: its fragments leave in order, nothing comes between them, and they
+---are not joined to a string first. The list may change while the send waits. Of a
+---[buffer](buffer.md) all bytes are sent, or with `send(buffer, i, j, flags)` those from
+---`i` to `j`; it cannot be changed while the send waits.
+---
 ---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
 ---call that were accepted.
 ---
----Raises: the stream is not connected; a fragment is not a string.
+---Raises: the stream is not connected; a fragment is no string, number or buffer; a buffer
+---in which a `recv_into` waits.
 ---
----Source: send(2), RFC 9293 section 3.10.2,
----[decision 0009](../decisions/0009-queued-sends.md).
+---Source: send(2), sendmsg(2), RFC 9293 section 3.10.2,
+---[decision 0009](../decisions/0009-queued-sends.md),
+---[decision 0019](../decisions/0019-byte-buffers.md).
 ---
 ---```lua
 ---local net = require "net"
@@ -199,8 +206,9 @@ function socket:close() end
 ---print(client:send("abc"))             --> 3
 ---print(client:send { "d", 1, "\n" })   --> 3
 ---print(conn:read())                    --> abcd1
+---print(client:send(net.buffer("efgh"), 2, 3), conn:recv())  --> 2	fg
 ---```
----@param data string|(string|number)[] the bytes, or a list of fragments
+---@param data string|net.buffer|(string|number|net.buffer)[] the bytes, or a list of fragments
 ---@param flags? integer [`net.MSG_…`](#flags), combined with `|`
 ---@return integer? bytes how many, which is all
 ---@return net.error? err
@@ -215,7 +223,7 @@ function socket:send(data, flags) end
 ---local client <close> = assert(net.connect(server:getsockname()))
 ---print(client:write("abc"))  --> 3
 ---```
----@param data string|(string|number)[] the bytes, or a list of fragments
+---@param data string|net.buffer|(string|number|net.buffer)[] as for `send`
 ---@return integer? bytes how many, which is all
 ---@return net.error? err
 ---@return net.code? code
@@ -238,7 +246,7 @@ function socket:write(data) end
 ---local taken = client:send_some(("x"):rep(50000000))
 ---print(taken > 0, taken < 50000000)  --> true	true
 ---```
----@param data string|(string|number)[] the bytes, or a list of fragments
+---@param data string|net.buffer|(string|number|net.buffer)[] as for `send`
 ---@return integer? bytes how many the kernel took, at least 1
 ---@return net.error? err
 ---@return net.code? code
@@ -268,21 +276,73 @@ function socket:send_some(data) end
 ---@return net.code? code
 function socket:sendto(data, host, port) end
 
+---Sends a list of datagrams with as few system calls as the kernel allows. An item is a string,
+---or a pair `{string, address}`; those without an address of their own go to `to`, or to the
+---connected peer. All of them go, in order, or the call fails: `err.sent` counts those that
+---went, and `err.index` is the first that did not, whose error this is.
+---
+---Datagrams of one size that follow each other to one address leave as a *train*: one message,
+---which the kernel or the network card cuts into up to 64 datagrams (`UDP_SEGMENT`), so that 64
+---cost little more than one. The last of a train may be shorter. Where a train is refused, the
+---same datagrams go one by one, and so do all that follow on this socket: on Unix sockets, on
+---kernels before 4.18, without checksum offload, or where the device's MTU is below their size.
+---
+---One long string is cut into datagrams of `segment_bytes`, the last of which may be shorter.
+---
+---Each datagram is on its own on the way: whether it arrives nobody tells. An ICMP error that
+---meets a datagram in the midst of a call is told by none of these calls; one that is still
+---true comes again with the next datagrams.
+---
+---The second result is a table: `datagrams`, `bytes`, `calls` (system calls), and `method`,
+---which is `"gso"` when a train went, else `"sendmmsg"`. `err.figures` has the same. While
+---the task waits for room the list must not change.
+---
+---Codes: those of `sendto`, and `timeout`, `closed`.
+---
+---Raises: a stream socket; an item that is neither a string nor a pair; an address of a pair
+---that is no address object (names take a `to`); nothing has been sent then.
+---
+---Source: sendmmsg(2), udp(7) (`UDP_SEGMENT`),
+---[decision 0021](../decisions/0021-many-datagrams.md).
+---
+---```lua
+---local net = require "net"
+---local a <close> = assert(net.udp("127.0.0.1:0"))
+---local b <close> = assert(net.udp("127.0.0.1:0"))
+---local to = b:getsockname()
+---print((a:send_many({ "one", "two", "" }, { to = to })))                      --> 3
+---print((a:send_many { { "to b", to }, { "to a", a:getsockname() } }))         --> 2
+---print((a:send_many(("x"):rep(3000), { segment_bytes = 1400, to = to })))     --> 3
+---```
+---@param data (string|table)[]|string the datagrams, or one string to be cut
+---@param options? { to?: string|net.address, segment_bytes?: integer }
+---@return integer? count how many went, which is all
+---@return { datagrams: integer, bytes: integer, calls: integer, method: string } figures
+---@return net.error? err
+---@return net.code? code
+function socket:send_many(data, options) end
+
 ---Sends bytes of a file, which never become a string: sendfile(2) moves them inside the
----kernel. They follow what was sent before; other senders wait for their turn. From
----`offset` to the end that the file had when it was opened, unless told. The file's own
----position does not move.
+---kernel, and where it cannot they are read and sent. They follow what was sent before;
+---other senders wait for their turn. From `offset` to the end, unless told.
+---
+---`file` is what `net.open` gave, or a file of Lua (`io.open`, `io.popen`). A file of
+---`net.open` ends where it did when it was opened, a file of Lua where it does now; what a
+---script has written to it is flushed first. The file's own position does not move, and
+---nothing that Lua has read of it is lost. What tells no size (pipes, devices, the files of
+---`/proc`) is sent to its end. A pipe has no offset: what Lua holds of it goes first, and
+---what is not taken stays there for the next read.
 ---
 ---All of it or a failure, whose `err.sent` counts what had gone. A file that has become
 ---shorter gives the code `truncated`; one that has grown sends no more than was promised.
----While one call may take long, the other tasks run; but a slow disk stops them
----([files](file.md)).
+---While one call may take long, the other tasks run; but a slow disk, or a pipe in which
+---nothing is, stops them as `file:read` does ([files](file.md)).
 ---
----Codes: `truncated`, `timeout`, `closed` (the socket, or the file), `EPIPE`, `ECONNRESET`,
----`EIO`.
+---Codes: `truncated`, `timeout`, `closed` (the socket, or the file), `EPIPE`, `ECONNRESET`;
+---of the file `EIO`, `EBADF` (not open for reading), `EISDIR`, `ENOSPC` (flushing).
 ---
----Raises: no [file](file.md); a negative offset or count; a datagram socket, a stream that is
----not connected.
+---Raises: no [file](file.md); a negative offset or count, or an offset in a pipe; a datagram
+---socket, a stream that is not connected.
 ---
 ---Source: sendfile(2).
 ---
@@ -290,19 +350,136 @@ function socket:sendto(data, host, port) end
 ---local net = require "net"
 ---local a, b = net.socketpair()
 ---local file <close> = assert(net.open("/proc/self", "comm"))
+---local pipe <close> = assert(io.popen("echo from a pipe"))
 ---a:send("name: ")
----print(a:sendfile(file, 0, 4), a:sendfile(file, 4, 4))  --> 4	4
+---print(a:sendfile(file, 0, 4), a:sendfile(file, 4), a:sendfile(pipe))  --> 4	4	12
 ---a:close()
----print(b:read("a"))  --> name: soquete
+---print(b:read("l"), b:read("a"))  --> name: soquete	from a pipe
 ---b:close()
 ---```
----@param file net.file what `net.open` gave
+---@param file net.file|file* what `net.open`, `io.open` or `io.popen` gave
 ---@param offset? integer the first byte; 0 unless told
 ---@param count? integer how many; up to the end unless told
----@return integer? bytes `count`
+---@return integer? bytes how many have gone: `count`, where it was told
 ---@return net.error? err
 ---@return net.code? code
 function socket:sendfile(file, offset, count) end
+
+---Sends the data again and again, as one stream without gaps, until the seconds are over or
+---so much has gone: exactly one of `seconds`, `bytes` and `count` says which. `bytes` may end
+---in the middle of the data. The loop is C: no byte becomes a string on its way. Other
+---senders wait until it is over; other tasks have a turn every millisecond.
+---
+---[The figures](#the-figures) tell how many bytes were sent, and how. What has been sent has
+---been taken by this machine; whether it has arrived only the peer can tell.
+---
+---Every second, or every `every` seconds, `on_tick(figures)` is called with the figures so far,
+---`interval_bytes` and `interval_seconds` (since the call before). It may wait; its time
+---counts, and calls that it missed are left out. Its error raises out of `send_repeat`.
+---
+---Methods: `"send"` lets the kernel copy from a block that the processor's cache holds;
+---`"vmsplice"` lends the kernel pages of a copy of the data, `"sendfile"` those of a file in
+---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
+---kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
+---data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
+---used, `"send"` is taken; a method that was asked for fails with `EOPNOTSUPP` instead.
+---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
+---
+---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of methods: `EOPNOTSUPP`, `EMFILE`,
+---`ENOBUFS`. `err.figures` tells how far it came, and `err.sent` is its `bytes`; so does the
+---error of a deadline.
+---
+---On a datagram socket the data is one datagram, which goes again and again to `to` or to the
+---peer: as fast as it can, or at a pace of `bits_per_second` of its bytes. Datagrams go whole,
+---so `bytes` may be passed by a part of one. With `numbered` the first 8 bytes of each are
+---replaced by its number, from 1 (`string.unpack(">I8", data)`). The methods are `"gso"` (in
+---trains, as `send_many` does) and `"sendmmsg"`; unless told, the first where it works. The
+---figures have `datagrams` too.
+---
+---Raises: empty data, none or two of the three ends, a misspelt option, an unknown method; more
+---bytes than a datagram has; a stream that is not connected.
+---
+---Source: sendmmsg(2), udp(7), send(2), vmsplice(2), splice(2), sendfile(2), memfd_create(2), socket(7).
+---
+---```lua
+---local net = require "net"
+---local a, b = net.socketpair()
+---net.spawn(function()
+---  local sent = assert(a:send_repeat("abc", { bytes = 7 }))
+---  print(sent.bytes, sent.ended, sent.method)  --> 7	bytes	send
+---  a:close()
+---end)
+---print(b:read("a"))  --> abcabca
+---b:close()
+---```
+---@param data string|net.buffer what to send; of a buffer, the bytes that it holds now
+---@param options { seconds?: number, bytes?: integer, count?: integer, on_tick?: fun(figures: net.figures), every?: number, method?: string, to?: string|net.address, bits_per_second?: number, numbered?: boolean }
+---@return net.figures? figures
+---@return net.error? err
+---@return net.code? code
+function socket:send_repeat(data, options) end
+
+---Receives and forgets, until the seconds are over, so many bytes have come (never one more
+---is taken), or the peer has ended. Bytes that the stream's buffer holds are the first. On
+---TCP the kernel drops them without copying them; other streams are read and forgotten. As
+---long as it lasts nobody else reads the stream; other tasks have a turn every millisecond.
+---
+---[The figures](#the-figures), and `on_tick`, are those of `send_repeat`, without `method`. The
+---peer's end is no failure here: `ended` is `"eof"`.
+---
+---Codes: `timeout`, `closed`, `ECONNRESET`. `err.figures` tells how far it came.
+---
+---On a datagram socket it counts `datagrams` too, which stay in the kernel; nobody ends them,
+---so besides `seconds`, `bytes` and `count` there is `idle_seconds`: it ends when nothing has
+---come for so long (`ended` is `"idle"`), and that silence does not count. All that one system
+---call gives is taken, so `bytes` may be passed by one datagram, and on a socket with `UDP_GRO`
+---both by the rest of a train.
+---
+---What the kernel has dropped meanwhile, since the socket was full, is in `dropped_datagrams`;
+---on a socket with `UDP_GRO` in `dropped_messages`, since the kernel counts a train as one. With
+---`numbered` the numbers that `send_repeat` writes are looked at: `lost_datagrams` counts those
+---below the highest that have not come, and `late_datagrams` such as came after a higher one.
+---
+---Raises: a misspelt option; a stream that is not connected or that another task reads; packets
+---(`SOCK_SEQPACKET`); a datagram socket in a finalizer.
+---
+---Source: recv(2), tcp(7) (`MSG_TRUNC`), recvmmsg(2), sock_diag(7) (`SO_MEMINFO`).
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local a <close> = assert(net.connect(server:getsockname()))
+---local b <close> = assert(server:accept())
+---a:send("a head of 21 bytes...the rest")
+---print(b:discard { bytes = 21 }.ended)  --> bytes
+---print(b:recv())                        --> the rest
+---a:close()
+---print(b:discard().ended)               --> eof
+---```
+---@param options? { seconds?: number, bytes?: integer, on_tick?: fun(figures: net.figures), every?: number, count?: integer, idle_seconds?: number, numbered?: boolean }
+---@return net.figures? figures
+---@return net.error? err
+---@return net.code? code
+function socket:discard(options) end
+
+-- ### The figures
+
+---What a move of many bytes gives, and tells in `on_tick` and in `err.figures`.
+---@class net.figures
+---@field bytes integer bytes that have moved
+---@field seconds number how long it took, by a monotonic clock
+---@field bits_per_second number `bytes` * 8 / `seconds`; 0 when no time has passed
+---@field calls integer system calls that moved bytes
+---@field method string? of `send_repeat`: how they moved
+---@field ended string? what ended it: `seconds`, `bytes`, `count`, `eof` or `idle`; nil while it goes on
+---@field datagrams integer? of datagram sockets: how many
+---@field dropped_datagrams integer? of `discard`: what the kernel dropped, the socket being full
+---@field dropped_messages integer? the same on a socket with `UDP_GRO`: a train counts as one
+---@field lost_datagrams integer? with `numbered`: numbers that have not come
+---@field late_datagrams integer? with `numbered`: such as came after a higher number
+---@field interval_bytes integer? in `on_tick`: bytes since the call before
+---@field interval_seconds number? in `on_tick`: seconds since the call before
+local figures = {}
 
 ---Gives a view of the stream: [the methods of Lua's files](view.md) over the socket's own
 ---buffer. Closing the view leaves the socket open.
@@ -375,6 +552,41 @@ function socket:makefile() end
 ---@return net.code? code
 function socket:recvfrom(n, flags) end
 
+---Waits for a datagram and takes, without waiting, those that are there besides: up to `n`.
+---Gives three lists of one length: the datagrams, their senders, their sizes. A size above that
+---of its string means that the datagram was cut, which happens to those of Unix sockets with
+---more than 65,536 bytes only. An empty datagram is an empty string.
+---
+---One system call takes up to 64. On a socket with the option `UDP_GRO` each of them may be a
+---train, which is told apart here: set `n` to 1,024 then, and up to 16 trains come with one
+---call. What of a train is more than `n` comes with the next call, of whichever kind.
+---
+---The memory where they land is shared by all sockets: 64 times 64 KiB at most, made at the
+---first call, of which only what was used is real.
+---
+---Codes: those of `recvfrom`.
+---
+---Raises: a stream socket; it is called by a finalizer.
+---
+---Source: recvmmsg(2), udp(7) (`UDP_GRO`).
+---
+---```lua
+---local net = require "net"
+---local a <close> = assert(net.udp("127.0.0.1:0"))
+---local b <close> = assert(net.udp("127.0.0.1:0"))
+---a:send_many({ "one", "two" }, { to = b:getsockname() })
+---local datas, froms, sizes = assert(b:recv_many())
+---print(#datas, datas[2], froms[2] == a:getsockname(), sizes[2])  --> 2	two	true	3
+---```
+---@param n? integer datagrams at most, 1 to 1,024; 64 unless told
+---@param flags? integer `net.MSG_DONTWAIT`
+---@return string[]? datas the datagrams
+---@return (net.address|false)[] froms their senders; false for a Unix socket without a name
+---@return integer[] sizes bytes that each had
+---@return net.error? err
+---@return net.code? code
+function socket:recv_many(n, flags) end
+
 -- ## Receiving a stream
 --
 -- A stream has one buffer, which all of these share, so they can be mixed. A read that
@@ -407,6 +619,40 @@ function socket:recvfrom(n, flags) end
 ---@return net.error? err
 ---@return net.code? code
 function socket:recv(n, flags) end
+
+---Receives into a [buffer](buffer.md) what `recv` would give as a string: at least one byte,
+---and at most `n`, beginning at position `at`. A loop of large receives costs one system
+---call each and makes no garbage. On a datagram socket it takes one datagram, and tells its
+---sender and its size, as `recvfrom` does: what does not fit is lost.
+---
+---While it waits, the buffer is busy: nobody else can write to it or receive into it.
+---
+---Codes: `eof` (the peer ended its side), `ECONNRESET`, `timeout`, `closed`.
+---
+---Raises: a position or a count outside of the buffer; the buffer is busy; the stream is not
+---connected; another task reads it.
+---
+---Source: recv(2), recvmsg(2) (`MSG_TRUNC`), RFC 9293 section 3.10.3.
+---
+---```lua
+---local net = require "net"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---local client <close> = assert(net.connect(server:getsockname()))
+---local conn <close> = assert(server:accept())
+---local b = net.buffer(1024)
+---client:send("abcdef")
+---print(conn:recv_into(b, 1, 2), conn:recv_into(b, 3))  --> 2	4
+---print(b:sub(1, 6))  --> abcdef
+---```
+---@param buffer net.buffer where the bytes go
+---@param at? integer position of the first; 1 unless told
+---@param n? integer bytes at most; up to the buffer's end unless told
+---@return integer? bytes how many came; of a datagram those that fitted
+---@return net.address? from the sender of a datagram; nil for a Unix socket without a name
+---@return integer? size bytes that the datagram had
+---@return net.error? err
+---@return net.code? code
+function socket:recv_into(buffer, at, n) end
 
 ---Reads as Lua reads files. `"l"` gives a line without its end (LF or CRLF), `"L"` with
 ---it, `"a"` everything up to the end of the stream (`""` when there is nothing), a number

@@ -7,8 +7,10 @@
 -- and ends with status 1.
 --
 -- **Turns.** An operation that need not wait goes on at once. After 64 of them in a row, or
--- 256 KiB, the task steps aside once, so that the others have their turn. Operations that
--- fail at once count too: a loop on a closed socket stops nobody, and `cancel` ends it.
+-- 256 KiB, the task steps aside once, so that the others have their turn; a `recv_into` of
+-- 16 KiB or more counts by its time instead, a millisecond for all of them.
+-- Operations that fail at once count too: a loop on a closed socket stops nobody, and
+-- `cancel` ends it.
 --
 -- **Where a task cannot wait.** Lua has places that cannot be suspended: a `table.sort`
 -- comparator, a `string.gsub` callback, `__tostring`, `__gc`, a `load` reader. A wait

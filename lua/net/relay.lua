@@ -18,7 +18,9 @@ end
 local guard = {
   __close = function(self, err)
     self.set:cancel()
-    repeat until not self.set:next("relay")
+    for task in function() return self.set:next("relay") end do
+      if task:status() == "failed" then pcall(task.join, task) end -- of the same cause
+    end
     if type(err) == "table" and err.code then err.figures = figures(self) end
     self.state:close()
   end,

@@ -7,16 +7,10 @@
 #include "api/args.h"
 #include "api/names.h"
 
-static const char buffer_class;
+const char buffer_class;
 static const char whose[] = "a buffer";
 
 /* --- arguments ------------------------------------------------------------------------ */
-
-struct buffer *buffer_at(lua_State *L, int idx) {
-  struct buffer *b = lua_touserdata(L, idx);
-  bool is = b && lua_type(L, idx) == LUA_TUSERDATA && b->class == &buffer_class;
-  return is ? b : NULL;
-}
 
 struct buffer *buffer_check(lua_State *L, int idx) {
   struct buffer *b = buffer_at(L, idx);
@@ -71,9 +65,8 @@ static void let_go(struct task_more *more) {
 
 static struct buffer *new_buffer(lua_State *L, size_t size) {
   struct buffer *b = lua_newuserdatauv(L, sizeof *b + size, 0);
-  *b = (struct buffer){
-      .class = &buffer_class, .size = size, .receiver = {hold, let_go}
-  };
+  *b = (struct buffer){.class = &buffer_class, .size = size};
+  b->receiver = (struct task_more){hold, let_go};
   luaL_setmetatable(L, "net.buffer");
   return b;
 }
@@ -235,8 +228,9 @@ static int unpack_method(lua_State *L) {
     if (n >= left) return refuse(L, "unpack");
     n *= GROWTH;
   }
-  lua_pushinteger(L, lua_tointeger(L, -1) + (lua_Integer)at);
-  lua_replace(L, -2);
+  lua_Integer behind = lua_tointeger(L, -1) + (lua_Integer)at;
+  lua_pop(L, 1);
+  lua_pushinteger(L, behind);
   return lua_gettop(L) - 3;
 }
 

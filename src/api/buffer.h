@@ -16,7 +16,7 @@
 enum { BUFFER_MAX = 1 << 30 }; /* bytes */
 
 struct buffer {
-  const void *class;         /* identity of this struct */
+  const void *class;         /* identity of this struct: &buffer_class */
   size_t size;               /* bytes */
   unsigned senders;          /* sends that wait with it */
   bool receives;             /* a receive waits with it */
@@ -30,8 +30,14 @@ void buffer_open(lua_State *L);
 /* Adds buffer to the table on top.                                        [-0, +0, m] */
 void buffer_functions(lua_State *L);
 
+extern const char buffer_class;
+
 /* The buffer at `idx`, or NULL when it is something else. */
-struct buffer *buffer_at(lua_State *L, int idx);
+static inline struct buffer *buffer_at(lua_State *L, int idx) {
+  if (lua_type(L, idx) != LUA_TUSERDATA) return NULL;
+  struct buffer *b = lua_touserdata(L, idx);
+  return b->class == &buffer_class ? b : NULL;
+}
 
 /* The same; raises when it is something else.                             [-0, +0, v] */
 struct buffer *buffer_check(lua_State *L, int idx);

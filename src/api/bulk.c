@@ -72,7 +72,7 @@ void *bulk_new(lua_State *L, int options, const char *op, struct gate *gate,
   b->op = op;
   b->limit = UINT64_MAX;
   b->limit_by = "bytes";
-  b->seconds_ns = b->every_ns = b->tick_ns = NET_NEVER;
+  b->seconds_ns = b->every_ns = b->tick_ns = b->wake_ns = NET_NEVER;
   gate_keep_init(&b->keep, gate);
   luaL_setmetatable(L, class);
   lua_pushvalue(L, 1);
@@ -99,16 +99,25 @@ static int64_t until(const struct bulk *b) {
   return after(b->begin_ns, b->seconds_ns);
 }
 
+/* When on_tick is due next: what was missed is left out, and after the end nothing is due. */
+static int64_t next_tick(const struct bulk *b, int64_t now) {
+  if (b->ended || b->every_ns == NET_NEVER) return NET_NEVER;
+  int64_t ticks = (now - b->begin_ns) / b->every_ns;
+  return after(b->begin_ns + ticks * b->every_ns, b->every_ns);
+}
+
 void bulk_resume(struct bulk *b) {
   int64_t now = loop_now(&b->sched->loop);
   gate_take_back(&b->keep, b->sched);
+  if (b->tells) b->tick_ns = next_tick(b, now);
+  b->tells = false;
   b->aside_ns = now + BULK_TURN_NS;
   b->unseen = 0;
 }
 
 static void begin(struct bulk *b, int64_t now) {
   b->begin_ns = b->told_ns = now;
-  b->tick_ns = after(now, b->every_ns);
+  b->tick_ns = next_tick(b, now);
 }
 
 /* Notes what ends it, once. */
@@ -121,6 +130,7 @@ static void note_end(struct bulk *b, int64_t now) {
 enum bulk_next bulk_look(lua_State *L, struct bulk *b, int64_t deadline_ns) {
   int64_t now = loop_now(&b->sched->loop);
   b->unseen = 1;
+  b->look_bytes = bulk_left(b) > BULK_LOOK_BYTES ? b->bytes + BULK_LOOK_BYTES : b->limit;
   if (!b->begin_ns) begin(b, now);
   note_end(b, now);
   if (is_past(b->tick_ns, now)) return BULK_TELL;
@@ -136,6 +146,7 @@ enum bulk_next bulk_look(lua_State *L, struct bulk *b, int64_t deadline_ns) {
 int64_t bulk_wake_ns(const struct bulk *b) {
   uint64_t first = (uint64_t)until(b);
   if ((uint64_t)b->tick_ns < first) first = (uint64_t)b->tick_ns;
+  if ((uint64_t)b->wake_ns < first) first = (uint64_t)b->wake_ns;
   return (int64_t)first;
 }
 
@@ -162,7 +173,7 @@ static lua_Number seconds_of(int64_t ns) {
 }
 
 /* Pushes the figures of the move up to `now`.                             [-0, +1, m] */
-static void push_figures(lua_State *L, const struct bulk *b, int64_t now) {
+static void push_figures(lua_State *L, struct bulk *b, int64_t now) {
   int64_t end = b->end_ns ? b->end_ns : now;
   lua_Number seconds = b->begin_ns ? seconds_of(end - b->begin_ns) : 0;
   luaL_checkstack(L, 3, NULL);
@@ -173,15 +184,9 @@ static void push_figures(lua_State *L, const struct bulk *b, int64_t now) {
   set_number(L, "bits_per_second", seconds > 0 ? (lua_Number)b->bytes * 8 / seconds : 0);
   set_text(L, "method", b->method);
   set_text(L, "ended", b->ended);
+  if (b->figures) b->figures(L, b);
 }
 
-/* The next one after `now`: those that were missed are left out. */
-static int64_t next_tick(const struct bulk *b, int64_t now) {
-  int64_t ticks = (now - b->begin_ns) / b->every_ns;
-  return after(b->begin_ns + ticks * b->every_ns, b->every_ns);
-}
-
-/* After the end there is no further one. */
 void bulk_tell(lua_State *L, int idx, lua_KContext context, lua_KFunction k) {
   struct bulk *b = lua_touserdata(L, idx);
   int64_t now = b->end_ns ? b->end_ns : loop_now(&b->sched->loop);
@@ -193,7 +198,7 @@ void bulk_tell(lua_State *L, int idx, lua_KContext context, lua_KFunction k) {
   if (gate_keep(&b->keep, b->sched) < 0) luaL_error(L, "%s: not enough memory", b->op);
   b->told_bytes = b->bytes;
   b->told_ns = now;
-  b->tick_ns = b->ended ? NET_NEVER : next_tick(b, now);
+  b->tells = true;
   lua_callk(L, 1, 0, context, k);
   bulk_resume(b);
 }

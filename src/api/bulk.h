@@ -26,8 +26,9 @@
 #include "api/task.h"
 
 enum {
-  BULK_TURN_NS = 1000 * 1000, /* what the other tasks wait for a move, at most */
-  BULK_LOOK_CALLS = 4,        /* calls between two looks at the clock */
+  BULK_TURN_NS = 1000 * 1000,    /* what the other tasks wait for a move, at most */
+  BULK_LOOK_CALLS = 4,           /* between two looks at the clock: calls at most, */
+  BULK_LOOK_BYTES = 1024 * 1024, /* and about so many bytes */
 };
 
 enum bulk_next { BULK_MOVE, BULK_TELL, BULK_ASIDE, BULK_LATE, BULK_END };
@@ -37,6 +38,8 @@ struct bulk {
   const char *op;      /* "discard": a string that lives for ever */
   /* Gives back what the move holds beside this; may be called twice. NULL: nothing. */
   void (*fini)(struct bulk *);
+  /* Adds figures of its own to the table on top; raises for memory only. NULL: it has none. */
+  void (*figures)(lua_State *L, struct bulk *);
   struct gate_keep keep; /* of its socket's gate, while on_tick runs */
   uint64_t bytes, limit; /* moved; to be moved at most, UINT64_MAX: no limit */
   uint64_t calls;        /* system calls that moved bytes */
@@ -46,9 +49,12 @@ struct bulk {
   int64_t aside_ns;      /* when its turn is over */
   int64_t every_ns;      /* between two calls of on_tick; NET_NEVER: it has none */
   int64_t tick_ns;       /* when the next is due: absolute, so that they do not drift */
+  int64_t wake_ns;       /* the move wants to go on then; NET_NEVER: when it can */
   int64_t told_ns;       /* when the last one was called, and what it told of */
   uint64_t told_bytes;
+  bool tells;           /* on_tick runs */
   unsigned unseen;      /* calls since the last look at the clock */
+  uint64_t look_bytes;  /* where the next look is due at the latest */
   const char *limit_by; /* "bytes" or "count" */
   const char *method;   /* how the bytes moved; NULL: there is one way only */
   const char *ended;    /* what ended it; NULL: it goes on */
@@ -76,8 +82,9 @@ enum bulk_next bulk_look(lua_State *L, struct bulk *b, int64_t deadline_ns);
 
 static inline enum bulk_next bulk_next(lua_State *L, struct bulk *b,
                                        int64_t deadline_ns) {
-  bool moves = b->bytes < b->limit && !b->ended && b->unseen++ % BULK_LOOK_CALLS != 0;
-  return moves ? BULK_MOVE : bulk_look(L, b, deadline_ns);
+  if (b->unseen++ % BULK_LOOK_CALLS == 0 || b->bytes >= b->look_bytes)
+    return bulk_look(L, b, deadline_ns);
+  return BULK_MOVE;
 }
 
 /* How many bytes it may still move. */
@@ -89,6 +96,12 @@ static inline size_t bulk_left(const struct bulk *b) {
 static inline void bulk_moved(struct bulk *b, size_t bytes) {
   b->bytes += bytes;
   b->calls++;
+}
+
+/* Ends it by what the peer did. */
+static inline void bulk_end(struct bulk *b, const char *why) {
+  b->ended = why;
+  b->look_bytes = 0;
 }
 
 /* When a wait has to end for the sake of the move: task_wait.wake_ns. */

@@ -10,6 +10,8 @@
  *   hint     string   what to do about it, where we know
  *   partial  integer  bytes that a failed read left for the next call
  *   sent     integer  bytes that a failed send had handed over
+ *   direction  string  of net.relay: which way failed
+ *   figures  table    how far a move of many bytes came, see bulk.h
  */
 #ifndef API_ERROR_H
 #define API_ERROR_H

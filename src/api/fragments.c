@@ -42,16 +42,17 @@ const char *fragments_bytes(lua_State *L, lua_Integer i, size_t *len) {
   return lua_tolstring(L, -1, len);
 }
 
+/* Bytes that have gone are no longer needed. */
 static int hold(struct task_more *more) {
   struct fragments *f = list_entry(more, struct fragments, holder);
-  for (size_t i = 0; i < f->count; i++)
+  for (size_t i = f->first; i < f->count; i++)
     if (f->list[i].buffer) f->list[i].buffer->senders++;
   return 0;
 }
 
 static void let_go(struct task_more *more) {
   struct fragments *f = list_entry(more, struct fragments, holder);
-  for (size_t i = 0; i < f->count; i++)
+  for (size_t i = f->first; i < f->count; i++)
     if (f->list[i].buffer) f->list[i].buffer->senders--;
 }
 
@@ -59,10 +60,8 @@ static void let_go(struct task_more *more) {
 static struct fragments *new_fragments(lua_State *L, size_t count, int keeper) {
   struct fragments *f =
       lua_newuserdatauv(L, sizeof *f + count * sizeof(struct fragment), 1);
-  *f = (struct fragments){
-      .class = &fragments_class, .holder = {hold, let_go},
-           .count = count
-  };
+  *f = (struct fragments){.class = &fragments_class, .count = count};
+  f->holder = (struct task_more){hold, let_go};
   lua_pushvalue(L, keeper);
   lua_setiuservalue(L, -2, 1);
   return f;

@@ -35,11 +35,15 @@ void gate_hand_on(struct task *t) {
 }
 
 void gate_break(struct gate *g) {
-  if (g->holder && g->holder->gate == g) g->holder->gate = NULL;
+  struct task *t = g->holder;
+  if (t && t->gate == g)
+    t->gate = NULL;
+  else if (t && t->parked) /* who keeps it may wait for something else */
+    loop_ready(&t->sched->loop, &t->waiter);
   g->holder = NULL;
   struct list *node;
   while ((node = list_shift(&g->queue))) {
-    struct task *t = list_entry(node, struct task, queued);
+    t = list_entry(node, struct task, queued);
     loop_ready(&t->sched->loop, &t->waiter);
   }
 }

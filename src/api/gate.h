@@ -24,7 +24,7 @@ void gate_enter(struct gate *g, struct sched *s);
 /* Hands the gate that `t` holds to the first in the queue. */
 void gate_hand_on(struct task *t);
 
-/* Frees the gate and readies all that queue: its socket is closed. */
+/* Frees the gate and readies all that queue, and who keeps it: its socket is closed. */
 void gate_break(struct gate *g);
 
 /* A gate that stays held while its operation calls a function of the script, which may

@@ -14,6 +14,7 @@ struct runtime {
   struct alloc alloc;
   bool warns;      /* `warn("@on")` was called last */
   bool continues;  /* the warning so far is to be continued */
+  int pause;       /* of the collector, as it was set last; -1: the script has set it */
   lua_State *L;    /* owned */
   struct net *net; /* owned */
   struct sched sched;

@@ -212,6 +212,12 @@ static bool in_finalizer(lua_State *L) {
   return lua_gc(L, LUA_GCCOUNT) < 0;
 }
 
+void socket_refuse_finalizer(lua_State *L, const char *op) {
+  if (in_finalizer(L))
+    luaL_error(
+        L, "%s: datagrams that are joined, and many at once, are not for finalizers", op);
+}
+
 char *socket_owed_scratch(lua_State *L, struct sched *sched) {
   struct socket *s = sched->owed;
   if (in_finalizer(L)) return sched->scratch; /* there the string has been made */
@@ -342,6 +348,7 @@ void socket_open(lua_State *L) {
   socket_bulk_methods(L);
   socket_connect_methods(L);
   socket_datagram_methods(L);
+  socket_many_methods(L);
   socket_option_methods(L);
   socket_read_methods(L);
   socket_recv_into_methods(L);

@@ -38,6 +38,8 @@ struct socket {
   bool connecting : 1;    /* a connect has begun and not ended: to `peer` */
   bool taking : 1;        /* a result is being made: finalizers must not read */
   bool reuse_chosen : 1;  /* the script has set SO_REUSEADDR itself */
+  bool joined : 1;        /* the kernel may join its datagrams: UDP_GRO was set */
+  bool no_trains : 1;     /* UDP_SEGMENT was refused: its datagrams go one by one */
   uint8_t failed : 2;     /* the step that failed, see socket_remember; 0: none */
   uint8_t backoffs;       /* how often accept has found descriptors run out, in a row */
   uint16_t flags;         /* of the reading operation: MSG_DONTWAIT, MSG_OOB */
@@ -46,9 +48,9 @@ struct socket {
   int64_t timeout_ns; /* of each operation; NET_NEVER */
   /* What a reading operation is after; fixed at its entry, in force until it ends. */
   const struct reading *how;
-  size_t want; /* bytes wanted, or the limit of a search */
-  struct stream stream;
-  size_t sent; /* progress of the send that holds the gate */
+  size_t want;          /* bytes wanted, or the limit of a search */
+  struct stream stream; /* of a datagram socket: `in` holds datagrams that were joined */
+  size_t sent;          /* progress of the send that holds the gate */
 };
 
 /* The user value: the error of `failed`; once closed: "file:line" of the close. */
@@ -163,6 +165,18 @@ static inline char *socket_scratch(lua_State *L, struct sched *sched) {
  * stream is broken. Raises nothing. */
 void socket_settle(struct sched *sched);
 
+/* Raises in a finalizer: who runs may just be taking datagrams out of memory that all
+ * sockets share.                                                           [-0, +0, v] */
+void socket_refuse_finalizer(lua_State *L, const char *op);
+
+/* Whether the kernel can send datagrams of the open socket in trains; whether it has not
+ * refused one yet. */
+bool socket_knows_trains(struct socket *s);
+bool socket_may_couple(struct socket *s);
+
+/* Where many datagrams are received, made when it is first needed; NULL without memory. */
+struct incoming *socket_incoming(struct sched *sched);
+
 /* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
 int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
 
@@ -180,6 +194,7 @@ void socket_bulk_methods(lua_State *L);
 void socket_read_methods(lua_State *L);
 void socket_send_methods(lua_State *L);
 void socket_datagram_methods(lua_State *L);
+void socket_many_methods(lua_State *L);
 void socket_recv_into_methods(lua_State *L);
 void socket_recvmsg_methods(lua_State *L);
 void socket_sendfile_methods(lua_State *L);

@@ -7,33 +7,23 @@
 #include "api/args.h"
 #include "api/buffer.h"
 #include "api/bulk.h"
-#include "api/socket.h"
+#include "api/socket_bulk.h"
 #include "base/status.h"
 #include "net/repeat.h"
 
 /* The data is nil for discard. */
-enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE };
-
-/* What the two differ in. */
-struct way {
-  uint32_t what; /* NET_RD or NET_WR */
-  /* Moves bytes by one system call: > 0, 0: the peer has ended, -EAGAIN or a status. */
-  ssize_t (*move)(lua_State *L, struct socket *s, struct bulk *b);
-  /* Whether nothing is left to be done after the last byte, else the wake is armed. NULL:
-   * nothing ever is. */
-  bool (*settled)(struct socket *s, struct bulk *b);
-  lua_KFunction k;
-};
+enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE = SOCKET_MOVE };
 
 /* How long an operation waits for what comes after its last byte. */
 enum { SETTLE_NS = 1000 * 1000 * 1000 };
 
-static struct gate *gate_of(struct socket *s, const struct way *way) {
+static struct gate *gate_of(struct socket *s, const struct socket_way *way) {
   return way->what == NET_RD ? &s->rd : &s->wr;
 }
 
 /* Gives nil, err, code with the figures. */
-static int move_failed(lua_State *L, struct bulk *b, const struct way *way, int status) {
+static int move_failed(lua_State *L, struct bulk *b, const struct socket_way *way,
+                       int status) {
   socket_failure(L, SLOT_SOCKET, b->op, status);
   if (way->what == NET_WR) {
     lua_pushinteger(L, (lua_Integer)b->bytes);
@@ -44,22 +34,22 @@ static int move_failed(lua_State *L, struct bulk *b, const struct way *way, int 
 
 /* Waits for the handle. */
 static int wait_handle(lua_State *L, struct socket *s, struct bulk *b,
-                       const struct way *way, int64_t deadline) {
+                       const struct socket_way *way, int64_t deadline) {
   struct task_wait w = {b->op, s, s->h, way->what, deadline, bulk_wake_ns(b)};
   gate_enter(gate_of(s, way), s->sched);
   return task_await(L, s->sched, &w, way->k);
 }
 
 static int step_aside(lua_State *L, struct socket *s, struct bulk *b,
-                      const struct way *way, int64_t deadline) {
+                      const struct socket_way *way, int64_t deadline) {
   struct task_wait w = {b->op, s, s->h, way->what, deadline, 0};
   gate_enter(gate_of(s, way), s->sched);
   return task_yield(L, s->sched, &w, way->k);
 }
 
 /* All bytes have moved. */
-static int finish(lua_State *L, struct socket *s, struct bulk *b, const struct way *way,
-                  int64_t deadline) {
+static int finish(lua_State *L, struct socket *s, struct bulk *b,
+                  const struct socket_way *way, int64_t deadline) {
   int64_t limit = b->end_ns + SETTLE_NS;
   bool late = task_late(s->sched, limit) || task_late(s->sched, deadline);
   if (s->h < 0 || !way->settled || way->settled(s, b) || late)
@@ -70,15 +60,14 @@ static int finish(lua_State *L, struct socket *s, struct bulk *b, const struct w
 }
 
 static int wait_turn(lua_State *L, struct socket *s, struct bulk *b,
-                     const struct way *way, int64_t deadline) {
+                     const struct socket_way *way, int64_t deadline) {
   struct task_wait w = {b->op, s, -1, 0, deadline, 0};
   if (task_late(s->sched, deadline)) return move_failed(L, b, way, STATUS_TIMEOUT);
   return task_queue(L, s->sched, gate_of(s, way), &w, way->k);
 }
 
-/* Moves until it has to wait or has ended. on_tick may have closed the socket, or let others
- * in. */
-static int move_on(lua_State *L, const struct way *way, int64_t deadline) {
+/* on_tick may have closed the socket, or let others in. */
+int socket_move_on(lua_State *L, const struct socket_way *way, int64_t deadline) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct bulk *b = lua_touserdata(L, SLOT_MOVE);
   for (;;) {
@@ -93,7 +82,7 @@ static int move_on(lua_State *L, const struct way *way, int64_t deadline) {
     }
     ssize_t r = way->move(L, s, b);
     if (r == -EAGAIN) return wait_handle(L, s, b, way, deadline);
-    if (r == 0 || r == STATUS_EOF) b->ended = "eof";
+    if (r == STATUS_EOF) bulk_end(b, "eof");
     if (r < 0 && r != STATUS_EOF) return move_failed(L, b, way, (int)r);
   }
 }
@@ -110,10 +99,10 @@ static ssize_t discard_some(lua_State *L, struct socket *s, struct bulk *b) {
 }
 
 static int discard_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct way way = {NET_RD, discard_some, NULL, discard_k};
+  static const struct socket_way way = {NET_RD, discard_some, NULL, discard_k};
   (void)status;
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
-  return move_on(L, &way, deadline);
+  return socket_move_on(L, &way, deadline);
 }
 
 /* sock:discard([{seconds=, bytes=, on_tick=, every=}]) -> figures | nil, err, code. Receives
@@ -121,8 +110,7 @@ static int discard_k(lua_State *L, int status, lua_KContext deadline) {
 static int discard_method(lua_State *L) {
   static const char *const names[] = {"bytes", "every", "on_tick", "seconds", NULL};
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  if (!socket_is_stream(s))
-    return luaL_error(L, "discard: this is a datagram socket; use recv_many");
+  if (!socket_is_stream(s)) return socket_discard_datagrams(L, s);
   lua_settop(L, SLOT_OPTIONS);
   lua_pushnil(L);
   if (!lua_isnil(L, SLOT_OPTIONS)) args_fields(L, SLOT_OPTIONS, names);
@@ -138,51 +126,35 @@ static int discard_method(lua_State *L) {
 struct sending {
   struct bulk bulk;
   struct repeat repeat;
-  bool forced; /* the script has chosen the method */
 };
 
+static struct sending *sending_of(struct bulk *b) {
+  return list_entry(b, struct sending, bulk);
+}
+
 static void fini_sending(struct bulk *b) {
-  repeat_fini(&list_entry(b, struct sending, bulk)->repeat);
-}
-
-/* The method has failed before any of these bytes has gone: plain sends need nothing. */
-static ssize_t send_plainly(struct sending *m, struct socket *s) {
-  struct repeat *r = &m->repeat;
-  uint64_t calls = r->calls;
-  repeat_fini(r);
-  repeat_init(r, r->data, r->len);
-  r->calls = calls;
-  m->bulk.method = repeat_name(r->method);
-  return repeat_send(r, &s->stream, s->sched->loop.net, s->h, m->bulk.bytes,
-                     bulk_left(&m->bulk));
-}
-
-static bool cannot_be_used(ssize_t status) {
-  return status == -EOPNOTSUPP || status == -ENOMEM || status == -EMFILE ||
-         status == -ENFILE;
+  repeat_fini(&sending_of(b)->repeat);
 }
 
 static ssize_t send_some(lua_State *L, struct socket *s, struct bulk *b) {
-  struct sending *m = list_entry(b, struct sending, bulk);
-  ssize_t r = repeat_send(&m->repeat, &s->stream, s->sched->loop.net, s->h, b->bytes,
-                          bulk_left(b));
-  if (cannot_be_used(r) && !m->forced && m->repeat.method != REPEAT_SEND)
-    r = send_plainly(m, s);
+  struct repeat *repeat = &sending_of(b)->repeat;
+  ssize_t r =
+      repeat_send(repeat, &s->stream, s->sched->loop.net, s->h, b->bytes, bulk_left(b));
   if (r > 0) b->bytes += (uint64_t)r;
-  b->calls = m->repeat.calls;
+  b->calls = repeat->calls;
+  b->method = repeat_name(repeat->method);
   return r;
 }
 
 static bool send_settled(struct socket *s, struct bulk *b) {
-  struct sending *m = list_entry(b, struct sending, bulk);
-  return repeat_settled(&m->repeat, s->sched->loop.net, s->h);
+  return repeat_settled(&sending_of(b)->repeat, s->sched->loop.net, s->h);
 }
 
 static int send_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct way way = {NET_WR, send_some, send_settled, send_k};
+  static const struct socket_way way = {NET_WR, send_some, send_settled, send_k};
   (void)status;
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
-  return move_on(L, &way, deadline);
+  return socket_move_on(L, &way, deadline);
 }
 
 /* Makes a string of the data in slot 2: what a buffer holds now is what is sent. */
@@ -213,25 +185,21 @@ static void read_end(lua_State *L, struct bulk *b) {
   b->limit_by = "count";
 }
 
-/* The method that the options name, or the best for the job. */
-static void read_method(lua_State *L, struct sending *m) {
-  enum repeat_method method = 0;
-  m->forced = lua_getfield(L, SLOT_OPTIONS, "method") != LUA_TNIL;
-  if (m->forced) {
-    const char *name = lua_tostring(L, -1);
-    while (method < REPEAT_METHODS && (!name || strcmp(name, repeat_name(method)) != 0))
-      method++;
-    if (method == REPEAT_METHODS)
+/* Reads the method that the options force, if they do. */
+static void read_method(lua_State *L, struct repeat *r) {
+  if (lua_getfield(L, SLOT_OPTIONS, "method") != LUA_TNIL) {
+    const char *name = luaL_tolstring(L, -1, NULL);
+    for (r->method = 0; r->method < REPEAT_METHODS; r->method++)
+      if (strcmp(name, repeat_name(r->method)) == 0) break;
+    if (r->method == REPEAT_METHODS)
       luaL_error(L,
-                 "send_repeat: no method is named '%s': there are send, vmsplice, "
-                 "sendfile, zerocopy",
-                 luaL_tolstring(L, -1, NULL));
-  } else {
-    method = repeat_choose(m->bulk.limit);
+                 "send_repeat: there is no method '%s', but send, vmsplice, sendfile "
+                 "and zerocopy",
+                 name);
+    r->forced = true;
+    lua_pop(L, 1);
   }
   lua_pop(L, 1);
-  m->repeat.method = method;
-  m->bulk.method = repeat_name(method);
 }
 
 /* sock:send_repeat(data, {seconds= | bytes= | count=, on_tick=, every=, method=}) -> figures
@@ -240,8 +208,10 @@ static int send_repeat_method(lua_State *L) {
   static const char *const names[] = {"bytes",   "count",   "every", "method",
                                       "on_tick", "seconds", NULL};
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  if (!socket_is_stream(s))
-    return luaL_error(L, "send_repeat: this is a datagram socket; use send_many");
+  if (!socket_is_stream(s)) {
+    read_data(L);
+    return socket_repeat_datagram(L, s);
+  }
   args_fields(L, 3, names);
   read_data(L);
   lua_settop(L, 3);
@@ -249,10 +219,12 @@ static int send_repeat_method(lua_State *L) {
   socket_need_stream(L, s, "send_repeat");
   if (s->h >= 0) interrupt_check(L, s->sched, "send_repeat", s);
   struct sending *m = bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *m);
-  repeat_init(&m->repeat, lua_tostring(L, SLOT_DATA), lua_rawlen(L, SLOT_DATA));
-  m->bulk.fini = fini_sending;
   read_end(L, &m->bulk);
-  read_method(L, m);
+  repeat_init(&m->repeat, lua_tostring(L, SLOT_DATA), lua_rawlen(L, SLOT_DATA),
+              m->bulk.limit);
+  m->bulk.fini = fini_sending;
+  read_method(L, &m->repeat);
+  m->bulk.method = repeat_name(m->repeat.method);
   return send_k(L, LUA_OK, socket_deadline(s));
 }
 

@@ -7,6 +7,7 @@
 #include "api/lookup.h"
 #include "api/socket.h"
 #include "base/status.h"
+#include "net/datagrams.h"
 
 /* Slots: 1 the socket, 2 the data or the size, 3 the address or nil, 4 the flags. */
 enum { SLOT_SOCKET = 1, SLOT_DATA, SLOT_ADDRESS, SLOT_FLAGS };
@@ -132,16 +133,32 @@ static int receive_wait(lua_State *L, struct socket *s, bool turn, size_t n, int
   return task_await(L, s->sched, &w, recvfrom_k);
 }
 
+/* One whose datagrams may be joined. */
+static ssize_t take_joined(struct socket *s, size_t n, struct addr *from, size_t *size,
+                           int flags) {
+  struct joined_room room = {s->sched->scratch, n, 0, from};
+  struct incoming *in = socket_incoming(s->sched);
+  if (!in) return -ENOMEM;
+  ssize_t r = joined_recvfrom(in, &s->stream.in, s->sched->loop.net, s->h, &room, flags);
+  *size = room.size;
+  return r;
+}
+
+/* Into the scratch area. */
+static ssize_t take(lua_State *L, struct socket *s, size_t n, struct addr *from,
+                    size_t *size, int flags) {
+  char *bytes = socket_scratch(L, s->sched);
+  if (s->joined) return take_joined(s, n, from, size, flags);
+  return net_recvfrom(s->sched->loop.net, s->h, bytes, n, from, size, flags);
+}
+
 static int receive(lua_State *L, struct socket *s, size_t n, int flags,
                    int64_t deadline) {
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "recvfrom", STATUS_CLOSED);
   bool turn = gate_open(&s->rd, s->sched);
   struct addr from;
   size_t size = 0;
-  ssize_t r = -EAGAIN;
-  if (turn)
-    r = net_recvfrom(s->sched->loop.net, s->h, socket_scratch(L, s->sched), n, &from,
-                     &size, flags);
+  ssize_t r = turn ? take(L, s, n, &from, &size, flags) : -EAGAIN;
   if (r >= 0 && size == 0 && s->type == SOCK_SEQPACKET) r = STATUS_EOF;
   if (r >= 0) return deliver(L, s, r, &from, size);
   if (r != -EAGAIN || flags & MSG_DONTWAIT)
@@ -165,6 +182,7 @@ int socket_recv_datagram(lua_State *L, struct socket *s) {
       socket_flags(L, SLOT_DATA + 1, "recvfrom", MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL);
   lua_settop(L, SLOT_SOCKET);
   if (s->type == SOCK_SEQPACKET) socket_need_stream(L, s, "recv");
+  if (s->joined) socket_refuse_finalizer(L, "recvfrom");
   if (s->h >= 0) interrupt_check(L, s->sched, "recvfrom", s);
   return receive(L, s, n, flags, socket_deadline(s));
 }

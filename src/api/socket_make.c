@@ -1,5 +1,7 @@
 /* Where sockets come from: socket, socketpair, descriptors that were inherited or taken. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 
 #include "api/args.h"
 #include "api/socket.h"
@@ -72,11 +74,11 @@ static int standard_input(lua_State *L) {
 
 /* --- descriptors that are there already --------------------------------------------------- */
 
-/* An int option of SOL_SOCKET, or a status. */
-static int asked(const struct socket *s, net_h h, int name) {
+/* An int option, or a status. */
+static int asked(const struct socket *s, net_h h, int level, int name) {
   int value = 0;
   socklen_t len = sizeof value;
-  int r = net_getopt(s->sched->loop.net, h, SOL_SOCKET, name, &value, &len);
+  int r = net_getopt(s->sched->loop.net, h, level, name, &value, &len);
   return r < 0 ? r : value;
 }
 
@@ -88,17 +90,19 @@ static bool is_known(int family, int type) {
 }
 
 void socket_become(struct socket *s, net_h h) {
-  int family = asked(s, h, SO_DOMAIN), type = asked(s, h, SO_TYPE);
+  int family = asked(s, h, SOL_SOCKET, SO_DOMAIN),
+      type = asked(s, h, SOL_SOCKET, SO_TYPE);
   bool known = is_known(family, type);
   struct addr a;
   s->h = h;
   s->family = (uint16_t)(known ? family : AF_UNSPEC);
   s->type = (uint8_t)(known ? type : SOCK_STREAM);
   s->bound = true; /* a bind that fails from here on takes nothing away */
+  s->joined = s->type == SOCK_DGRAM && asked(s, h, IPPROTO_UDP, UDP_GRO) > 0;
   if (!known ||
       s->sched->loop.net->ops->name_of(s->sched->loop.net, h, NET_PEER, &a) == 0)
     s->phase = SOCKET_CONNECTED;
-  else if (asked(s, h, SO_ACCEPTCONN) > 0)
+  else if (asked(s, h, SOL_SOCKET, SO_ACCEPTCONN) > 0)
     s->phase = SOCKET_LISTENING;
 }
 

@@ -2,6 +2,7 @@
  * net/option.c's, the values option_value.c's. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 #include "api/args.h"
@@ -87,6 +88,7 @@ static int set(lua_State *L, struct socket *s, const char *op, const struct opti
                                (socklen_t)len);
   if (r < 0) return socket_fail(L, 1, op, r);
   if (o->level == SOL_SOCKET && o->number == SO_REUSEADDR) s->reuse_chosen = true;
+  if (o->level == IPPROTO_UDP && o->number == UDP_GRO) s->joined = true;
   lua_settop(L, 1);
   return 1;
 }

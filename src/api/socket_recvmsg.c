@@ -139,6 +139,9 @@ static int recvmsg_k(lua_State *L, int status, lua_KContext deadline) {
 static int recvmsg_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (s->family == AF_UNSPEC) return luaL_error(L, "recvmsg: no socket; use recv");
+  if (s->joined)
+    return luaL_error(L, "recvmsg: UDP_GRO joins the datagrams of this socket; use "
+                         "recvfrom or recv_many, which tell them apart");
   size_t n = lua_isnoneornil(L, SLOT_SIZE)
                  ? 65535
                  : args_size(L, SLOT_SIZE, socket_is_stream(s), SCRATCH_BYTES);

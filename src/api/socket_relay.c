@@ -6,11 +6,12 @@
 #include <errno.h>
 
 #include "api/args.h"
+#include "api/bulk.h"
 #include "api/socket.h"
 #include "base/status.h"
 #include "net/relay.h"
 
-enum { TURN_NS = 1000 * 1000 }; /* what the other tasks wait for a relay, at most */
+enum { TURN_STEPS = 64 }; /* and BULK_TURN_NS: then the other tasks have theirs */
 
 /* Slots of make, then of run: the last two are the sockets of its direction. */
 enum { SLOT_A = 1, SLOT_B, SLOT_OPTIONS };
@@ -127,14 +128,19 @@ static int wait_on(lua_State *L, struct state *state, struct way *w) {
   return task_await(L, state->sched, &wait, run_k);
 }
 
-/* Holds both gates; waits while another task sends.                   [-0, +0, v] [y] */
-static int enter(lua_State *L, struct state *state, struct way *w, struct socket *from,
-                 struct socket *to) {
+static bool is_kept(const struct gate_keep *k) {
+  return !list_empty(&k->link);
+}
+
+/* Holds both gates, which gives 0; waits while another task sends.    [-0, +0, v] [y] */
+static int enter(lua_State *L, struct state *state, struct way *w) {
+  struct socket *from = socket_check(L, SLOT_FROM), *to = socket_check(L, SLOT_TO);
   struct task_wait wait = {"relay", to, -1, 0, NET_NEVER, 0};
-  if (!gate_open(&to->wr, state->sched))
+  if (is_kept(&w->sends)) return 0;
+  if (!is_kept(&w->reads)) socket_claim(L, from, "relay");
+  int status = is_kept(&w->reads) ? 0 : gate_keep(&w->reads, state->sched);
+  if (status == 0 && !gate_open(&to->wr, state->sched))
     return task_queue(L, state->sched, &to->wr, &wait, run_k);
-  socket_claim(L, from, "relay");
-  int status = gate_keep(&w->reads, state->sched);
   if (status == 0) status = gate_keep(&w->sends, state->sched);
   return status < 0 ? way_failed(L, state, w, SLOT_FROM, status) : 0;
 }
@@ -148,9 +154,9 @@ static int move(lua_State *L, struct state *state, struct way *w, struct socket 
       {&to->stream,   to->h  }
   };
   int64_t begin = loop_now(loop), moved = w->relay.bytes;
-  int r;
-  do r = relay_step(&w->relay, loop->net, &ends[0], &ends[1]);
-  while (r > 0 && loop_now(loop) - begin < TURN_NS);
+  int r = 1;
+  for (int i = 0; r > 0 && i < TURN_STEPS && loop_now(loop) - begin < BULK_TURN_NS; i++)
+    r = relay_step(&w->relay, loop->net, &ends[0], &ends[1]);
   if (w->relay.bytes > moved) state->moved_ns = loop->turn_ns;
   return r;
 }
@@ -164,10 +170,8 @@ static int run_k(lua_State *L, int status, lua_KContext context) {
   if (from->h < 0) return way_failed(L, state, w, SLOT_FROM, STATUS_CLOSED);
   if (to->h < 0) return way_failed(L, state, w, SLOT_TO, STATUS_CLOSED);
   (void)socket_scratch(L, state->sched); /* a stream's first bytes may lie there */
-  if (list_empty(&w->reads.link)) {
-    int failed = enter(L, state, w, from, to);
-    if (failed) return failed;
-  }
+  int failed = enter(L, state, w);
+  if (failed) return failed;
   int r = move(L, state, w, from, to);
   if (r == -EAGAIN) return wait_on(L, state, w);
   if (r > 0) {

@@ -185,7 +185,7 @@ static ssize_t send_rest(lua_State *L, struct socket *s, bool all) {
 static int sent(lua_State *L, struct socket *s) {
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushinteger(L, (lua_Integer)s->sent);
-  return task_step_large(L, s->sched, 1, s->sent);
+  return task_step(L, s->sched, 1, s->sent);
 }
 
 static int continue_send(lua_State *L, bool all, int64_t deadline, lua_KFunction k) {

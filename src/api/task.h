@@ -94,8 +94,10 @@ struct sched {
   uint32_t resumes_seen;              /* by the watchdog, at its last tick */
   int64_t exhausted_ns; /* when accept last found descriptors run out; 0: never */
   int status;           /* the exit status so far: 1 after an untended failure */
-  char *scratch;       /* owned; where received bytes land before they become strings; for
+  char *scratch; /* owned; where received bytes land before they become strings; for
                     sockets only through socket_scratch */
+  struct incoming *incoming; /* owned; where many datagrams land; NULL until then */
+  int8_t trains;             /* whether the kernel knows them; 0: not asked yet, -1: no */
   struct socket *owed; /* borrowed: the first bytes there are this stream's, see below; or
                           NULL */
   size_t owed_bytes;

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -174,6 +175,39 @@ ssize_t file_read(int fd, void *bytes, size_t n, int64_t offset) {
   do r = pread(fd, bytes, n, offset);
   while (r < 0 && errno == EINTR);
   return r < 0 ? -errno : r;
+}
+
+bool file_has_places(int fd) {
+  return lseek(fd, 0, SEEK_CUR) >= 0 || errno != ESPIPE;
+}
+
+int file_flush(FILE *f) {
+  if (__fpending(f) == 0) return 0;
+  return fflush(f) == 0 ? 0 : -errno;
+}
+
+/* Lets stdio read once into its buffer, which is empty. 1; 0: the end; or -errno. */
+static int fill(FILE *f) {
+  for (;;) {
+    int c = getc(f);
+    if (c != EOF) return ungetc(c, f), 1;
+    if (!ferror(f)) return 0;
+    int error = errno;
+    clearerr(f);
+    if (error != EINTR) return -error;
+  }
+}
+
+/* glibc's FILE shows where its buffer lies; gnulib's freadptr looks at it in this way too. */
+ssize_t file_peek(FILE *f, const char **bytes) {
+  int r = f->_IO_read_ptr < f->_IO_read_end ? 1 : fill(f);
+  if (r <= 0) return r;
+  *bytes = f->_IO_read_ptr;
+  return f->_IO_read_end - f->_IO_read_ptr;
+}
+
+void file_take(FILE *f, size_t n) {
+  f->_IO_read_ptr += n;
 }
 
 ssize_t file_send(int to, int fd, int64_t offset, size_t n) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct file_info {
@@ -54,6 +55,18 @@ int64_t file_size(int fd);
 
 /* Up to n bytes from `offset`; 0: the file ends there. */
 ssize_t file_read(int fd, void *bytes, size_t n, int64_t offset);
+
+/* False for pipes and terminals: what they give cannot be asked for again. */
+bool file_has_places(int fd);
+
+/* What stdio holds back of what was written to the stream goes to the file. 0 or -errno. */
+int file_flush(FILE *f);
+
+/* The bytes that stdio holds of a stream, which has no places; where it holds none, it reads
+ * some first, and sleeps until some are there. 0: the stream has ended; or -errno. They stay
+ * in the stream but for those that are taken. */
+ssize_t file_peek(FILE *f, const char **bytes);
+void file_take(FILE *f, size_t n);
 
 /* sendfile(2) to a non-blocking socket: > 0, 0: the file ends at `offset`, or -errno. */
 ssize_t file_send(int to, int fd, int64_t offset, size_t n);

@@ -32,6 +32,10 @@ bool host_is_tcp(int fd);
 ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);
 
+/* recvmmsg(2) and sendmmsg(2): how many, or the first one's failure. */
+int host_recvmany(int fd, struct mmsghdr *all, unsigned n, int flags);
+int host_sendmany(int fd, struct mmsghdr *all, unsigned n, int flags);
+
 /* Out of descriptors: gives up the reserve, takes one connection and closes it, so that its
  * client learns at once, and takes the reserve back. */
 void host_refuse(int listener, int *reserve_fd);

@@ -275,6 +275,25 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return settled(e, h, NET_WR, host_sendmsg(h, msg, flags));
 }
 
+static int epoll_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct epoll_net *e = epoll_self(net);
+  struct slot *slot = &e->slots[h];
+  unsigned count = 0;
+  for (; count < n && batch_holds(&e->batch, h); count++)
+    all[count].msg_len = (unsigned)batch_take(&e->batch, &all[count].msg_hdr, flags);
+  if (count > 0) return (int)count;
+  if (!(flags & ASKS_KERNEL) && is_drained(slot)) return epoll_arm(e, h, NET_RD);
+  int r = host_recvmany(h, all, n, flags);
+  if (r > 0 && (unsigned)r < n) slot->flags |= SLOT_DRAINED;
+  return (int)settled(e, h, NET_RD, r);
+}
+
+static int epoll_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  return (int)settled(epoll_self(net), h, NET_WR, host_sendmany(h, all, n, flags));
+}
+
 /* sendfile(2) knows no MSG_DONTWAIT: without O_NONBLOCK it could sleep. */
 static ssize_t epoll_sendfile(struct net *net, net_h h, int fd, int64_t offset,
                               size_t n) {
@@ -296,8 +315,9 @@ static ssize_t splice_held(struct epoll_net *e, net_h h, int pipe_fd, size_t n) 
   return r;
 }
 
-/* splice(2) minds the socket's O_NONBLOCK only. At urgent data it stops and says EAGAIN for
- * ever, where a read goes past it. Nothing is read ahead for who splices. */
+/* splice(2) minds the socket's O_NONBLOCK only. At urgent data, which a read goes past, it
+ * says EAGAIN for ever, or, once the end has come behind it, that this is the end. Nothing is
+ * read ahead for who splices. */
 static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) {
   struct epoll_net *e = epoll_self(net);
   struct slot *slot = &e->slots[h];
@@ -305,7 +325,8 @@ static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) 
   if (slot->chunk) return splice_held(e, h, pipe_fd, n);
   slot->flags &= (uint16_t)~SLOT_WANTED;
   ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
-  if (r == -EAGAIN && slot->flags & SLOT_UNSURE) return -EINVAL;
+  bool unsure = r == 0 || (r == -EAGAIN && slot->flags & SLOT_UNSURE);
+  if (unsure && host_has_bytes(h)) return -EINVAL;
   if (r > 0) net->intake++;
   return r > 0 ? r : nothing_read(e, h, r);
 }
@@ -397,6 +418,8 @@ static const struct net_ops epoll_ops = {
     .send = epoll_send,
     .recvmsg = epoll_recvmsg,
     .sendmsg = epoll_sendmsg,
+    .recvmany = epoll_recvmany,
+    .sendmany = epoll_sendmany,
     .sendfile = epoll_sendfile,
     .splice_in = epoll_splice_in,
     .splice_out = epoll_splice_out,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/file.h"
@@ -46,6 +47,11 @@ ssize_t host_splice_in(int fd, int pipe_fd, size_t n) {
   do r = splice(fd, NULL, pipe_fd, NULL, n, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
   while (r < 0 && errno == EINTR);
   return r < 0 ? -errno : r;
+}
+
+bool host_has_bytes(int fd) {
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 ssize_t host_splice_out(int fd, int pipe_fd, size_t n) {

@@ -3,6 +3,7 @@
 #ifndef NET_HOST_PIPE_H
 #define NET_HOST_PIPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -25,6 +26,9 @@ ssize_t host_pipe_lend(int fd, const struct iovec *iov, size_t count);
 /* splice(2) from a socket into an empty pipe: 0: end of stream. -EAGAIN has one meaning only
  * because the pipe is empty. */
 ssize_t host_splice_in(int fd, int pipe_fd, size_t n);
+
+/* True when a read would give bytes. */
+bool host_has_bytes(int fd);
 
 /* splice(2) of bytes that are in the pipe to a socket. For more than there are, kernels before
  * 6.5 hold the last piece back (MSG_MORE). */

@@ -131,6 +131,31 @@ ssize_t net_sendmsg(struct net *net, net_h h, const struct msghdr *msg, int flag
                   whole ? msg->msg_iov->iov_base : NULL);
 }
 
+/* Tells the observer of each of `count` messages, or of the failure. */
+static int observed_many(struct net *net, const char *op, net_h h,
+                         const struct mmsghdr *all, int count) {
+  if (__builtin_expect(net->observer == NULL, 1)) return count;
+  if (count < 0) return (int)observed(net, op, h, count, NULL, NULL);
+  for (int i = 0; i < count; i++) {
+    const struct msghdr *msg = &all[i].msg_hdr;
+    bool whole = msg->msg_iovlen == 1 && all[i].msg_len <= msg->msg_iov->iov_len;
+    struct addr copy;
+    observed(net, op, h, all[i].msg_len, addr_of(msg, &copy),
+             whole ? msg->msg_iov->iov_base : NULL);
+  }
+  return count;
+}
+
+int net_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n, int flags) {
+  return observed_many(net, "sendmany", h, all,
+                       net->ops->sendmany(net, h, all, n, flags));
+}
+
+int net_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n, int flags) {
+  return observed_many(net, "recvmany", h, all,
+                       net->ops->recvmany(net, h, all, n, flags));
+}
+
 /* Through memory, as any send. */
 static ssize_t send_copy(struct net *net, net_h h, int fd, int64_t offset, size_t n) {
   enum { COPY_BYTES = 64 * 1024 };

@@ -78,6 +78,11 @@ struct net_ops {
   ssize_t (*send)(struct net *, net_h, const void *, size_t);
   ssize_t (*recvmsg)(struct net *, net_h, struct msghdr *, int flags);
   ssize_t (*sendmsg)(struct net *, net_h, const struct msghdr *, int flags);
+  /* Up to `n` datagrams, as sendmmsg(2) and recvmmsg(2): how many went or came, at least one,
+   * each with its msg_len; or the status of the first, and none did. What stopped the rest is
+   * lost: ask again from there. Held datagrams come first, and may be all that come. */
+  int (*sendmany)(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
+  int (*recvmany)(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
   /* Bytes `offset` to `offset + n` of an open file, after what is queued, without copying
    * them. > 0: taken, maybe fewer; 0: the file ends at `offset`; -EINVAL: not from this
    * file or to this handle, copy them. */
@@ -153,6 +158,9 @@ ssize_t net_sendto(struct net *, net_h, const void *, size_t, const struct addr 
 /* One message with everything that recvmsg(2) and sendmsg(2) know. */
 ssize_t net_recvmsg(struct net *, net_h, struct msghdr *, int flags);
 ssize_t net_sendmsg(struct net *, net_h, const struct msghdr *, int flags);
+/* Many datagrams: see net_ops. The observer is told of each as of one message. */
+int net_sendmany(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
+int net_recvmany(struct net *, net_h, struct mmsghdr *, unsigned n, int flags);
 /* Bytes of a file: > 0, 0: the file ends at `offset`, or a status; copied through memory
  * where the backend has no better way. Reading the file may sleep (net/file.h). */
 ssize_t net_sendfile(struct net *, net_h, int fd, int64_t offset, size_t n);

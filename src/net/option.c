@@ -142,6 +142,8 @@ static const struct option options[] = {
   ROW(TCP, TCP_USER_TIMEOUT,         INT,       0, "milliseconds that sent bytes may wait for ACK"),
   ROW(TCP, TCP_WINDOW_CLAMP,         INT,       0, "largest receive window in bytes"),
   ROW(UDP, UDP_CORK,                 BOOL,      0, "gather what is sent into one datagram until it is off"),
+  ROW(UDP, UDP_GRO,                  BOOL,      0, "datagrams come in trains, which recv_many and recvfrom tell apart"),
+  LEFT(UDP_SEGMENT,              "send_many forms trains by itself"),
 };
 /* clang-format on */
 

@@ -12,11 +12,13 @@
 #include "net/file.h"
 
 enum {
-  BLOCK_BYTES = 64 * 1024,  /* a smaller datum is repeated up to this in its block */
-  CALL_BYTES = 1024 * 1024, /* of one system call */
-  FRAGMENTS = 64,           /* of one system call: the block, again and again */
-  FILE_BYTES = 1024 * 1024, /* the block of a file, which has no fragments */
-  PIPE_BYTES = 1024 * 1024, /* pipe(7): what a user may have by default */
+  LARGE_BYTES = 8 * 1024 * 1024, /* a datum that no cache near a processor holds */
+  LARGE_ROUNDS = 4,              /* fewer do not pay for the copy of its own */
+  BLOCK_BYTES = 32 * 1024,       /* a smaller datum is repeated up to this in its block */
+  CALL_BYTES = 1024 * 1024,      /* of one system call */
+  FRAGMENTS = 64,                /* of one system call: the block, again and again */
+  FILE_BYTES = 1024 * 1024,      /* the block of a file, which has no fragments */
+  PIPE_BYTES = 1024 * 1024,      /* pipe(7): what a user may have by default */
 };
 
 static const char *const names[REPEAT_METHODS] = {"send", "vmsplice", "sendfile",
@@ -26,15 +28,17 @@ const char *repeat_name(enum repeat_method method) {
   return method < REPEAT_METHODS ? names[method] : NULL;
 }
 
-enum repeat_method repeat_choose(uint64_t bytes) {
-  (void)bytes;
-  return REPEAT_SEND;
+/* What the caches hold is copied faster than its pages are lent (decision 0018). */
+static enum repeat_method choose(size_t len, uint64_t bytes) {
+  return len >= LARGE_BYTES && bytes / len >= LARGE_ROUNDS ? REPEAT_VMSPLICE
+                                                           : REPEAT_SEND;
 }
 
 /* --- what the methods need ------------------------------------------------------------ */
 
-void repeat_init(struct repeat *r, const char *data, size_t len) {
-  *r = (struct repeat){.data = data, .len = len, .file = -1};
+void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes) {
+  *r = (struct repeat){.data = data, .len = len, .fragments = FRAGMENTS, .file = -1};
+  r->method = choose(len, bytes);
 }
 
 static void free_block(struct repeat *r) {
@@ -56,47 +60,65 @@ void repeat_fini(struct repeat *r) {
 }
 
 /* A mapping of its own: nobody else ever has these pages, so they can be given back while
- * the kernel still sends from them. */
+ * the kernel still sends from them. Large pages take an eighth of the time. */
 static char *map(size_t bytes) {
-  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  return p == MAP_FAILED ? NULL : p;
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
 }
 
-/* Makes a block of the datum, as often as it fits into `most` bytes, but once at least. */
+/* Makes room for the datum, as often as it fits into `most` bytes, but once at least. */
 static int make_block(struct repeat *r, size_t most, bool mapped) {
   size_t times = r->len < most ? most / r->len : 1;
   r->block_bytes = times * r->len;
   r->block = mapped ? map(r->block_bytes) : malloc(r->block_bytes);
   if (!r->block) return -ENOMEM;
   r->mapped = mapped;
-  for (size_t i = 0; i < times; i++) memcpy(r->block + i * r->len, r->data, r->len);
-  return mapped && mprotect(r->block, r->block_bytes, PROT_READ) < 0 ? -errno : 0;
+  r->filled = 0;
+  return 0;
 }
 
-static int prepare_send(struct repeat *r, struct net *net, net_h h, size_t most) {
-  r->block_bytes = r->len;
-  bool whole = r->len >= BLOCK_BYTES || most < 2 * r->len;
-  return whole ? 0 : make_block(r, most < BLOCK_BYTES ? most : BLOCK_BYTES, false);
+/* Fills the block up to `end`, no further: a short job does not pay for what it does not
+ * send, and a large datum is not copied all at once. What is filled is never written again,
+ * and all of it cannot be. */
+static void fill(struct repeat *r, size_t end) {
+  if (end <= r->filled) return;
+  while (r->filled < end) {
+    bool first = r->filled < r->len;
+    size_t skip = r->filled % r->len, have = (first ? r->len : r->filled) - skip;
+    size_t n = end - r->filled < have ? end - r->filled : have;
+    memcpy(r->block + r->filled, (first ? r->data : r->block) + skip, n);
+    r->filled += n;
+  }
+  if (r->mapped && r->filled == r->block_bytes)
+    mprotect(r->block, r->block_bytes, PROT_READ);
 }
 
-static int prepare_vmsplice(struct repeat *r, struct net *net, net_h h, size_t most) {
+static int prepare_send(struct repeat *r, struct net *net, net_h h) {
+  if (r->len >= BLOCK_BYTES || make_block(r, BLOCK_BYTES, false) < 0)
+    r->block_bytes = r->len; /* without memory the datum itself serves */
+  return 0;
+}
+
+static int prepare_vmsplice(struct repeat *r, struct net *net, net_h h) {
   int status = make_block(r, BLOCK_BYTES, true);
   if (status == 0) status = host_pipe_open(&r->pipe, PIPE_BYTES);
   r->piping = status == 0;
   return status;
 }
 
-static int prepare_sendfile(struct repeat *r, struct net *net, net_h h, size_t most) {
-  int status = make_block(r, FILE_BYTES, false);
-  if (status < 0) return status;
-  r->file = file_in_memory(r->block, r->block_bytes);
+static int prepare_sendfile(struct repeat *r, struct net *net, net_h h) {
+  r->block_bytes = r->len;
+  if (r->len < FILE_BYTES && make_block(r, FILE_BYTES, false) < 0) return -ENOMEM;
+  if (r->block) fill(r, r->block_bytes);
+  r->file = file_in_memory(r->block ? r->block : r->data, r->block_bytes);
   free_block(r);
   return r->file < 0 ? r->file : 0;
 }
 
 /* socket(7): what is no TCP over INET refuses the option. */
-static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h, size_t most) {
+static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h) {
   int on = 1;
   if (net_setopt(net, h, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) < 0) return -EOPNOTSUPP;
   return make_block(r, BLOCK_BYTES, true);
@@ -104,14 +126,14 @@ static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h, size_t m
 
 /* --- sending -------------------------------------------------------------------------- */
 
-/* Lays out the next n bytes of the stream from its byte `at` on, or as many as FRAGMENTS
- * hold. How many fragments they are. */
-static int lay_out(const struct repeat *r, uint64_t at, size_t n,
-                   struct iovec iov[FRAGMENTS]) {
+/* Lays out the next n bytes of the stream from its byte `at` on, or as many as one
+ * call takes. How many fragments they are. */
+static int lay_out(struct repeat *r, uint64_t at, size_t n, struct iovec iov[FRAGMENTS]) {
   char *block = r->block ? r->block : (char *)r->data;
-  size_t begin = at % r->block_bytes;
+  size_t begin = at % r->block_bytes, rest = r->block_bytes - begin;
   int count = 0;
-  for (; n > 0 && count < FRAGMENTS; count++, begin = 0) {
+  if (r->block) fill(r, n < rest ? begin + n : r->block_bytes);
+  for (; n > 0 && count < r->fragments; count++, begin = 0) {
     size_t piece = r->block_bytes - begin;
     if (piece > n) piece = n;
     iov[count] = (struct iovec){block + begin, piece};
@@ -120,14 +142,17 @@ static int lay_out(const struct repeat *r, uint64_t at, size_t n,
   return count;
 }
 
-/* One fragment may be small, and is queued then. */
+/* One fragment may be small, and is queued then; what is no socket takes no more than one. */
 static ssize_t send_block(struct repeat *r, struct stream *st, struct net *net, net_h h,
                           uint64_t at, size_t n, int flags) {
   struct iovec iov[FRAGMENTS];
   int count = lay_out(r, at, n < CALL_BYTES ? n : CALL_BYTES, iov);
   struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-  if (count == 1 && !flags) return stream_send(st, net, h, iov->iov_base, iov->iov_len);
-  return stream_sendmsg(st, net, h, &msg, flags);
+  ssize_t sent = -ENOTSOCK;
+  if (count > 1 || flags) sent = stream_sendmsg(st, net, h, &msg, flags);
+  if (sent != -ENOTSOCK) return sent;
+  if (count > 1) r->fragments = 1;
+  return stream_send(st, net, h, iov->iov_base, iov->iov_len);
 }
 
 static ssize_t send_copy(struct repeat *r, struct stream *st, struct net *net, net_h h,
@@ -142,12 +167,14 @@ static ssize_t send_pages(struct repeat *r, struct stream *st, struct net *net, 
   if (r->piped == 0) {
     int count = lay_out(r, at, n < CALL_BYTES ? n : CALL_BYTES, iov);
     ssize_t lent = host_pipe_lend(r->pipe.wr, iov, (size_t)count);
-    if (lent < 0) return lent == -EAGAIN ? -EIO : lent;
+    r->useless = lent < 0;
+    if (lent < 0) return lent;
     r->piped = (size_t)lent;
     r->calls++;
   }
   ssize_t sent = stream_splice_out(st, net, h, r->pipe.rd, r->piped);
-  if (sent == -EINVAL) return -EOPNOTSUPP;
+  r->useless = sent == -EINVAL;
+  if (r->useless) return -EOPNOTSUPP;
   if (sent > 0) r->piped -= (size_t)sent;
   return sent;
 }
@@ -202,8 +229,8 @@ static ssize_t send_zero(struct repeat *r, struct stream *st, struct net *net, n
 /* --- the methods ---------------------------------------------------------------------- */
 
 static const struct {
-  /* Gets what it needs, for at most so many bytes. 0 or a status. */
-  int (*prepare)(struct repeat *, struct net *, net_h, size_t most);
+  /* Gets what it needs. 0 or a status. */
+  int (*prepare)(struct repeat *, struct net *, net_h);
   ssize_t (*send)(struct repeat *, struct stream *, struct net *, net_h, uint64_t at,
                   size_t n);
 } methods[REPEAT_METHODS] = {
@@ -213,14 +240,22 @@ static const struct {
     [REPEAT_ZEROCOPY] = {prepare_zerocopy, send_zero },
 };
 
+static ssize_t send_once(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                         uint64_t at, size_t n) {
+  int status = r->ready ? 0 : methods[r->method].prepare(r, net, h);
+  r->ready = status == 0;
+  r->useless = status < 0;
+  return r->ready ? methods[r->method].send(r, st, net, h, at, n) : status;
+}
+
 ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
                     uint64_t at, size_t n) {
-  if (!r->ready) {
-    int status = methods[r->method].prepare(r, net, h, n);
-    if (status < 0) return status;
-    r->ready = true;
+  ssize_t sent = send_once(r, st, net, h, at, n);
+  if (r->useless && !r->forced) { /* it has not sent any of these bytes */
+    repeat_fini(r);
+    r->method = REPEAT_SEND;
+    sent = send_once(r, st, net, h, at, n);
   }
-  ssize_t sent = methods[r->method].send(r, st, net, h, at, n);
   if (sent > 0) r->calls++;
   return sent;
 }

@@ -22,9 +22,13 @@ struct repeat {
   const char *data; /* borrowed: the datum; len > 0 */
   size_t len;
   enum repeat_method method;
+  bool forced;           /* no other method will do */
   bool ready;            /* what the method needs is there */
+  bool useless;          /* the method cannot be used, or lacks something */
   char *block;           /* owned: the datum, once or several times; NULL: `data` is it */
   size_t block_bytes;    /* a multiple of len */
+  int fragments;         /* of one call, at most */
+  size_t filled;         /* how much of the block is made so far */
   bool mapped;           /* the block is a mapping of its own */
   bool piping;           /* there is a pipe */
   struct host_pipe pipe; /* owned */
@@ -37,17 +41,15 @@ struct repeat {
 /* "send" "vmsplice" "sendfile" "zerocopy"; NULL for other numbers. */
 const char *repeat_name(enum repeat_method method);
 
-void repeat_init(struct repeat *r, const char *data, size_t len);
+/* Takes the method that repeat_choose gives for `bytes`; set another, and `forced`, then. */
+void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes);
 
 /* Gives back all but the datum. Twice is harmless. */
 void repeat_fini(struct repeat *r);
 
-/* The method for a job of so many bytes. */
-enum repeat_method repeat_choose(uint64_t bytes);
-
 /* Sends once of the stream, from its byte `at` on, at most n bytes (n > 0). > 0: so many;
- * -EAGAIN, NET_WR comes; -EOPNOTSUPP: the method cannot be used with this handle, or the
- * status of what it needs and did not get, and none of the bytes has gone; another status. */
+ * -EAGAIN, NET_WR comes; another status, -EOPNOTSUPP for a method that cannot be used with
+ * this handle. A method that is not forced then becomes REPEAT_SEND. */
 ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
                     uint64_t at, size_t n);
 

@@ -98,17 +98,19 @@ ssize_t stream_send_now(struct stream *st, struct net *net, net_h h, const char 
   return sent(st, r);
 }
 
-/* What is wrong with a file is not wrong with the stream. */
-static bool concerns_file(ssize_t r) {
-  return r == -EIO || r == -EINVAL || r == -EBADF || r == -EISDIR || r == -EOVERFLOW ||
-         r == -ESTALE;
+/* A file, a device or a file of /proc can fail in many ways, and none of them is wrong with
+ * the stream. */
+static bool breaks_stream(ssize_t r) {
+  return r == -EPIPE || r == -ECONNRESET || r == -ETIMEDOUT || r == -ENOTCONN ||
+         r == -ECONNABORTED || r == -ECONNREFUSED || r == -EHOSTUNREACH ||
+         r == -ENETUNREACH || r == -ENETDOWN;
 }
 
 ssize_t stream_sendfile(struct stream *st, struct net *net, net_h h, int fd,
                         int64_t offset, size_t n) {
   if (st->wr_status < 0) return st->wr_status;
   ssize_t r = net_sendfile(net, h, fd, offset, n);
-  return concerns_file(r) ? r : sent(st, r);
+  return breaks_stream(r) ? sent(st, r) : r;
 }
 
 ssize_t stream_splice_in(struct stream *st, struct net *net, net_h h, int pipe_fd,

@@ -52,6 +52,10 @@ int64_t figures_now(void) {
   return clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t figures_own_ns(void) {
+  return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 /* The processor time of the server, all its threads, also of those that have ended. */
 static int64_t server_ns(void) {
   clockid_t clock;
@@ -64,14 +68,14 @@ void figures_begin(pid_t server) {
   seen.requests = seen.largest_ns = 0;
   seen.server = server;
   seen.server_begin_ns = server_ns();
-  seen.own_begin_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  seen.own_begin_ns = figures_own_ns();
   seen.begin_ns = figures_now();
 }
 
 void figures_end(void) {
   seen.end_ns = figures_now();
   seen.server_end_ns = server_ns();
-  seen.own_end_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  seen.own_end_ns = figures_own_ns();
 }
 
 void figures_answered(int64_t sent_ns, int64_t now_ns) {

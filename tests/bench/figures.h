@@ -8,6 +8,9 @@
 
 int64_t figures_now(void);
 
+/* This process's processor time so far. */
+int64_t figures_own_ns(void);
+
 /* Begins the window anew; `server` is the process whose processor time is told, 0: none. */
 void figures_begin(pid_t server);
 void figures_end(void);

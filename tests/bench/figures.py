@@ -30,3 +30,15 @@ def ratios(rounds, name, figure, base=BASE):
 def order(names, number):
     """The base and soquete stay neighbours; each second round goes backwards."""
     return list(names) if number % 2 == 0 else list(reversed(names))
+
+
+def alternate(sides, rounds, measure, what, figure, base):
+    """Measures every side in each round, and tells how they stand: a list of
+    {side's name: figures}."""
+    found, by_name = [], {side.name: side for side in sides}
+    for number in range(rounds):
+        got = {name: measure(by_name[name]) for name in order(by_name, number)}
+        found.append(got)
+        told = [f"{name} {got[name][figure] / got[base][figure]:.2f}" for name in by_name]
+        print(f"  {what}, round {number + 1}: {' '.join(told)}", flush=True)
+    return found

@@ -1,4 +1,5 @@
 """The machine, and the network namespace that the bench runs in."""
+import contextlib
 import os
 import platform
 import re
@@ -10,6 +11,9 @@ from pathlib import Path
 from place import ROOT, file_text, first_line
 
 CONGESTION = "reno"
+CONTROL = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+# the machine's own: of the namespace in which the bench was started
+DEFAULT = os.environ.get("BENCH_DEFAULT_CONGESTION") or file_text(CONTROL)
 
 
 def machine():
@@ -21,7 +25,7 @@ def machine():
             "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
             "kernel": platform.release(),
             "distribution": name.group(1) if name else "unknown",
-            "congestion": file_text("/proc/sys/net/ipv4/tcp_congestion_control"),
+            "congestion": file_text(CONTROL),
             "compiler": first_line(["gcc", "--version"]),
             "date": time.strftime("%Y-%m-%d"),
             "commit": first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]),
@@ -34,7 +38,7 @@ def enter_namespace():
     if inner == "inside":
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         try:
-            Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text(CONGESTION)
+            CONTROL.write_text(CONGESTION)
         except OSError as error:
             print(f"bench: congestion control stays as it is: {error}")
         return
@@ -43,4 +47,19 @@ def enter_namespace():
         print("bench: no namespace can be had; the system's congestion control is used")
         return
     os.environ["BENCH_NAMESPACE"] = "inside"
+    os.environ["BENCH_DEFAULT_CONGESTION"] = file_text(CONTROL)
     os.execvp("unshare", ["unshare", *flags, sys.executable, *sys.argv])
+
+
+@contextlib.contextmanager
+def congestion(name):
+    """What connections that are opened meanwhile use; None leaves it. Outside a namespace
+    of its own the bench does not touch the system's."""
+    if name is None or os.environ.get("BENCH_NAMESPACE") != "inside":
+        yield
+        return
+    CONTROL.write_text(name)
+    try:
+        yield
+    finally:
+        CONTROL.write_text(CONGESTION)

@@ -1,15 +1,8 @@
 """The words and tables of docs/benchmarks.md."""
+from bulk_page import bulk_words, commands_words, growth_words
 from place import ROOT
 from sides import BASE
-
-
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
-
-
-def spread_text(s, digits=2):
-    return f"{s['median']:,.{digits}f} ({s['low']:,.{digits}f}–{s['high']:,.{digits}f})"
+from tables import spread_text, table
 
 
 def scenario_words(s):
@@ -87,7 +80,7 @@ def machine_words(m, versions, opt):
              f"{m['distribution']}, {m['compiler']}. Congestion control of both sides: "
              f"{m['congestion']}. Load average before: {m['load_before']:.2f}. "
              f"{m['date']}, commit {m['commit']}.", "",
-             "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds}"
+             "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds} SECONDS={opt.seconds}"
              + (f" ONLY={opt.only}" if opt.only else ""), "```", "",
              f"Each round starts every server anew, warms it up for {opt.warmup} s and "
              f"measures for {opt.seconds} s; {opt.rounds} rounds, each second one in the "
@@ -120,5 +113,10 @@ def document(results, chosen, opt):
         lines += web_words(results["web"])
     if results.get("web_calls"):
         lines += calls_words({"a file of 1 KiB": results["web_calls"]})[2:]
+    lines += bulk_words(results.get("bulk", []))
+    if "growth" in results:
+        lines += growth_words(results["growth"])
     lines += machine_words(results["machine"], chosen, opt)
+    if results.get("bulk"):
+        lines += commands_words(results["bulk"], ROOT)
     return "\n".join(lines).rstrip() + "\n"

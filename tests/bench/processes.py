@@ -69,3 +69,14 @@ def load(server, mode, clients, cores, opt, **more):
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()} {done.stdout.strip()}")
     return json.loads(done.stdout)
+
+
+def measure_server(side, mode, clients, cores, opt, load_mode=None, **words):
+    """A server that is started anew, warmed up and measured: the generator's figures."""
+    with Server(side, mode, cores[0]) as server:
+        got = load(server, load_mode or mode, clients, cores[1], opt, seconds=opt.seconds,
+                   warmup=opt.warmup, pid=server.pid, **words)
+    requests = max(1, got["requests"])
+    got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
+    got["busy_rate"] = 1e9 * requests / (got["server_cpu_ns"] + got["load_cpu_ns"])
+    return got

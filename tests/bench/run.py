@@ -18,47 +18,26 @@ import subprocess
 import time
 from pathlib import Path
 
+import bulk
+import growth
 import web
-from figures import Spread, order, ratios
+from figures import Spread, alternate, order, ratios
 from machine import enter_namespace, machine
 from page import document
 from place import OUT, PROGRAMS, ROOT, file_text
-from processes import Server, load, load_argv
+from processes import Server, load, load_argv, measure_server
 from sides import BASE, sides
 
-SECTIONS = ("lines", "requests", "udp", "idle", "start", "calls", "web")
+SECTIONS = ("lines", "requests", "udp", "idle", "start", "calls", "web", *bulk.SECTIONS,
+            "growth")
 
 
 # --- what is measured -----------------------------------------------------------------
 
-def measure_once(side, mode, clients, cores, opt):
-    with Server(side, mode, cores[0]) as server:
-        got = load(server, mode, clients, cores[1], opt, seconds=opt.seconds,
-                   warmup=opt.warmup, pid=server.pid)
-    requests = max(1, got["requests"])
-    got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
-    got["busy_rate"] = 1e9 * requests / (got["server_cpu_ns"] + got["load_cpu_ns"])
-    return got
-
-
-def alternate(chosen, mode, clients, cores, opt):
-    """All rounds of one scenario: a list of {side: figures}."""
-    rounds, names = [], [s.name for s in chosen]
-    by_name = {s.name: s for s in chosen}
-    for number in range(opt.rounds):
-        found = {}
-        for name in order(names, number):
-            found[name] = measure_once(by_name[name], mode, clients, cores, opt)
-        rounds.append(found)
-        told = {n: f"{found[n]['busy_rate'] / found[BASE]['busy_rate']:.2f}"
-                for n in names}
-        print(f"  {mode} {clients} clients, round {number + 1}: "
-              + " ".join(f"{n} {v}" for n, v in told.items()), flush=True)
-    return rounds
-
-
 def scenario(title, chosen, mode, clients, cores, opt):
-    rounds = alternate(chosen, mode, clients, cores, opt)
+    rounds = alternate(chosen, opt.rounds,
+                       lambda side: measure_server(side, mode, clients, cores, opt),
+                       f"{mode} {clients} clients", "busy_rate", BASE)
     rows = []
     for side in chosen:
         figures = [r[side.name] for r in rounds]
@@ -235,9 +214,12 @@ def main():
     if "calls" in opt.sections and shutil.which("strace"):
         results["calls"] = {mode: {s.name: count_calls(s, mode, opt) for s in chosen[:2]}
                             for mode in ("lines", "requests", "udp")}
+    core = {opt.cores[-1]}
+    pairs = [(core, core), (core, {opt.cores[0]})][:len(opt.cores)]
+    results["bulk"] = bulk.measure(opt, pairs)
+    if "growth" in opt.sections:
+        results["growth"] = growth.measure(chosen, pairs[0], opt)
     if "web" in opt.sections:
-        core = {opt.cores[-1]}
-        pairs = [(core, core), (core, {opt.cores[0]})][:len(opt.cores)]
         results["web"], more = web.measure(opt, pairs)
         results["web_calls"] = {s.name: count_calls(s, "files", opt, "http", **web.words("1KiB"))
                                 for s in more[:1]} if shutil.which("strace") else {}
@@ -248,6 +230,8 @@ def main():
         ROOT / "docs/benchmarks.md" if whole else OUT / "benchmarks.md")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(document(results, chosen, opt))
+    for name, drawing in growth.charts(results.get("growth")):
+        (target.parent / name).write_text(drawing)
     print(f"written: {target.relative_to(ROOT) if target.is_relative_to(ROOT) else target}"
           f" and build/bench/results.json")
 

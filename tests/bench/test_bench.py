@@ -8,16 +8,25 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
+import xml.etree.ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bulk  # noqa: E402
+import bulk_page  # noqa: E402
+import counters  # noqa: E402
 import figures  # noqa: E402
+import growth  # noqa: E402
+import plot  # noqa: E402
 import sides  # noqa: E402
 import web  # noqa: E402
-from page import spread_text  # noqa: E402
+from pairs import Running  # noqa: E402
 from place import OUT, PROGRAMS  # noqa: E402
-from processes import Server  # noqa: E402
+from processes import Server, free_port  # noqa: E402
+from tables import spread_text  # noqa: E402
 
 LOAD = str(PROGRAMS / "tests/bench/load")
 
@@ -265,6 +274,141 @@ class Servers(unittest.TestCase):
                                          done.stderr)
 
 
+class Counters(unittest.TestCase):
+    """What the kernel counts is what programs have moved."""
+
+    def setUp(self):
+        OUT.mkdir(parents=True, exist_ok=True)
+
+    def connect(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        client = socket.create_connection(listener.getsockname())
+        conn = listener.accept()[0]
+        for s in (client, conn, listener):
+            self.addCleanup(s.close)
+        return listener.getsockname()[1], client, conn
+
+    def test_bytes_of_the_busiest_connection_are_counted_before_they_are_read(self):
+        port, client, conn = self.connect()
+        self.assertEqual(counters.bytes_received(port), 0)
+        client.sendall(b"x" * 1003)
+        conn.recv(1)
+        self.assertEqual(counters.bytes_received(port), 1003)
+
+    def test_the_senders_congestion_control_is_told(self):
+        port, client, _ = self.connect()
+        name = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+        self.assertEqual(counters.congestion_to(port), name.rstrip(b"\0").decode())
+
+    def test_who_listens_and_who_is_bound_is_seen(self):
+        port, _, _ = self.connect()
+        self.assertTrue(counters.listens(port))
+        self.assertFalse(counters.udp_bound(1))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            self.assertTrue(counters.udp_bound(s.getsockname()[1]))
+
+    def test_processor_time_is_this_process_s(self):
+        before = counters.cpu_seconds([os.getpid()]), time.process_time()
+        sum(range(100000))
+        after = counters.cpu_seconds([os.getpid()]), time.process_time()
+        self.assertGreaterEqual(after[0] - before[0], 0.9 * (after[1] - before[1]) - 1e-3)
+        self.assertEqual(counters.cpu_seconds([1 << 22]), 0)
+
+    def test_both_ends_of_a_bare_c_pair_and_the_kernel_agree(self):
+        for way in ("plain", "copy", "free"):
+            with self.subTest(way), Running() as programs:
+                port, cores = free_port(socket.SOCK_STREAM), os.sched_getaffinity(0)
+                pair = [bulk.BULK_PAIR, "receive", way, port]
+                receiver = programs.start(pair, cores, tells=True)
+                programs.wait_for(lambda: counters.listens(port), "no listener")
+                sender = programs.start([bulk.BULK_PAIR, "send", way, port, 0.05], cores,
+                                        tells=True)
+                sent, got = (json.loads(p.stdout.read()) for p in (sender, receiver))
+                self.assertEqual(sent["bytes"], got["bytes"])
+                self.assertGreater(got["bytes"], 8192)
+
+
+class OneWay(unittest.TestCase):
+    """Each side of each one-way section moves something, and is told in the page."""
+
+    @classmethod
+    def setUpClass(cls):
+        OUT.mkdir(parents=True, exist_ok=True)
+        cls.opt = SimpleNamespace(rounds=1, seconds=0.05, warmup=0.02, against="", sides="",
+                                  cores=sorted(os.sched_getaffinity(0)),
+                                  sections=bulk.SECTIONS)
+        core = {cls.opt.cores[-1]}
+        cls.found = bulk.measure(cls.opt, [(core, core)])
+
+    def test_every_side_moves_something(self):
+        for scenario in self.found:
+            for row in scenario["rows"]:
+                with self.subTest(scenario["title"], side=row["side"]):
+                    for name, spread in row["figures"].items():
+                        self.assertGreaterEqual(spread["median"], 0, name)
+                    self.assertGreater(row["rate_ratio"]["median"], 0)
+
+    def test_every_figure_has_its_heading_and_every_part_its_words(self):
+        text = "\n".join(bulk_page.bulk_words(self.found))
+        for part in bulk.PARTS:
+            self.assertIn(f"## {part.title}\n\n{bulk_page.NOTES[part.title]}", text)
+        for scenario in self.found:
+            for row in scenario["rows"]:
+                self.assertIn(f"| {row['side']} |", text)
+                self.assertLessEqual(set(row["figures"]) - {"busy_gbits", "busy_rate", "ticks"},
+                                     set(bulk_page.FIGURES))
+
+    def test_the_commands_are_told_without_this_machines_folders(self):
+        text = "\n".join(bulk_page.commands_words(self.found, PROGRAMS.parents[1]))
+        self.assertIn("`build/", text)
+        self.assertNotIn(str(PROGRAMS.parents[1]), text)
+
+
+class Charts(unittest.TestCase):
+    def spread(self, value):
+        return {"median": value, "low": value * 0.9, "high": value * 1.1}
+
+    def charts(self):
+        rows = [{"x": x, "side": side, **{f: self.spread(x * n) for f in ("rate", "p99_us")},
+                 "cpu_us": self.spread(1)}
+                for x in growth.CLIENTS for n, side in enumerate(growth.SERVERS, 1)]
+        sizes = [{"x": x, "side": f"<{n}>", "gbits": self.spread(x / 1000 * n),
+                  "cpu_ns_kib": self.spread(1)} for x in growth.SIZES for n in (1, 2, 3)]
+        return {"connections": rows, "sizes": sizes}
+
+    def test_each_is_well_formed_and_names_its_lines(self):
+        drawn = dict(growth.charts(self.charts()))
+        self.assertEqual(list(drawn), [chart[0] for chart in growth.CHARTS])
+        for name, text in drawn.items():
+            words = [e.text for e in xml.etree.ElementTree.fromstring(text).iter()
+                     if e.tag.endswith("text")]
+            for side in growth.SERVERS if "size" not in name else ("<1>", "<2>", "<3>"):
+                self.assertIn(side, words)
+
+    def test_lines_differ_without_colours(self):
+        self.assertEqual(len(set(plot.DASHES)), len(plot.COLOURS))
+        self.assertEqual(len({plot.mark(kind, 0, 0, "") for kind in range(4)}), 4)
+
+    def test_an_axis_covers_what_is_drawn(self):
+        self.assertEqual(plot.decades(64, 1048576), [10.0 ** e for e in range(1, 8)])
+        self.assertEqual(plot.steps(39000)[-1], 40000)
+        axis = plot.Axis([1, 10, 100], 0, 200, True)
+        self.assertEqual((axis.place(1), axis.place(10), axis.place(100)), (0, 100, 200))
+
+    def test_names_do_not_overlap(self):
+        same = {name: [(1, 5, 5, 5), (10, 5, 5, 5)] for name in "abc"}
+        heights = [float(e.get("y")) for e in xml.etree.ElementTree.fromstring(
+            plot.chart("t", "x", "y", same, False)).iter() if e.text in ("a", "b", "c")]
+        self.assertEqual([b - a for a, b in zip(heights, heights[1:])], [plot.LABEL_ROOM] * 2)
+
+    def test_the_page_shows_each_chart_and_each_number(self):
+        text = "\n".join(bulk_page.growth_words(self.charts()))
+        for name, title, *_ in growth.CHARTS:
+            self.assertIn(f"![{title}]({name})", text)
+        self.assertEqual(text.count("\n| 9,000 |"), len(growth.SERVERS))
+
+
 class Figures(unittest.TestCase):
     def rounds(self):
         return [{sides.BASE: {"rate": 100}, "x": {"rate": r}} for r in (50, 90, 70)]
@@ -278,6 +422,17 @@ class Figures(unittest.TestCase):
         spread = figures.ratios(self.rounds(), "x", "rate")
         self.assertEqual((spread.low, spread.median, spread.high), (0.5, 0.7, 0.9))
         self.assertEqual(spread_text(spread.json()), "0.70 (0.50–0.90)")
+
+    def test_every_round_has_every_side_in_turn(self):
+        measured = []
+
+        def measure(side):
+            measured.append(side.name)
+            return {"rate": len(measured)}
+        pair = [SimpleNamespace(name=name) for name in "ab"]
+        rounds = figures.alternate(pair, 2, measure, "a test", "rate", "a")
+        self.assertEqual(measured, ["a", "b", "b", "a"])
+        self.assertEqual([r["a"]["rate"] for r in rounds], [1, 4])
 
     def test_the_sides_alternate(self):
         self.assertEqual(figures.order("abc", 0), ["a", "b", "c"])

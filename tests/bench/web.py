@@ -9,9 +9,9 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from figures import Spread, order, ratios
+from figures import Spread, alternate, ratios
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
-from processes import Server, load
+from processes import measure_server
 from sides import Side
 
 NGINX = "nginx"
@@ -175,25 +175,14 @@ def words(name):
 def measure_once(side, mode, name, cores, opt):
     if isinstance(side, Limit):
         side.file = words(name)["body"]
-    with Server(side, mode, cores[0]) as server:
-        got = load(server, "http", CLIENTS, cores[1], opt, seconds=opt.seconds,
-                   warmup=opt.warmup, pid=server.pid, **words(name))
-    requests = max(1, got["requests"])
-    got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
-    got["busy_rate"] = 1e9 * requests / (got["server_cpu_ns"] + got["load_cpu_ns"])
-    return got
+    return measure_server(side, mode, CLIENTS, cores, opt, "http", **words(name))
 
 
 def scenario(chosen, mode, name, cores, opt):
     chosen = [s for s in chosen if mode in s.modes]
-    by_name, rounds = {s.name: s for s in chosen}, []
-    for number in range(opt.rounds):
-        found = {n: measure_once(by_name[n], mode, name, cores, opt)
-                 for n in order(by_name, number)}
-        rounds.append(found)
-        told = {n: f"{f['rate'] / found[NGINX]['rate']:.2f}" for n, f in found.items()}
-        print(f"  {mode} {name}, round {number + 1}: "
-              + " ".join(f"{n} {v}" for n, v in told.items()), flush=True)
+    rounds = alternate(chosen, opt.rounds,
+                       lambda side: measure_once(side, mode, name, cores, opt),
+                       f"{mode} {name}", "rate", NGINX)
     rows = [{"side": n,
              "rate_ratio": ratios(rounds, n, "rate", NGINX).json(),
              "limit_ratio": ratios(rounds, n, "rate", "C epoll").json(),
@@ -202,7 +191,7 @@ def scenario(chosen, mode, name, cores, opt):
              "cpu_us": Spread(r[n]["cpu_us"] for r in rounds).json(),
              "p50_us": Spread(r[n]["p50_us"] for r in rounds).json(),
              "p99_us": Spread(r[n]["p99_us"] for r in rounds).json(),
-             "errors": sum(r[n]["errors"] for r in rounds)} for n in by_name]
+             "errors": sum(r[n]["errors"] for r in rounds)} for n in (s.name for s in chosen)]
     return {"name": name, "mode": mode, "clients": CLIENTS,
             "cores": [sorted(c) for c in cores], "rows": rows}
 

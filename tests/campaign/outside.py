@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PATIENCE = 10
 CLIENTS = 3
-COMMANDS = ("upper", "udp", "tcp", "unix", "pair", "name", "options", "poll")
+COMMANDS = ("upper", "udp", "tcp", "unix", "pair", "datagrams", "name", "options", "poll")
 
 # The system calls that the program makes, and what their man pages list. Left out is what the
 # kernel says only where something follows, which does not when strace skips the call: the
@@ -52,6 +52,8 @@ ERRNOS = {
     "recvfrom": "EBADF ECONNREFUSED ECONNRESET EFAULT EINTR EINVAL ENOMEM ENOTCONN"
     " ENOTSOCK ETIMEDOUT",
     "recvmsg": "EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK",
+    "recvmmsg": "EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTSOCK",
+    "sendmmsg": "EACCES EBADF EFAULT EINTR EINVAL EIO EMSGSIZE ENOBUFS ENOMEM ENOTSOCK EPERM",
     "sendmsg": "EACCES EBADF ECONNRESET EFAULT EINTR EINVAL EMSGSIZE ENOBUFS ENOMEM"
     " ENOTCONN ENOTSOCK EPIPE",
     "sendto": "EACCES EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN"

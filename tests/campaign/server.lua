@@ -47,6 +47,21 @@ function commands.pair(text)
   return (assert(b:recvmsg()))
 end
 
+function commands.datagrams(text)
+  local a <close> = assert(net.udp("127.0.0.1:0"))
+  local b <close> = assert(net.udp("127.0.0.1:0"))
+  b:settimeout(2)
+  local to = assert(b:getsockname())
+  assert(a:send_many({ text, text, "the end" }, { to = to }))
+  local datas = {}
+  repeat
+    local some = assert(b:recv_many())
+    table.move(some, 1, #some, #datas + 1, datas)
+  until datas[#datas] == "the end"
+  assert(#datas == 3 and datas[2] == text)
+  return datas[1]
+end
+
 function commands.name(text)
   assert(net.gethostbyname("localhost"))
   return text

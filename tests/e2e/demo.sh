@@ -45,17 +45,17 @@ say() {
   while IFS= read -r line; do printf '%8s | %s\n' "$1" "$line"; done <<<"$2"
 }
 
-# serve SCRIPT [FOLDER]: starts a server, in that folder, on a port of the kernel's choice;
-# sets $port.
+# serve SCRIPT [FOLDER [ARGUMENT]]: starts a server, in that folder, on a port of the kernel's
+# choice; sets $port.
 serve() {
-  local line
-  printf '\n    $ soquete %s 0 127.0.0.1\n' "$1"
+  local line words=("$1" 0 127.0.0.1 "${@:3}")
+  printf '\n    $ soquete %s\n' "${words[*]}"
   exec {from_server}< <(cd "${2:-.}" &&
-    exec "$SOQUETE" "$SCRIPTS/$1" 0 127.0.0.1 </dev/null 2>&1)
+    exec "$SOQUETE" "$SCRIPTS/${words[0]}" "${words[@]:1}" </dev/null 2>&1)
   servers+=("$!")
   read -r -t "$PATIENCE" -u "$from_server" line || fail "$1 did not say where it listens"
   say server "$line"
-  [[ $line =~ ^listening\ on\ 127\.0\.0\.1:([0-9]+)$ ]] || fail "$1 said: $line"
+  [[ $line =~ ^listening\ on\ [^\ ]*:([0-9]+)$ ]] || fail "$1 said: $line"
   port=${BASH_REMATCH[1]}
 }
 
@@ -169,6 +169,23 @@ scene_web_concurrent() {
   exec {silent}>&-
 }
 
+# Both clients tell how much has arrived, and the server counts the same.
+scene_throughput() {
+  local script line
+  headline "Throughput: what has arrived, and how fast"
+  serve 04-throughput-server.lua
+  for script in 04-throughput-client.lua 04-throughput-fast.lua; do
+    printf '\n    $ soquete %s 127.0.0.1 %s 0.2\n' "$script" "$port"
+    output=$(timeout "$PATIENCE" "$SOQUETE" "$SCRIPTS/$script" 127.0.0.1 "$port" 0.2 2>&1) ||
+      fail "$script failed: $output"
+    say client "$output"
+    read -r -t "$PATIENCE" -u "$from_server" line || fail "the server measured nothing"
+    say server "$line"
+    [[ $output =~ ^([0-9]+)\ bytes\ in\ .*\ kb/s,\ .*\ Mbit/s$ ]] || fail "$script said: $output"
+    [[ $line == *": ${BASH_REMATCH[1]} bytes in "* ]] || fail "the server has counted: $line"
+  done
+}
+
 scene_hosts() {
   headline "Names and addresses"
   printf '\n    $ soquete 05-hosts.lua localhost\n'
@@ -185,12 +202,22 @@ scene_lines() {
   expect "From Server: ONE" "From Server: TWO" "From Server: TRÊS, COM AÇÃO"
 }
 
+scene_proxy() {
+  headline "Proxy: the client speaks to one server through another"
+  serve 02-tcp-server.lua
+  serve 07-proxy.lua . "$port"
+  talk 02-tcp-client.lua "through the proxy"
+  expect "From Server: THROUGH THE PROXY"
+}
+
 scene_udp
 scene_tcp
 scene_tcp_concurrent
 scene_web
 scene_web_concurrent
+scene_throughput
 scene_hosts
 scene_lines
+scene_proxy
 stop_servers
 printf '\nEvery reply was right.\n'

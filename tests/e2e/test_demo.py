@@ -31,7 +31,8 @@ class Demo(Case):
         result = self.demo()
         self.assertEnds(result, 0, out="Every reply was right.\n")
         self.assertLess(time.monotonic() - begin, 20)  # 5 s where nothing else runs
-        for text in ("<h1>Olá, ação!</h1>", "404 Not Found", "From Server: AÇÃO", "FIRST, AÇÃO", "TRÊS, COM AÇÃO", "localhost"):
+        for text in ("<h1>Olá, ação!</h1>", "404 Not Found", "From Server: AÇÃO", "FIRST, AÇÃO", "TRÊS, COM AÇÃO", "localhost",
+                     "Mbit/s"):
             self.assertIn(text, result.out)
         for name in os.listdir(SCRIPTS):
             self.assertIn(f"soquete {name} ", result.out)
@@ -41,7 +42,9 @@ class Demo(Case):
             ("01-udp-server.lua", "upper .. rest", "'WRONG' .. rest"),
             ("02-tcp-server.lua", "conn:send(upper)", "conn:send('WRONG')"),
             ("03-web-server.lua", 'size .. "\\r\\n\\r\\n"', 'size .. "\\r\\n"'),
+            ("04-throughput-server.lua", "bytes + part.bytes", "bytes + part.bytes + 1"),
             ("06-line-server.lua", 'upper .. rest .. "\\n"', "'WRONG' .. rest"),
+            ("07-proxy.lua", "net.relay(client, server", "net.relay(client, client"),
         ):
             with self.subTest(script):
                 shutil.rmtree(os.path.join(self.folder, "scripts"), ignore_errors=True)

@@ -68,6 +68,8 @@ local function make_objects()
   hold(core.condition())
   hold(core.join_set())
   hold(net.channel(1))
+  hold(net.buffer("text of a buffer"))
+  hold(net.buffer(70000))
   hold(io.stdin)
   local folder = hold(assert(core.folder("tests/fuzz")))
   hold(assert(core.open(folder, "arguments.lua")))
@@ -80,7 +82,7 @@ local plain = {
   math.mininteger, math.maxinteger, 0 / 0, 1 / 0, -1 / 0, 1.5, "", "x", "127.0.0.1:0", ":1",
   "unix:@f", "[::1]:1", "12", "0x10", ("y"):rep(300), ("z"):rep(70000), "\0", "localhost",
   "two.test", "slow.test:80", "l", "a", "L", "n", "*l", "SO_REUSEADDR", "SO_LINGER", "SO_RCVTIMEO",
-  "TCP_CONGESTION", "IP_ADD_MEMBERSHIP", "IPV6_MULTICAST_IF", "SIGUSR1", "SIGHUP",
+  ">I2 s1 z", "TCP_CONGESTION", "IP_ADD_MEMBERSHIP", "IPV6_MULTICAST_IF", "SIGUSR1", "SIGHUP",
   net.AF_INET6, net.MSG_PEEK, net.MSG_OOB, nothing, error, pcall, net.sleep, net.yield,
 }
 

@@ -40,6 +40,14 @@ static ssize_t near_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return host->sendmsg(net, h, msg, flags);
 }
 
+static int near_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                         int flags) {
+  for (unsigned i = 0; i < n; i++)
+    if (all[i].msg_hdr.msg_namelen && !is_near(all[i].msg_hdr.msg_name))
+      return -ENETUNREACH;
+  return host->sendmany(net, h, all, n, flags);
+}
+
 static int no_lookup(struct net *net, struct net_lookup *q) {
   return status_from_eai(EAI_NONAME);
 }
@@ -53,6 +61,7 @@ static struct net *near_net(void) {
   near_ops = *host;
   near_ops.connect = near_connect;
   near_ops.sendmsg = near_sendmsg;
+  near_ops.sendmany = near_sendmany;
   near_ops.lookup = no_lookup;
   net->ops = &near_ops;
   return net;

@@ -94,7 +94,8 @@ end
 local function live_names()
   local names = changed_globals()
   local function add_methods(prefix, object)
-    for name in pairs(debug.getmetatable(object).__index) do
+    local meta = debug.getmetatable(object)
+    for name in pairs(meta.methods or meta.__index) do
       if not name:find("^__") then names[prefix .. name] = true end
     end
   end
@@ -102,6 +103,7 @@ local function live_names()
   for name in pairs(net) do names["net." .. name] = true end
   add_methods("socket:", s)
   add_methods("view:", s:makefile())
+  add_methods("buffer:", net.buffer(1))
   local file <close> = assert(net.open("docs", "architecture.md"))
   add_methods("file:", file)
   add_methods("task:", net.spawn(function() end))
@@ -148,7 +150,8 @@ local function check_fields()
   check("docs/stubs/address.lua", not rest, "no such field: " .. tostring(rest))
 end
 
--- One error of each shape: a set-up, a wait, a read, a send, and a hint that was read.
+-- One error of each shape: a set-up, a wait, a read, a send, a relay, and a hint that was
+-- read.
 local function failures()
   local found = {}
   local function keep(_, err) found[#found + 1] = err end
@@ -160,6 +163,10 @@ local function failures()
   client:settimeout(0)
   keep(client:recv())
   keep(client:send(("x"):rep(50000000)))
+  local a <close> = assert(net.connect(server:getsockname()))
+  local b <close> = assert(net.connect(server:getsockname()))
+  keep(net.relay(a, b, { idle = 0 }))
+  keep(client:discard())
   assert(found[2].hint)
   keep(require "net.http".get("none"))
   return found

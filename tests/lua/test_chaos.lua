@@ -35,7 +35,36 @@ local actions = {
   function(w) pick(w.random, w.streams):send(("x\n"):rep(w.random(60000))) end,
   function(w) pick(w.random, w.streams):send_some({ "a", "b", w.random(1000) }) end,
   function(w) pick(w.random, w.streams):sendfile(w.file, w.random(100), w.random(200000)) end,
+  function(w)
+    local ends = pick(w.random, { "bytes", "count", "seconds" })
+    pick(w.random, w.streams):send_repeat(("r"):rep(w.random(3000)), {
+      [ends] = ends == "seconds" and w.random(50) / 1000 or w.random(300000),
+      method = pick(w.random, { "send", "vmsplice", "sendfile", "zerocopy" }),
+      every = w.random(20) / 1000,
+      on_tick = function() w.act(w, w.random(3) - 1) end,
+    })
+  end,
+  function(w)
+    pick(w.random, w.streams):discard {
+      bytes = w.random(300000),
+      seconds = w.random(50) / 1000,
+      every = w.random(20) / 1000,
+      on_tick = function() w.act(w, w.random(3) - 1) end,
+    }
+  end,
+  function(w) pick(w.random, w.streams):recv_into(pick(w.random, w.buffers), w.random(100)) end,
+  function(w) pick(w.random, w.streams):send(pick(w.random, w.buffers), w.random(100)) end,
+  function(w)
+    local list = {}
+    for i = 1, w.random(20) do list[i] = w.random(2) == 1 and pick(w.random, w.buffers) or "x\n" end
+    pick(w.random, w.streams):send(list)
+  end,
+  function(w) pick(w.random, w.buffers):fill(w.random(256) - 1) end,
+  function(w) pick(w.random, w.datagrams):recv_into(pick(w.random, w.buffers), w.random(100)) end,
   function(w) pick(w.random, w.streams):makefile():read("n", "l") end,
+  function(w) -- a ring of relays would hand its bytes round for ever
+    net.deadline(0.0001, net.relay, pick(w.random, w.streams), pick(w.random, w.streams))
+  end,
   function(w) pick(w.random, w.streams):shutdown(w.random(3) - 1) end,
   function(w) pick(w.random, w.streams):settimeout(w.random(50) / 1000) end,
   function(w) pick(w.random, w.datagrams):recvfrom(w.random(20) - 1) end,
@@ -117,8 +146,8 @@ local function pair()
 end
 
 local function begin(seed)
-  local w = { random = generator(seed), streams = {}, datagrams = {}, listeners = {},
-    tasks = {}, coroutines = {} }
+  local w = { act = act, random = generator(seed), streams = {}, datagrams = {}, listeners = {},
+    tasks = {}, coroutines = {}, buffers = { net.buffer(100), net.buffer(3000), net.buffer(90000) } }
   for i = 1, 3 do w.streams[2 * i - 1], w.streams[2 * i] = pair() end
   for i = 1, 3 do w.datagrams[i] = surely(net.udp, "127.0.0.1:0") end
   for i = 1, 2 do w.listeners[i] = surely(net.listen, "127.0.0.1:0") end
@@ -135,6 +164,7 @@ local function finish(w)
     task:cancel()
     pcall(task.join, task)
   end
+  for _, buffer in ipairs(w.buffers) do buffer:fill() end -- nobody holds it any more
 end
 
 T.test("whatever_tasks_do_to_each_other_nothing_crashes_or_hangs", {

@@ -141,6 +141,7 @@ ssize_t end_recvmsg(struct end *e, struct msghdr *msg, int flags) {
   if (e->family == AF_INET6) addr_map(&d->from);
   if (msg->msg_name) memcpy(msg->msg_name, &d->from.u, d->from.len);
   msg->msg_namelen = d->from.len;
+  msg->msg_controllen = 0;
   msg->msg_flags = n < d->len ? MSG_TRUNC : 0;
   ssize_t result = (ssize_t)(flags & MSG_TRUNC ? d->len : n);
   free(d);

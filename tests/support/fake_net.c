@@ -3,7 +3,6 @@
 #include "support/fake_net.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,10 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/status.h"
 #include "net/file.h"
 #include "net/host_pipe.h"
 #include "support/fake_end.h"
+#include "support/fake_many.h"
+#include "support/fake_names.h"
 
 struct slot {
   struct end *end;          /* owned */
@@ -155,14 +155,14 @@ static int fake_name_of(struct net *net, net_h h, int which, struct addr *out) {
 static int fake_setopt(struct net *net, net_h h, int level, int name, const void *value,
                        socklen_t len) {
   slot_of(net, h);
-  return 0;
+  return level == SOL_SOCKET && name == SO_ZEROCOPY ? -EOPNOTSUPP : 0;
 }
 
 static int fake_getopt(struct net *net, net_h h, int level, int name, void *value,
                        socklen_t *len) {
   struct end *e = end_of(net, h);
   int number = name == SO_TYPE ? e->type : name == SO_DOMAIN ? e->family : 0;
-  if (level != SOL_SOCKET) return -ENOPROTOOPT;
+  if (level != SOL_SOCKET && !fake_knows(level, name)) return -ENOPROTOOPT;
   memcpy(value, &number, sizeof number);
   *len = sizeof number;
   return 0;
@@ -301,40 +301,6 @@ static ssize_t fake_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
 
 /* --- names ------------------------------------------------------------------------------ */
 
-static const struct {
-  const char *name, *hosts[2];
-  int64_t takes_ns;
-} names[] = {
-    {"localhost", {"127.0.0.1"},              FAKE_ANSWER_NS},
-    {"two.test",  {"127.0.0.1", "127.0.0.2"}, FAKE_ANSWER_NS},
-    {"slow.test", {"127.0.0.1"},              5000000000    },
-};
-enum { NAMES = sizeof names / sizeof names[0] };
-
-static size_t find_name(const char *host) {
-  size_t i = 0;
-  while (i < NAMES && strcmp(names[i].name, host) != 0) i++;
-  return i;
-}
-
-static int answer(struct net_lookup *q) {
-  size_t name = find_name(q->host ? q->host : "localhost");
-  if (q->of) {
-    strcpy(q->name, "localhost");
-    snprintf(q->port_name, sizeof q->port_name, "%d", addr_port(q->of));
-    return 0;
-  }
-  if (name == NAMES) return status_from_eai(EAI_NONAME);
-  q->addrs = fake_checked(calloc(2, sizeof *q->addrs));
-  for (q->count = 0; q->count < 2 && names[name].hosts[q->count]; q->count++) {
-    struct addr_text text = {.port = q->service ? atoi(q->service) : 0};
-    strcpy(text.host, names[name].hosts[q->count]);
-    text.host_len = strlen(text.host);
-    if (addr_from_text(&q->addrs[q->count], &text, AF_INET) < 0) abort();
-  }
-  return 0;
-}
-
 static void fake_forget(struct net *net, struct net_lookup *q) {
   if (q->ticket < 0) return;
   free_slot(net, q->ticket);
@@ -344,14 +310,13 @@ static void fake_forget(struct net *net, struct net_lookup *q) {
 static int fake_lookup(struct net *net, struct net_lookup *q) {
   struct fake_net *f = self(net);
   if (q->ticket < 0) {
-    size_t name = find_name(q->host ? q->host : "");
-    int64_t takes = name < NAMES ? names[name].takes_ns : FAKE_ANSWER_NS;
-    q->ticket = take_slot(net, (struct slot){.asked = q, .due_ns = f->now_ns + takes});
+    int64_t due_ns = f->now_ns + fake_answer_ns(q);
+    q->ticket = take_slot(net, (struct slot){.asked = q, .due_ns = due_ns});
   }
   if (f->now_ns < f->slots[q->ticket].due_ns)
     return (int)armed(net, q->ticket, NET_RD, -EAGAIN);
   fake_forget(net, q);
-  return answer(q);
+  return fake_answer(q);
 }
 
 /* --- waiting ---------------------------------------------------------------------------- */
@@ -485,6 +450,8 @@ static const struct net_ops fake_ops = {
     .send = fake_send,
     .recvmsg = fake_recvmsg,
     .sendmsg = fake_sendmsg,
+    .recvmany = fake_recvmany,
+    .sendmany = fake_sendmany,
     .sendfile = fake_sendfile,
     .splice_in = fake_splice_in,
     .splice_out = fake_splice_out,

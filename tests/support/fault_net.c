@@ -35,6 +35,7 @@ const struct fault_rates fault_soft = {
     .spurious = 150,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_trains = 100,
     .no_discard = 200,
     .no_splice = 5,
 };
@@ -45,6 +46,7 @@ const struct fault_rates fault_hard = {
     .spurious = 100,
     .no_descriptor = 100,
     .no_sendfile = 200,
+    .no_trains = 100,
     .no_discard = 200,
     .no_splice = 5,
     .reset = 20,
@@ -248,6 +250,28 @@ static ssize_t fault_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   return f->inner->ops->sendmsg(f->inner, h, &fewer, flags);
 }
 
+static int fault_recvmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_RECVMANY);
+  if (fault) return fault;
+  if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ECONNREFUSED, -ENOMEM);
+  if (needless_again(f, h, NET_RD)) return -EAGAIN;
+  return f->inner->ops->recvmany(f->inner, h, all, (unsigned)cut(f, n), flags);
+}
+
+static int fault_sendmany(struct net *net, net_h h, struct mmsghdr *all, unsigned n,
+                          int flags) {
+  struct fault_net *f = self(net);
+  int fault = due(f, FAULT_SENDMANY);
+  if (fault) return fault;
+  if (strikes(f, f->rates.no_buffers)) return ONE_OF(f, -ENOBUFS, -EPERM, -ENOMEM);
+  if (needless_again(f, h, NET_WR)) return -EAGAIN;
+  if (all->msg_hdr.msg_control && strikes(f, f->rates.no_trains))
+    return ONE_OF(f, -EIO, -EINVAL, -EMSGSIZE);
+  return f->inner->ops->sendmany(f->inner, h, all, (unsigned)cut(f, n), flags);
+}
+
 static ssize_t fault_sendfile(struct net *net, net_h h, int fd, int64_t offset,
                               size_t n) {
   struct fault_net *f = self(net);
@@ -405,6 +429,8 @@ static const struct net_ops fault_ops = {
     .send = fault_send,
     .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
+    .recvmany = fault_recvmany,
+    .sendmany = fault_sendmany,
     .sendfile = fault_sendfile,
     .splice_in = fault_splice_in,
     .splice_out = fault_splice_out,
@@ -450,10 +476,10 @@ unsigned fault_net_calls(const struct net *net, enum fault_op op) {
 
 const char *fault_op_name(enum fault_op op) {
   static const char *const names[FAULT_OPS] = {
-      NULL,     "socket",   "adopt",   "pair",      "bind",       "listen",
-      "setopt", "getopt",   "name_of", "connect",   "accept",     "recv",
-      "send",   "recvmsg",  "sendmsg", "splice_in", "splice_out", "ready",
-      "flush",  "shutdown", "close",   "lookup",    "poll",       "discard"};
+      NULL,      "socket",    "adopt",      "pair",     "bind",    "listen",   "setopt",
+      "getopt",  "name_of",   "connect",    "accept",   "recv",    "send",     "recvmsg",
+      "sendmsg", "splice_in", "splice_out", "ready",    "flush",   "shutdown", "close",
+      "lookup",  "poll",      "discard",    "recvmany", "sendmany"};
   return names[op];
 }
 

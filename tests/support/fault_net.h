@@ -10,16 +10,17 @@
 
 /* How often, in thousandths of the calls. */
 struct fault_rates {
-  int short_count;   /* what moves bytes of streams moves fewer than it could */
+  int short_count;   /* what moves bytes of streams, or many datagrams, moves fewer */
   int again;         /* what moves bytes, accept, connect */
   int spurious;      /* events that mean nothing, and polls that end early */
   int no_descriptor; /* accept: EMFILE ENFILE ENOMEM ENOBUFS ECONNABORTED EPROTO */
   int no_sendfile;   /* sendfile: EINVAL, the bytes have to be copied */
+  int no_trains;     /* sendmany with UDP_SEGMENT: EIO EINVAL EMSGSIZE */
   int no_discard;    /* discard: EINVAL, the bytes have to be received */
   int no_splice;     /* splice_in, splice_out: EINVAL, the bytes have to be copied */
   int reset;         /* what moves bytes of streams: ECONNRESET, EPIPE, ETIMEDOUT */
   int refused;       /* connect, bind, listen, socket, name_of */
-  int no_buffers;    /* sendmsg, recvmsg */
+  int no_buffers;    /* sendmsg, recvmsg, sendmany, recvmany */
   int no_name;       /* lookup: EAI_AGAIN */
 };
 
@@ -58,6 +59,8 @@ enum fault_op {
   FAULT_LOOKUP,
   FAULT_POLL,
   FAULT_DISCARD,
+  FAULT_RECVMANY,
+  FAULT_SENDMANY,
   FAULT_OPS
 };
 

@@ -143,6 +143,71 @@ static void a_root_has_to_be_a_folder(void **state) {
   assert_int_equal(file_open_root("/nowhere"), -ENOENT);
 }
 
+/* --- files of stdio --- */
+
+/* A pipe that holds the text; its reading end. */
+static FILE *pipe_with(const char *text, size_t n) {
+  int fds[2];
+  assert_int_equal(pipe(fds), 0);
+  assert_int_equal(write(fds[1], text, n), n);
+  close(fds[1]);
+  FILE *f = fdopen(fds[0], "rb");
+  assert_non_null(f);
+  assert_false(file_has_places(fds[0]));
+  return f;
+}
+
+static void bytes_of_a_pipe_stay_until_they_are_taken(void **state) {
+  const char *bytes;
+  FILE *f = pipe_with("\0ab\0\0cd", 7);
+  assert_int_equal(file_peek(f, &bytes), 7);
+  assert_memory_equal(bytes, "\0ab\0\0cd", 7);
+  file_take(f, 1);
+  assert_int_equal(fgetc(f), 'a');
+  assert_int_equal(file_peek(f, &bytes), 5);
+  assert_memory_equal(bytes, "b\0\0cd", 5);
+  file_take(f, 4);
+  assert_int_equal(fgetc(f), 'd');
+  assert_int_equal(file_peek(f, &bytes), 0);
+  assert_int_equal(fgetc(f), EOF);
+  fclose(f);
+}
+
+static void an_unbuffered_pipe_is_read_byte_by_byte(void **state) {
+  const char *bytes;
+  FILE *f = pipe_with("ab", 2);
+  setvbuf(f, NULL, _IONBF, 0);
+  assert_int_equal(file_peek(f, &bytes), 1);
+  assert_int_equal(*bytes, 'a');
+  file_take(f, 1);
+  assert_int_equal(fgetc(f), 'b');
+  fclose(f);
+}
+
+static void what_stdio_holds_back_is_flushed(void **state) {
+  int fd = openat(root, "written", O_RDWR | O_CREAT, 0600);
+  FILE *f = fdopen(fd, "w+b"), *full = fopen("/dev/full", "wb");
+  assert_true(file_has_places(fd));
+  assert_int_equal(fputs("text", f), 1);
+  assert_int_equal(file_size(fd), 0);
+  assert_int_equal(file_flush(f), 0);
+  assert_int_equal(file_size(fd), 4);
+  fputs("text", full);
+  assert_int_equal(file_flush(full), -ENOSPC);
+  fclose(full);
+  fclose(f);
+}
+
+static void a_stream_that_cannot_be_read_says_why(void **state) {
+  const char *bytes;
+  int fds[2];
+  assert_int_equal(pipe(fds), 0);
+  FILE *f = fdopen(fds[1], "wb");
+  assert_int_equal(file_peek(f, &bytes), -EBADF);
+  fclose(f);
+  close(fds[0]);
+}
+
 /* --- sendfile --- */
 
 enum { PIECE = 100000 };
@@ -313,6 +378,10 @@ int main(void) {
       cmocka_unit_test(a_link_that_stays_inside_is_followed),
       cmocka_unit_test(links_of_proc_are_not_followed),
       cmocka_unit_test(a_root_has_to_be_a_folder),
+      cmocka_unit_test(bytes_of_a_pipe_stay_until_they_are_taken),
+      cmocka_unit_test(an_unbuffered_pipe_is_read_byte_by_byte),
+      cmocka_unit_test(what_stdio_holds_back_is_flushed),
+      cmocka_unit_test(a_stream_that_cannot_be_read_says_why),
   };
   const struct CMUnitTest nets[] = {
       NET_TEST(sendfile_sends_every_byte_once_and_in_order),

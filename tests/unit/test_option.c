@@ -139,6 +139,8 @@ static const struct {
     {"TCP_WINDOW_CLAMP",          SUPPORTED},
  /* udp(7) */
     {"UDP_CORK",                  SUPPORTED},
+    {"UDP_GRO",                   SUPPORTED},
+    {"UDP_SEGMENT",               LEFT_OUT },
  /* beyond the man pages: RFC 3542 */
     {"IPV6_RECVHOPLIMIT",         SUPPORTED},
     {"IPV6_RECVTCLASS",           SUPPORTED},

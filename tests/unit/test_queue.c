@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "net/host_ahead.h"
 #include "net/outq.h"
 #include "support/peers.h"
 
@@ -195,6 +196,23 @@ static void nothing_is_read_ahead_for_who_does_not_wait(void **state) {
   peers_expect(net, b, "de");
 }
 
+/* How many of n bytes, which come after b has begun to wait, are read ahead. */
+static ssize_t read_ahead_of(size_t n) {
+  while (net_recv(net, b, bytes, sizeof bytes) != -EAGAIN) continue;
+  assert_int_equal(peers_send(net, a, bytes, n), n);
+  peers_await(net, b, NET_RD);
+  ssize_t left = recv(b, bytes, n, MSG_PEEK | MSG_DONTWAIT);
+  return (ssize_t)n - (left > 0 ? left : 0);
+}
+
+static void who_receives_much_is_left_to_read_it_himself(void **state) {
+  assert_int_equal(read_ahead_of(100), 100);
+  assert_int_equal(read_ahead_of(10000), AHEAD_CHUNK_BYTES);
+  assert_int_equal(read_ahead_of(10000), 0);
+  assert_int_equal(read_ahead_of(100), 0); /* only its owner sees that it was little */
+  assert_int_equal(read_ahead_of(100), 100);
+}
+
 static void held_bytes_are_ready_and_can_be_peeked_at(void **state) {
   struct net_event asked = {b, NET_RD};
   struct iovec iov = {bytes, 8};
@@ -239,6 +257,7 @@ int main(void) {
       QUEUE_TEST(held_bytes_come_before_the_error),
       QUEUE_TEST(bytes_are_read_ahead_for_who_waits),
       QUEUE_TEST(nothing_is_read_ahead_for_who_does_not_wait),
+      QUEUE_TEST(who_receives_much_is_left_to_read_it_himself),
       QUEUE_TEST(held_bytes_are_ready_and_can_be_peeked_at),
       QUEUE_TEST(who_asks_again_sees_what_has_come),
   };

@@ -266,6 +266,23 @@ static void urgent_data_does_not_stop_it_for_ever(void **state) {
   line_close(&l);
 }
 
+static void the_end_behind_urgent_data_is_not_taken_for_the_end_before_it(void **state) {
+  struct line l;
+  struct iovec iov = {"u", 1};
+  struct msghdr urgent = {.msg_iov = &iov, .msg_iovlen = 1};
+  char byte;
+  line_open(&l, *state);
+  assert_int_equal(net_sendmsg(l.net, l.source, &urgent, MSG_OOB), 1);
+  assert_int_equal(peers_send(l.net, l.source, "x", 1), 1);
+  assert_int_equal(net_shutdown(l.net, l.source, SHUT_WR), 0);
+  pass_time(l.net);
+  assert_int_equal(net_splice_in(l.net, l.in, l.pipe.wr, 10), -EINVAL);
+  assert_int_equal(peers_recv(l.net, l.in, &byte, 1), 1);
+  assert_int_equal(byte, 'x');
+  assert_int_equal(net_splice_in(l.net, l.in, l.pipe.wr, 10), 0);
+  line_close(&l);
+}
+
 static void what_is_no_socket_is_to_be_copied(void **state) {
   struct net *net = *state;
   int fds[2];
@@ -319,6 +336,7 @@ int main(void) {
   };
   const struct CMUnitTest host_tests[] = {
       NET_TEST(urgent_data_does_not_stop_it_for_ever),
+      NET_TEST(the_end_behind_urgent_data_is_not_taken_for_the_end_before_it),
       NET_TEST(what_is_no_socket_is_to_be_copied),
       NET_TEST(unix_sockets_splice_too),
   };
