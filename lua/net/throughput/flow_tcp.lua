@@ -39,9 +39,9 @@ local function ticking(flow, plan, ends)
   }
 end
 
-local function finish(flow, before, figures)
+local function finish(flow, plan, before, figures)
   local bytes, seconds = figures.bytes - before.bytes, figures.seconds - before.seconds
-  if bytes > 0 or seconds > 1e-3 then count(flow, bytes, seconds) end
+  if bytes > 0 or seconds > plan.interval / 10 then count(flow, bytes, seconds) end
 end
 
 local function send(flow, plan, ends)
@@ -49,7 +49,7 @@ local function send(flow, plan, ends)
   local data = flow.data or ("soquete "):rep(plan.length // 8 + 1):sub(1, plan.length)
   flow.data = data
   local figures, err, code = flow.conn:send_repeat(data, options)
-  finish(flow, before, figures or err.figures)
+  finish(flow, plan, before, figures or err.figures)
   if not figures then return nil, err, code end
   flow.method = figures.method
   return true
@@ -58,7 +58,7 @@ end
 local function drop(flow, plan, ends)
   local before, options = ticking(flow, plan, ends)
   local figures, err, code = flow.conn:discard(options)
-  finish(flow, before, figures or err.figures)
+  finish(flow, plan, before, figures or err.figures)
   if not figures then return nil, err, code end
   return true
 end
@@ -82,7 +82,7 @@ local function read(flow, plan, ends)
       next_tick = next_tick + plan.interval
     end
   end
-  finish(flow, before, figures)
+  finish(flow, plan, before, figures)
   if n or code == "timeout" or code == "eof" then return true end
   return nil, err, code
 end

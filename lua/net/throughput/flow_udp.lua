@@ -43,7 +43,7 @@ local function ticker(flow, plan, begun)
   end
   function self.finish(now)
     self.look(now)
-    if self.bytes > 0 or now - self.at > 1e-3 then self.tell(now) end
+    if self.bytes > 0 or now - self.at > plan.interval / 10 then self.tell(now) end
   end
   return self
 end
@@ -57,26 +57,36 @@ local function due(plan, begun, sent, now)
   return 0, begun + sent / per_second
 end
 
+-- Sends the next `count` datagrams: how many went, or nil, err, code.
+local function send_burst(flow, layout, rest, count)
+  local burst, number = {}, flow.last_sequence or 0
+  for i = 1, count do burst[i] = header(layout, number + i) .. rest end
+  local sent, err, code = flow.conn:send_many(burst)
+  if not sent and not passing[code] then return nil, err, code end
+  sent = sent or err.sent
+  flow.last_sequence = number + sent
+  return sent
+end
+
 local function send(flow, plan, ends)
   local layout = layouts[plan.wide_counters or false]
   local rest = ("\0"):rep(plan.length - layout:packsize())
   local begun = net.now()
   local ticks, last = ticker(flow, plan, begun), begun + (ends.seconds or math.huge)
-  local sent, now, most = 0, begun, ends.bytes and math.ceil(ends.bytes / plan.length) or math.huge
+  local sent, now = 0, begun
+  local most = ends.bytes and math.ceil(ends.bytes / plan.length) or math.maxinteger
   while now < last and sent < most do
     local count, later = due(plan, begun, sent, now)
-    if count == 0 then net.sleep(math.min(later, last, ticks.next) - now) end
-    for _ = 1, math.min(count, most - sent) do
-      local number = (flow.last_sequence or 0) + 1
-      local n, err, code = flow.conn:send(header(layout, number) .. rest)
-      if n then
-        flow.last_sequence = number
-        sent, flow.datagrams = sent + 1, flow.datagrams + 1
-        ticks.bytes = ticks.bytes + n
-      elseif not passing[code] then
+    if count == 0 then
+      net.sleep(math.min(later, last, ticks.next) - now)
+    else
+      local n, err, code = send_burst(flow, layout, rest, math.min(count, most - sent))
+      if not n then
         ticks.finish(net.now())
         return nil, err, code
       end
+      sent, flow.datagrams = sent + n, flow.datagrams + n
+      ticks.bytes = ticks.bytes + n * plan.length
     end
     now = net.now()
     ticks.look(now)
@@ -109,15 +119,18 @@ local function receive(flow, plan, ends)
   local now, received, most = begun, 0, ends.bytes or math.huge
   while now < last and received < most do
     flow.conn:settimeout(math.max(0, math.min(last, ticks.next) - now))
-    local data, err, code = flow.conn:recv()
+    local datagrams, err, code = flow.conn:recv_many()
     now = net.now()
-    if data and #data >= least then
-      note(flow, layout, data, now)
-      received, flow.datagrams = received + #data, flow.datagrams + 1
-      ticks.bytes = ticks.bytes + #data
-    elseif not data and code ~= "timeout" and code ~= "ECONNREFUSED" then
+    if not datagrams and code ~= "timeout" and code ~= "ECONNREFUSED" then
       ticks.finish(now)
       return nil, err, code
+    end
+    for _, data in ipairs(datagrams or {}) do
+      if #data >= least then
+        note(flow, layout, data, now)
+        received, flow.datagrams = received + #data, flow.datagrams + 1
+        ticks.bytes = ticks.bytes + #data
+      end
     end
     ticks.look(now)
   end
