@@ -121,8 +121,7 @@ T.test("datagrams_sent_and_received_agree", function()
 end)
 
 -- A relay of datagrams to the server that drops each `nth` of those with data.
-local function lossy(target, nth)
-  local front = assert(net.udp("127.0.0.1:0"))
+local function lossy(front, target, nth)
   local back = assert(net.udp("127.0.0.1:0"))
   local path = { address = front:getsockname(), dropped = 0 }
   local client
@@ -164,9 +163,18 @@ local function pump(from, to)
   to:shutdown(net.SHUT_WR)
 end
 
+-- A port that is free for both protocols: its two sockets.
+local function both_free()
+  while true do
+    local datagrams = assert(net.udp("127.0.0.1:0"))
+    local listener = net.listen(datagrams:getsockname())
+    if listener then return datagrams, listener end
+    datagrams:close()
+  end
+end
+
 -- The same for the bytes of the control connection, to the same port.
-local function forward(port, target)
-  local listener = assert(net.listen("127.0.0.1", port))
+local function forward(listener, target)
   local task = net.spawn(function()
     while true do
       local conn = listener:accept()
@@ -190,8 +198,9 @@ end
 
 T.test("the_loss_that_is_told_is_what_a_lossy_path_dropped", function()
   local site <close> = serve()
-  local path <close> = lossy(site.address, 7)
-  local way <close> = forward(path.address.port, site.address)
+  local datagrams, listener = both_free()
+  local path <close> = lossy(datagrams, site.address, 7)
+  local way <close> = forward(listener, site.address)
   local figures = assert(run(site, {
     length = 200, port = path.address.port, rate = 400000, seconds = 0.5, udp = true,
   }))
