@@ -42,7 +42,7 @@ Q := $(if $(V),,@)
 # Debian packages, by what needs them.
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
-         curl wget apache2-utils wrk strace
+         curl wget apache2-utils wrk strace iperf3
 LINT  := clang-format-14 lua-check cppcheck
 CHECK := valgrind
 PEERS := default-jdk-headless chromium nginx-light

@@ -330,8 +330,8 @@ end
 -- --- the index -----------------------------------------------------------------------
 
 local pages = {
-  "net", "socket", "view", "buffer", "file", "address", "error", "task", "channel", "options", "http",
-  "http_request", "http_response", "http_client", "globals",
+  "net", "socket", "view", "buffer", "file", "address", "error", "task", "channel", "options",
+  "http", "http_request", "http_response", "http_client", "throughput", "globals",
 }
 
 local function index(titles, names)

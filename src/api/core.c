@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "api/address.h"
-#include "api/bulk.h"
 #include "api/buffer.h"
+#include "api/bulk.h"
 #include "api/condition.h"
 #include "api/coro.h"
 #include "api/error.h"

@@ -15,7 +15,7 @@ static struct args parse_help(int argc, char *const argv[], int i) {
 
 /* The commands; a script of such a name is called by a path, as in "./serve". */
 static const char *command_of(const char *word) {
-  static const char *const names[] = {"get", "serve"};
+  static const char *const names[] = {"get", "serve", "throughput"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(word, names[i]) == 0) return names[i];
   return NULL;

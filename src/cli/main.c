@@ -28,6 +28,8 @@ static const char usage[] =
     "       soquete serve [DIR] [--port N] [--bind HOST] [--listing]\n"
     "                                                serve a folder over HTTP\n"
     "       soquete get URL [-o FILE]                fetch over HTTP\n"
+    "       soquete throughput server [--port N] [--bind HOST]\n"
+    "       soquete throughput HOST [options]        measure, as iperf3 does\n"
     "       soquete help FILE.lua                    print a script's opening comment\n"
     "       soquete --version | --help\n"
     "\n"

@@ -110,6 +110,7 @@ local function live_names()
   add_methods("channel:", net.channel())
   net.group(function(g) add_methods("group:", g) end)
   add_http_names(names)
+  for name in pairs(require "net.throughput") do names["throughput." .. name] = true end
   return names
 end
 

@@ -1,5 +1,7 @@
 -- The words behind a command: `--name value`, `--flag`, and what stands by itself.
 
+local quantity = require "net.cli.quantity"
+
 local M = {}
 
 ---Ends the program as bad usage does everywhere: status 2, the reason on standard error.
@@ -8,10 +10,26 @@ function M.refuse(command, reason)
   os.exit(2)
 end
 
+local function number(text)
+  local value = tonumber(text)
+  return value and value >= 0 and value < math.huge and value or nil, "a number is needed"
+end
+
 local convert = {
+  count = function(text)
+    local value = math.tointeger(tonumber(text))
+    return value and value > 0 and value or nil, "a whole number from 1 is needed"
+  end,
+  number = number,
   port = function(text)
     local port = math.tointeger(tonumber(text))
     return port and port >= 0 and port <= 65535 and port or nil, "a port is a number up to 65535"
+  end,
+  rate = function(text)
+    return quantity.parse_rate(text), "a rate is a number with k, M or G: 10M is 10 Mbit/s"
+  end,
+  size = function(text)
+    return quantity.parse_size(text), "a size is a number with K, M or G: 64K is 64 KiB"
   end,
   text = function(text) return text end,
 }
@@ -31,9 +49,15 @@ local function take(command, found, name, value)
   return true
 end
 
+-- "-P2": a short name with its value.
+local function joined(command, word)
+  local long = #word > 2 and command.short and command.short[word:sub(1, 2)]
+  return long and command.options[long] ~= "flag"
+end
+
 ---The words as a table: options by name, the others in order. `command` has a `name`, a
----line of `usage`, `options` (name with its dashes -> "flag", "text" or "port"), their
----`short` names, and `most`, how many words may stand by themselves.
+---line of `usage`, `options` (name with its dashes -> "flag" or the kind of its value, see
+---`convert`), their `short` names, and `most`, how many words may stand by themselves.
 function M.parse(command, ...)
   local words, found, i = { ... }, {}, 1
   while i <= #words do
@@ -44,6 +68,8 @@ function M.parse(command, ...)
       os.exit(0)
     elseif name then
       if not take(command, found, name, value) then M.refuse(command, name .. " takes no value") end
+    elseif joined(command, word) then
+      take(command, found, word:sub(1, 2), word:sub(3))
     elseif word:sub(1, 1) == "-" and #word > 1 then
       if take(command, found, word, words[i + 1]) then i = i + 1 end
     elseif #found < command.most then

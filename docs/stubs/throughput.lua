@@ -1,0 +1,96 @@
+---@meta _
+-- # The module net.throughput
+--
+-- `require "net.throughput"` measures how fast bytes go from one machine to another, as the
+-- command `soquete throughput` does. Both ends speak iperf3's protocol, so the other end may
+-- be an iperf3.
+--
+-- **Figures** are tables with the unit in each name. [Their JSON
+-- Schema](../throughput.schema.json) has every field:
+--
+-- | field | what it holds |
+-- |---|---|
+-- | `to_server`, `from_server` | each direction that was measured: `sent` and `received`, as each end counted |
+-- | `intervals` | a row an interval: `from_seconds`, `to_seconds`, `omitted`, and a sum for each direction |
+-- | `cpu` | `client` and `server`: `user_percent`, `system_percent`, `total_percent` of one core |
+-- | `test` | what was measured: `protocol`, `server`, `streams`, `length_bytes`, `congestion_control` … |
+--
+-- A sum has `bytes`, `seconds`, `bits_per_second`, `streams` (the same of each stream), and
+-- where they are known `retransmits`, `rtt_us`, `congestion_window_bytes` (a sender of TCP),
+-- `datagrams`, `lost_datagrams`, `lost_percent`, `out_of_order_datagrams`, `jitter_seconds`
+-- (UDP). The rows of this end add up to its sum.
+--
+-- **Bounds.** The other end may be hostile: parameters are at most 8,192 bytes of JSON,
+-- results 1 MiB, a step takes at most 30 s, a test has at most 128 streams in each direction,
+-- and a server runs at most 64 tests at once. What breaks the protocol ends that test alone.
+
+local throughput = {}
+
+-- ## Functions
+
+---Runs a test against a server: its figures.
+---
+---| option | unless told | |
+---|---|---|---|
+---| `host`, `port` | -, 5201 | the server |
+---| `udp` | false | datagrams instead of a stream |
+---| `reverse`, `bidir` | false | the server sends; both send at once |
+---| `streams` | 1 | how many at once in each direction, 1 to 128 |
+---| `seconds`, `bytes` | 10, - | when the test ends; one of the two |
+---| `omit` | 0 | seconds at the begin that do not count |
+---| `interval` | 1 | seconds of a row, from 0.1 |
+---| `length` | 131072, UDP 1460 | bytes of a send, or of a datagram |
+---| `rate` | no limit, UDP 1e6 | bits per second of each stream |
+---| `window` | the system's | bytes of the sockets' buffers |
+---| `congestion` | the system's | TCP's congestion control: `"reno"`, `"bbr"` … |
+---| `nodelay`, `mss` | false, the system's | TCP_NODELAY; the largest segment in bytes |
+---| `copy` | false | the receiver really reads the bytes; else the kernel drops them |
+---| `bind`, `family` | - | this end's address; `"4"` or `"6"` |
+---| `on_interval` | - | called with each row when it is complete |
+---
+---Codes: those of `net.connect`; `invalid`: the other end does not keep to the protocol, or
+---refuses; `EPERM`, `ENOENT`: the congestion control is not allowed or not known.
+---
+---Raises: an option that does not exist, has a wrong value, or contradicts another one.
+---
+---Source: the protocol as iperf3 3.12 speaks it; RFC 3550 section 6.4.1 (jitter).
+---
+---```lua
+---local net = require "net"
+---local throughput = require "net.throughput"
+---local server <close> = assert(net.listen("127.0.0.1:0"))
+---net.spawn(throughput.serve, server)
+---local figures = assert(throughput.run {
+---  host = "127.0.0.1", port = server:getsockname().port, bytes = 1000000,
+---})
+---print(figures.to_server.received.bytes)  --> 1000000
+---```
+---@param options table
+---@return table? figures
+---@return net.error? err
+---@return net.code? code
+function throughput.run(options) end
+
+---Serves tests, several at once, until the socket is closed.
+---
+---Options: `on_interval(row)`; `on_test(report)`, called when a test has ended, with `peer`,
+---`plan` (what the client asked for), `totals` (a sum for each direction), `cpu`, and `error`
+---(`code` and `text`) when it ended early; `patience`: seconds that a client may take for each
+---step, 30 unless told.
+---
+---Codes: those of `net.listen` and of `accept`; `closed`.
+---
+---<!-- fragment -->
+---```lua
+---require("net.throughput").serve(":5201", {
+---  on_test = function(report) print(report.peer) end,
+---})
+---```
+---@param where string|net.socket an address to listen on, or a listening socket, which it closes
+---@param options? table
+---@return nil
+---@return net.error err
+---@return net.code code
+function throughput.serve(where, options) end
+
+return throughput

@@ -1,0 +1,150 @@
+-- soquete throughput HOST [options]
+
+local options = require "net.cli.options"
+local throughput = require "net.throughput"
+
+local M = {}
+
+local command = {
+  name = "throughput",
+  usage = "throughput HOST [--port N] [--udp] [--reverse | --bidir] [--streams N]\n"
+    .. "       [--time SECONDS | --bytes SIZE] [--omit SECONDS] [--interval SECONDS] [--len SIZE]\n"
+    .. "       [--rate RATE] [--window SIZE] [--congestion NAME | --compare NAME,NAME] [--nodelay]\n"
+    .. "       [--mss BYTES] [--copy] [--bind HOST] [-4 | -6] [--json | --csv]\n"
+    .. "       [--plot FILE.svg] [--web PORT]",
+  options = {
+    ["--bidir"] = "flag", ["--bind"] = "text", ["--bytes"] = "size", ["--compare"] = "text",
+    ["--congestion"] = "text", ["--copy"] = "flag", ["--csv"] = "flag", ["--interval"] = "number",
+    ["--ipv4"] = "flag", ["--ipv6"] = "flag", ["--json"] = "flag", ["--len"] = "size",
+    ["--mss"] = "count", ["--nodelay"] = "flag", ["--omit"] = "number", ["--plot"] = "text",
+    ["--port"] = "port", ["--rate"] = "rate", ["--reverse"] = "flag", ["--streams"] = "count",
+    ["--time"] = "number", ["--udp"] = "flag", ["--web"] = "port", ["--window"] = "size",
+  },
+  short = {
+    ["--parallel"] = "--streams", ["-4"] = "--ipv4", ["-6"] = "--ipv6", ["-B"] = "--bind",
+    ["-C"] = "--congestion", ["-J"] = "--json", ["-M"] = "--mss", ["-N"] = "--nodelay",
+    ["-O"] = "--omit", ["-P"] = "--streams", ["-R"] = "--reverse", ["-b"] = "--rate",
+    ["-i"] = "--interval", ["-l"] = "--len", ["-n"] = "--bytes", ["-p"] = "--port",
+    ["-t"] = "--time", ["-u"] = "--udp", ["-w"] = "--window",
+  },
+  most = 1,
+}
+
+M.command = command
+
+-- The words as options of net.throughput.run.
+local function test_of(words)
+  return {
+    bidir = words.bidir, bind = words.bind, bytes = words.bytes, congestion = words.congestion,
+    copy = words.copy, family = words.ipv4 and "4" or words.ipv6 and "6" or nil,
+    host = words[1], interval = words.interval, length = words.len, mss = words.mss,
+    nodelay = words.nodelay, omit = words.omit, port = words.port, rate = words.rate,
+    reverse = words.reverse, seconds = words.time, streams = words.streams, udp = words.udp,
+    window = words.window,
+  }
+end
+
+local function fail(err)
+  io.stderr:write("soquete throughput: ", tostring(err), "\n")
+  local hint = type(err) == "table" and err.hint
+  if hint then io.stderr:write("hint: ", hint, "\n") end
+  os.exit(1)
+end
+
+local silent = { close = function() end, interval = function() end, result = function() end }
+
+-- How the rows and the result are shown.
+local function reporter(words, test)
+  if words.json then
+    local json = require "net.http.json"
+    return setmetatable({
+      result = function(_, figures) io.stdout:write(json.encode(figures), "\n") end,
+    }, { __index = silent })
+  end
+  if not words.csv then return require("net.throughput.report").new(test) end
+  local csv = require "net.throughput.csv"
+  io.stdout:write(csv.head())
+  return setmetatable({
+    interval = function(_, row)
+      io.stdout:write(csv.row(row))
+      io.stdout:flush()
+    end,
+  }, { __index = silent })
+end
+
+-- One test: its figures; a failure ends the program.
+local function measure(words, page)
+  local test = test_of(words)
+  local report = reporter(words, test)
+  test.on_interval = function(row)
+    report:interval(row)
+    if page then page:interval(row) end
+  end
+  local valid, figures, err = pcall(throughput.run, test)
+  if not valid and type(figures) == "string" then
+    options.refuse(command, figures:match("throughput: (.*)$") or figures)
+  elseif not valid then
+    error(figures, 0)
+  end
+  if not figures then
+    report:close()
+    fail(err)
+  end
+  report:result(figures)
+  if page then page:result(figures) end
+  return figures
+end
+
+local function save_plot(path, figures)
+  local file, reason = io.open(path, "w")
+  if not file then fail(reason) end
+  local ok, why = file:write(require("net.throughput.plot").svg(figures))
+  if ok then ok, why = file:close() end
+  if not ok then fail(path .. ": " .. why) end
+end
+
+-- The congestion controls one after another, and how they compare.
+local function compare(words)
+  local names, figures = {}, {}
+  for name in words.compare:gmatch("[^,]+") do names[#names + 1] = name end
+  if #names < 2 then options.refuse(command, "--compare takes two or more names: reno,bbr") end
+  for i, name in ipairs(names) do
+    words.congestion = name
+    figures[i] = measure(words)
+  end
+  if not words.json and not words.csv then
+    require("net.throughput.comparison").print(names, figures)
+  end
+end
+
+local function contradict(words)
+  if words.json and words.csv then return "--json and --csv exclude each other" end
+  if words.compare and (words.congestion or words.udp) then
+    return "--compare is of TCP, and names the congestion controls itself"
+  end
+  if words.compare and (words.plot or words.web) then
+    return "--plot and --web show one test: leave --compare out"
+  end
+  if words.ipv4 and words.ipv6 then return "-4 and -6 exclude each other" end
+end
+
+---Runs the command with these words.
+function M.run(...)
+  local words = options.parse(command, ...)
+  if not words[1] then options.refuse(command, "a HOST is needed") end
+  local reason = contradict(words)
+  if reason then options.refuse(command, reason) end
+  if words.compare then return compare(words) end
+  local page
+  if words.web then
+    local err
+    page, err = require("net.throughput.web").start(words.web)
+    if not page then fail(err) end
+    io.stderr:write("watch it at ", page.url, "\n")
+  end
+  local figures = measure(words, page)
+  if words.plot then save_plot(words.plot, figures) end
+  if page then page:linger() end
+end
+
+return M

@@ -1,0 +1,94 @@
+-- The bytes of a TCP stream: sent and dropped by the calls that loop in C; with `copy` each
+-- byte is really read, into one buffer.
+
+local net = require "net"
+
+local COPY_BYTES = 256 * 1024
+
+-- What the kernel knows of the connection, and the retransmissions since it was asked last.
+local function sample(flow)
+  local info = flow.conn:info()
+  if not info then return nil end
+  local seen = flow.retransmits_seen or 0
+  flow.retransmits_seen = info.total_retransmits
+  return {
+    congestion_window_bytes = info.snd_cwnd_segments * info.snd_mss_bytes,
+    retransmits = info.total_retransmits - seen,
+    rtt_us = info.rtt_us,
+  }
+end
+
+-- Counts what figures tell since the last time, at a tick or at the end.
+local function count(flow, bytes, seconds)
+  local more = flow.sends and sample(flow)
+  if more then flow.retransmits = flow.retransmits + more.retransmits end
+  flow:count(bytes, seconds, more)
+end
+
+-- Options for a call that ticks, and what it had counted before its last figures.
+local function ticking(flow, plan, ends)
+  local before = { bytes = 0, seconds = 0 }
+  return before, {
+    bytes = ends.bytes,
+    every = plan.interval,
+    on_tick = function(figures)
+      count(flow, figures.bytes - before.bytes, figures.seconds - before.seconds)
+      before.bytes, before.seconds = figures.bytes, figures.seconds
+    end,
+    seconds = ends.seconds,
+  }
+end
+
+local function finish(flow, plan, before, figures)
+  local bytes, seconds = figures.bytes - before.bytes, figures.seconds - before.seconds
+  if bytes > 0 or seconds > plan.interval / 10 then count(flow, bytes, seconds) end
+end
+
+local function send(flow, plan, ends)
+  local before, options = ticking(flow, plan, ends)
+  local data = flow.data or ("soquete "):rep(plan.length // 8 + 1):sub(1, plan.length)
+  flow.data = data
+  local figures, err, code = flow.conn:send_repeat(data, options)
+  finish(flow, plan, before, figures or err.figures)
+  if not figures then return nil, err, code end
+  flow.method = figures.method
+  return true
+end
+
+local function drop(flow, plan, ends)
+  local before, options = ticking(flow, plan, ends)
+  local figures, err, code = flow.conn:discard(options)
+  finish(flow, plan, before, figures or err.figures)
+  if not figures then return nil, err, code end
+  return true
+end
+
+-- As discard does, with the bytes in memory.
+local function read(flow, plan, ends)
+  local buffer = net.buffer(COPY_BYTES)
+  local begun = net.now()
+  local before, options = ticking(flow, plan, ends)
+  local figures, next_tick = { bytes = 0, seconds = 0 }, plan.interval
+  local last, most = ends.seconds or math.huge, ends.bytes or math.maxinteger
+  local n, err, code
+  while figures.seconds < last and figures.bytes < most do
+    flow.conn:settimeout(math.max(0, math.min(next_tick, last) - figures.seconds))
+    n, err, code = flow.conn:recv_into(buffer, 1, math.min(COPY_BYTES, most - figures.bytes))
+    figures.bytes = figures.bytes + (n or 0)
+    figures.seconds = net.now() - begun
+    if not n and code ~= "timeout" then break end
+    if figures.seconds >= next_tick then
+      options.on_tick(figures)
+      next_tick = next_tick + plan.interval
+    end
+  end
+  finish(flow, plan, before, figures)
+  if n or code == "timeout" or code == "eof" then return true end
+  return nil, err, code
+end
+
+---Moves bytes until `ends` (seconds or bytes), the peer's end, or a failure.
+return function(flow, plan, ends)
+  if flow.sends then return send(flow, plan, ends) end
+  return (plan.copy and read or drop)(flow, plan, ends)
+end

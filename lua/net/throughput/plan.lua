@@ -1,0 +1,167 @@
+-- What a test is to do: checked options, and the same as the parameters of iperf3's protocol.
+
+local control = require "net.throughput.control"
+local core = require "net.http.core"
+
+local M = {}
+
+local VERSION = "soquete"
+local MOST_STREAMS = 128
+local TCP_BYTES = 128 * 1024     -- of one send, unless told
+local UDP_BYTES = 1460           -- of a datagram, unless told: fits the usual MTU of 1500
+local UDP_LEAST, UDP_MOST = 16, 65507
+local UDP_RATE = 1000000         -- bits per second, unless told
+local LONGEST = 86400            -- seconds
+
+-- The least and the most of each number; what is not here is a text or a flag.
+local bounds = {
+  bytes = { 1, 1 << 60 },
+  interval = { 0.1, 3600 },
+  length = { 1, 1 << 20 },
+  mss = { 88, 32767 },
+  omit = { 0, 60 },
+  port = { 1, 65535 },
+  rate = { 1, 1e13 },
+  seconds = { 0.1, LONGEST },
+  streams = { 1, MOST_STREAMS },
+  window = { 1024, 1 << 30 },
+}
+
+local whole = { bytes = true, length = true, mss = true, port = true, streams = true, window = true }
+
+local kinds = {
+  bidir = "boolean", bind = "string", congestion = "string", copy = "boolean", family = "string",
+  host = "string", nodelay = "boolean", on_interval = "function", reverse = "boolean",
+  udp = "boolean",
+}
+
+local function check_number(name, value)
+  local least, most = bounds[name][1], bounds[name][2]
+  if type(value) ~= "number" or value ~= value or value < least or value > most then
+    return ("%s: %s is not a number from %s to %s"):format(name, tostring(value), least, most)
+  end
+  if whole[name] and not math.tointeger(value) then
+    return ("%s: %s is no whole number"):format(name, value)
+  end
+end
+
+-- The reason why an option is refused, or nil.
+local function refusal(name, value)
+  if bounds[name] then return check_number(name, value) end
+  local kind = kinds[name]
+  if not kind then return ("there is no option '%s'"):format(name) end
+  if type(value) ~= kind then return ("%s: a %s is needed, not a %s"):format(name, kind, type(value)) end
+end
+
+-- What does not go together.
+local function contradiction(plan)
+  if plan.reverse and plan.bidir then return "reverse and bidir exclude each other" end
+  if plan.udp and plan.length and (plan.length < UDP_LEAST or plan.length > UDP_MOST) then
+    return ("length: a datagram of this test has %d to %d bytes"):format(UDP_LEAST, UDP_MOST)
+  end
+  if plan.seconds and plan.bytes then return "seconds and bytes exclude each other" end
+  for _, name in ipairs { "congestion", "mss", "nodelay", "window" } do
+    if plan.udp and plan[name] and name ~= "window" then return name .. " is of TCP only" end
+  end
+end
+
+-- What is not told.
+local function complete(plan)
+  plan.port = plan.port or control.PORT
+  plan.streams = plan.streams or 1
+  plan.omit = plan.omit or 0
+  plan.interval = plan.interval or 1
+  plan.length = plan.length or (plan.udp and UDP_BYTES or TCP_BYTES)
+  if plan.udp and not plan.rate then plan.rate = UDP_RATE end
+  if not plan.bytes then plan.seconds = plan.seconds or 10 end
+  return plan
+end
+
+---The plan that options ask for; raises where one is wrong.
+function M.new(options)
+  local plan = {}
+  for name, value in pairs(options) do
+    local reason = refusal(name, value)
+    if reason then error("throughput: " .. reason, 3) end
+    plan[name] = value
+  end
+  if not plan.host then error("throughput: host: which server?", 3) end
+  local reason = contradiction(plan)
+  if reason then error("throughput: " .. reason, 3) end
+  return complete(plan)
+end
+
+---The parameters of iperf3's protocol.
+function M.to_parameters(plan)
+  return {
+    MSS = plan.mss,
+    bandwidth = math.floor(plan.rate or 0),
+    bidirectional = plan.bidir or nil,
+    blockcount = 0,
+    client_version = VERSION,
+    congestion = plan.congestion,
+    len = plan.length,
+    nodelay = plan.nodelay or nil,
+    num = plan.bytes or 0,
+    omit = math.ceil(plan.omit),
+    pacing_timer = 1000,
+    parallel = plan.streams,
+    reverse = plan.reverse or nil,
+    skip_rx_copy = not plan.copy,
+    tcp = not plan.udp or nil,
+    time = plan.bytes and 0 or math.ceil(plan.seconds),
+    udp = plan.udp or nil,
+    udp_counters_64bit = plan.udp and 1 or nil,
+    window = plan.window,
+  }
+end
+
+-- A number that a peer has sent, as `bounds` wants it; iperf3's own value for "not told" is 0.
+local function number(parameters, key, name)
+  local value = parameters[key]
+  if type(value) ~= "number" or value == 0 then return nil end
+  if whole[name] then value = math.tointeger(value) or value end
+  return value, check_number(name, value)
+end
+
+-- iperf3 counts -n in blocks with -k.
+local function bytes_of(parameters, length)
+  local blocks = parameters.blockcount
+  if type(blocks) ~= "number" or blocks < 1 then return number(parameters, "num", "bytes") end
+  return number({ bytes = math.floor(blocks) * length }, "bytes", "bytes")
+end
+
+---The plan that a client's parameters ask for, or nil, err, code.
+function M.from_parameters(parameters)
+  local plan = {
+    bidir = parameters.bidirectional == true,
+    congestion = type(parameters.congestion) == "string" and parameters.congestion or nil,
+    copy = parameters.skip_rx_copy == false,
+    nodelay = parameters.nodelay == true,
+    ours = parameters.client_version == VERSION,
+    reverse = parameters.reverse == true,
+    udp = parameters.udp == true,
+    wide_counters = parameters.udp_counters_64bit ~= nil and parameters.udp_counters_64bit ~= false,
+  }
+  if parameters.sctp then return core.invalid("test", "SCTP is not supported") end
+  local keys = {
+    { "MSS", "mss" }, { "bandwidth", "rate" }, { "len", "length" }, { "omit", "omit" },
+    { "parallel", "streams" }, { "time", "seconds" }, { "window", "window" },
+  }
+  for _, pair in ipairs(keys) do
+    local value, reason = number(parameters, pair[1], pair[2])
+    if reason then return core.invalid("test", reason) end
+    plan[pair[2]] = value
+  end
+  local bytes, reason = bytes_of(parameters, plan.length or TCP_BYTES)
+  plan.bytes, reason = bytes, reason or contradiction { length = plan.length, udp = plan.udp }
+  if reason then return core.invalid("test", reason) end
+  if plan.bytes then plan.seconds = nil end
+  if not plan.seconds and not plan.bytes then plan.seconds = LONGEST end -- until the client ends it
+  local rate = plan.rate
+  complete(plan)
+  plan.rate = rate -- 0 means without a limit here, for UDP too
+  return plan
+end
+
+return M

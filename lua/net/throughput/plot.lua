@@ -1,0 +1,130 @@
+-- A test as a drawing (SVG 1.1): throughput, RTT and congestion window over time. Curves
+-- differ by their dashes and their labels, so that they can be told apart in print and
+-- without colours.
+
+local quantity = require "net.cli.quantity"
+
+local M = {}
+
+local WIDTH, LEFT, RIGHT, TOP = 800, 90, 150, 46
+local HEIGHT, GAP = 150, 54 -- of a panel, and between two
+local dashes = { to_server = "", from_server = "7 4" }
+local labels = { to_server = "to server", from_server = "from server" }
+
+local panels = {
+  { key = "bits_per_second", title = "Throughput", format = quantity.rate },
+  { key = "rtt_us", title = "Round-trip time",
+    format = function(us) return quantity.milliseconds(us / 1e6) end },
+  { key = "congestion_window_bytes", title = "Congestion window", format = quantity.size },
+}
+
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
+
+local function escape(text)
+  return (text:gsub('[&<>"]', entities))
+end
+
+-- The points of one direction: the end of each interval and its value.
+local function series(rows, direction, key)
+  local points = {}
+  for _, row in ipairs(rows) do
+    local part = row[direction]
+    if part and part[key] then points[#points + 1] = { row.to_seconds, part[key] } end
+  end
+  return points
+end
+
+-- A round number not below `value`: the top of an axis.
+local function ceiling(value)
+  if value <= 0 then return 1 end
+  local power = 10 ^ math.floor(math.log(value, 10))
+  for _, step in ipairs { 1, 2, 5, 10 } do
+    if step * power >= value then return step * power end
+  end
+end
+
+local function text(x, y, anchor, words, size)
+  return ('<text x="%.1f" y="%.1f" text-anchor="%s" font-size="%d">%s</text>'):format(
+    x, y, anchor, size or 12, escape(words))
+end
+
+local function curve(points, direction, x_of, y_of)
+  local path = {}
+  for i, point in ipairs(points) do
+    path[i] = ("%.1f,%.1f"):format(x_of(point[1]), y_of(point[2]))
+  end
+  local last = points[#points]
+  local dash = dashes[direction] ~= "" and (' stroke-dasharray="%s"'):format(dashes[direction]) or ""
+  return ('<polyline points="%s" fill="none" stroke="#000" stroke-width="1.8"%s/>'):format(
+    table.concat(path, " "), dash), x_of(last[1]), y_of(last[2])
+end
+
+local function grid(panel, top, most, last)
+  local out = { text(LEFT, top - 10, "start", panel.title, 14) }
+  for i = 0, 4 do
+    local y = top + HEIGHT - HEIGHT * i / 4
+    out[#out + 1] = ('<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#bbb" stroke-width="0.6"/>')
+      :format(LEFT, y, WIDTH - RIGHT, y)
+    if i % 2 == 0 then out[#out + 1] = text(LEFT - 6, y + 4, "end", panel.format(most * i / 4)) end
+  end
+  for i = 0, 4 do
+    local x = LEFT + (WIDTH - RIGHT - LEFT) * i / 4
+    out[#out + 1] = text(x, top + HEIGHT + 16, "middle", ("%.4g s"):format(last * i / 4))
+  end
+  return out
+end
+
+-- A panel, or nothing when nothing is known for it.
+local function draw(panel, rows, top, last)
+  local found, most = {}, 0
+  for _, direction in ipairs { "to_server", "from_server" } do
+    local points = series(rows, direction, panel.key)
+    for _, point in ipairs(points) do most = math.max(most, point[2]) end
+    if #points > 0 then found[#found + 1] = { direction, points } end
+  end
+  if #found == 0 then return nil end
+  most = ceiling(most)
+  local out = grid(panel, top, most, last)
+  local function x_of(seconds) return LEFT + (WIDTH - RIGHT - LEFT) * seconds / last end
+  local function y_of(value) return top + HEIGHT - HEIGHT * value / most end
+  local below = -math.huge
+  for _, one in ipairs(found) do
+    local line, x, y = curve(one[2], one[1], x_of, y_of)
+    y = math.abs(y - below) < 14 and below + 14 or y
+    below = y
+    out[#out + 1] = line
+    out[#out + 1] = text(x + 8, y + 4, "start", labels[one[1]])
+  end
+  return table.concat(out, "\n")
+end
+
+local function heading(figures)
+  local test = figures.test
+  local words = ("%s, %s, %d stream%s"):format(test.protocol:upper(), test.server, test.streams,
+    test.streams == 1 and "" or "s")
+  return test.congestion_control and words .. ", " .. test.congestion_control or words
+end
+
+---The drawing of a test's figures, as text.
+function M.svg(figures)
+  local rows, parts = figures.intervals, {}
+  local last = #rows > 0 and rows[#rows].to_seconds or 1
+  local top = TOP + 30
+  for _, panel in ipairs(panels) do
+    local drawn = draw(panel, rows, top, last)
+    if drawn then
+      parts[#parts + 1] = drawn
+      top = top + HEIGHT + GAP
+    end
+  end
+  return ([[<?xml version="1.0" encoding="UTF-8"?>
+<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif">
+<rect width="100%%" height="100%%" fill="#fff"/>
+%s
+%s
+</svg>
+]]):format(WIDTH, top, WIDTH, top, text(LEFT, 28, "start", heading(figures), 16),
+    table.concat(parts, "\n"))
+end
+
+return M

@@ -1,0 +1,314 @@
+"""soquete throughput: against iperf3 in both roles, its output in every form, its page."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import xml.etree.ElementTree
+
+import harness
+from harness import PATIENCE, ROOT, Case, Stream
+
+PORT = re.compile(r"listening on (\S+):(\d+);")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def free_port():
+    """A port that the kernel chooses: for programs that do not take 0."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def check(schema, value, root=None, path="figures"):
+    """What of the JSON Schema `value` breaks, or None: the words that our schema uses."""
+    root = root or schema
+    if "$ref" in schema:
+        return check(root["$defs"][schema["$ref"].rpartition("/")[2]], value, root, path)
+    kinds = {"object": dict, "array": list, "string": str, "boolean": bool,
+             "integer": int, "number": (int, float)}
+    if "type" in schema and not isinstance(value, kinds[schema["type"]]):
+        return f"{path}: {value!r} is no {schema['type']}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"{path}: {value!r}"
+    if value is not True and isinstance(value, (int, float)):
+        if not abs(value) < 1e300 or value < schema.get("minimum", value):
+            return f"{path}: {value}"
+        if value > schema.get("maximum", value):
+            return f"{path}: {value}"
+    if isinstance(value, dict):
+        for name in schema.get("required", ()):
+            if name not in value:
+                return f"{path}: no {name}"
+        for name, part in value.items():
+            if name not in schema.get("properties", {}):
+                return f"{path}: {name} is not in the schema"
+            wrong = check(schema["properties"][name], part, root, f"{path}.{name}")
+            if wrong:
+                return wrong
+    if isinstance(value, list):
+        for i, part in enumerate(value):
+            wrong = check(schema["items"], part, root, f"{path}[{i}]")
+            if wrong:
+                return wrong
+    return None
+
+
+class Throughput(Case):
+    def start_server(self, *words):
+        program = self.soquete("throughput", "server", "--port", "0", "--bind", "127.0.0.1", *words)
+        found = program.out.wait(PORT.search)
+        if not found:
+            self.fail(f"{program.argv} does not say where it listens\n{program.told()}")
+        program.port = int(found.group(2))
+        return program
+
+    def measure(self, port, *words, **options):
+        return self.run_soquete("throughput", "127.0.0.1", "--port", port, *words, **options)
+
+    def figures(self, port, *words):
+        result = self.measure(port, "--json", *words)
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        figures = json.loads(result.out)
+        with open(os.path.join(ROOT, "docs", "throughput.schema.json"), encoding="utf-8") as f:
+            self.assertIsNone(check(json.load(f), figures))
+        return figures
+
+
+class Interop(Throughput):
+    """Against the real iperf3."""
+
+    def setUp(self):
+        super().setUp()
+        self.need("iperf3")
+
+    def start_iperf3(self):
+        """Its server; a port that the kernel chose a moment ago is free again."""
+        for _ in range(5):
+            port = free_port()
+            server = self.start("iperf3", "--server", "--forceflush", "--bind", "127.0.0.1",
+                                "--port", port)
+            if server.out.wait(lambda all: "Server listening" in all):
+                server.port = port
+                return server
+        self.fail("iperf3 finds no port")
+
+    def iperf3(self, port, *words):
+        result = self.run_program("iperf3", "--client", "127.0.0.1", "--port", port, "--json", *words)
+        self.assertEqual(result.status, 0, result)
+        report = json.loads(result.out)
+        self.assertNotIn("error", report)
+        return report["end"]
+
+    def test_our_client_sends_to_iperf3(self):
+        server = self.start_iperf3()
+        sums = self.figures(server.port, "--time", "1")["to_server"]
+        self.assertGreater(sums["sent"]["bytes"], 0)
+        self.assertEqual(sums["sent"]["bytes"], sums["received"]["bytes"])
+
+    def test_our_client_receives_from_iperf3_on_several_streams(self):
+        server = self.start_iperf3()
+        sums = self.figures(server.port, "--time", "1", "--reverse", "-P3")["from_server"]
+        self.assertEqual(len(sums["received"]["streams"]), 3)
+        self.assertGreater(sums["received"]["bytes"], 0)
+        self.assertGreaterEqual(sums["sent"]["bytes"], sums["received"]["bytes"])
+
+    def test_our_client_and_iperf3_send_at_once(self):
+        server = self.start_iperf3()
+        figures = self.figures(server.port, "--time", "1", "--bidir", "-P", "2")
+        for direction in ("to_server", "from_server"):
+            self.assertGreater(figures[direction]["received"]["bytes"], 0)
+
+    def test_our_client_sends_so_many_bytes_to_iperf3_after_some_that_do_not_count(self):
+        server = self.start_iperf3()
+        sums = self.figures(server.port, "--bytes", "10M", "--omit", "1")["to_server"]
+        self.assertEqual(sums["sent"]["bytes"], 10 << 20)
+
+    def test_our_client_sends_datagrams_to_iperf3(self):
+        server = self.start_iperf3()
+        sums = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1")["to_server"]
+        self.assertEqual(sums["received"]["lost_datagrams"], 0)
+        self.assertEqual(sums["received"]["datagrams"], sums["sent"]["datagrams"])
+        self.assertEqual(sums["received"]["bytes"], sums["sent"]["bytes"])
+
+    def test_our_client_receives_datagrams_from_iperf3(self):
+        server = self.start_iperf3()
+        figures = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1", "--bidir")
+        for direction in ("to_server", "from_server"):
+            self.assertGreater(figures[direction]["received"]["datagrams"], 0)
+            self.assertEqual(figures[direction]["received"]["lost_datagrams"], 0)
+
+    def test_iperf3_sends_to_our_server(self):
+        end = self.iperf3(self.start_server().port, "--time", "1", "--parallel", "2")
+        self.assertGreater(end["sum_received"]["bytes"], 0)
+        self.assertGreaterEqual(end["sum_sent"]["bytes"], end["sum_received"]["bytes"])
+
+    def test_iperf3_receives_from_our_server(self):
+        end = self.iperf3(self.start_server().port, "--time", "1", "--reverse")
+        self.assertGreater(end["sum_received"]["bytes"], 0)
+        self.assertGreaterEqual(end["sum_sent"]["bytes"], end["sum_received"]["bytes"])
+
+    def test_iperf3_and_our_server_send_at_once(self):
+        end = self.iperf3(self.start_server().port, "--time", "1", "--bidir", "--parallel", "2")
+        self.assertGreater(end["sum_received"]["bytes"], 0)
+        self.assertGreater(end["sum_received_bidir_reverse"]["bytes"], 0)
+
+    def test_iperf3_moves_so_many_bytes_after_some_that_do_not_count(self):
+        server = self.start_server()
+        end = self.iperf3(server.port, "--bytes", "10M", "--omit", "1")
+        self.assertGreaterEqual(end["sum_sent"]["bytes"], 10 << 20)
+        self.iperf3(server.port, "--bytes", "10M", "--reverse")
+
+    def test_iperf3_sends_datagrams_to_our_server(self):
+        server = self.start_server()
+        for more in ((), ("--omit", "1"), ("--udp-counters-64bit",)):
+            end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
+            self.assertEqual(end["sum"]["lost_packets"], 0)
+            self.assertGreater(end["sum"]["packets"], 0)
+
+    def test_iperf3_receives_datagrams_from_our_server(self):
+        server = self.start_server()
+        for more in (("--reverse",), ("--bidir",)):
+            end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
+            self.assertGreater(end["sum"]["packets"], 0)
+
+    def test_two_iperf3_clients_are_served_at_once(self):
+        server = self.start_server()
+        words = ["iperf3", "--client", "127.0.0.1", "--port", server.port, "--time", "1", "--json"]
+        both = [self.start(*words), self.start(*words, "--reverse")]
+        for program in both:
+            report = json.loads(self.finish(program).out)
+            self.assertNotIn("error", report)
+        server.says("sent ")
+        server.says("received ")
+
+
+class Command(Throughput):
+    """What it prints."""
+
+    def test_prints_lines_in_a_pipe(self):
+        result = self.measure(self.start_server().port, "--time", "0.4", "--interval", "0.2")
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        lines = result.out.splitlines()
+        self.assertEqual(lines[0], "TCP to 127.0.0.1, 1 stream, 0.4 s")
+        for line in lines[1:3]:
+            self.assertRegex(line, r"^ +\d\.\d-\d\.\d s +[\d.]+ [kMGT]?bit/s +[\d.]+ [KMGT]iB +"
+                             r"\d+ retransmitted +RTT [\d.]+ ms +window [\d.]+ [KMG]?i?B$")
+        self.assertRegex(lines[-3], r"^sent +[\d.]+ \w*bit/s ")
+        self.assertRegex(lines[-2], r"^received +[\d.]+ \w*bit/s ")
+        self.assertRegex(lines[-1], r"^CPU: client \d+ % \(user \d+, system \d+\), server ")
+        self.assertNotIn("\x1b", result.out)
+
+    def test_draws_a_bar_and_the_course_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        client = self.start(*self.command(
+            "throughput", "127.0.0.1", "--port", self.start_server().port, "--time", "0.5",
+            "--interval", "0.1"), stdout=theirs)
+        os.close(theirs)
+        screen = Stream(ours)
+        self.assertEqual(client.ends(), 0)
+        self.assertTrue(screen.wait(lambda all: "CPU: client" in all))
+        self.assertRegex(screen.text(), r"\[=+ +\] [▁▂▃▄▅▆▇█]+")
+
+    def test_prints_csv(self):
+        result = self.measure(self.start_server().port, "--time", "0.4", "--interval", "0.2",
+                              "--csv", "--bidir")
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        rows = list(csv.DictReader(io.StringIO(result.out)))
+        self.assertEqual({row["direction"] for row in rows}, {"to_server", "from_server"})
+        self.assertTrue(all(float(row["bits_per_second"]) >= 0 for row in rows))
+
+    def test_compares_congestion_controls(self):
+        with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", encoding="ascii") as f:
+            names = f.read().split()
+        result = self.measure(self.start_server().port, "--time", "0.2",
+                              "--compare", f"{names[0]},{names[-1]}")
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        table = result.out.partition("congestion control  ")[2].splitlines()[1:]
+        self.assertEqual([line.split()[0] for line in table], [names[0], names[-1]])
+        self.assertIn("1.00", result.out)
+
+    def test_writes_a_drawing(self):
+        path = os.path.join(self.folder, "test.svg")
+        result = self.measure(self.start_server().port, "--time", "0.5", "--interval", "0.1",
+                              "--bidir", "--plot", path)
+        self.assertEqual(result.status, 0, result)
+        root = xml.etree.ElementTree.parse(path).getroot()
+        words = [text.text for text in root.iter(SVG + "text")]
+        for title in ("Throughput", "Round-trip time", "Congestion window", "to server", "from server"):
+            self.assertIn(title, words)
+        curves = list(root.iter(SVG + "polyline"))
+        self.assertEqual(len(curves), 4)  # throughput both ways, RTT and window of what we send
+        self.assertEqual(len({curve.get("stroke-dasharray") for curve in curves[:2]}), 2)
+
+    def test_a_drawing_that_cannot_be_written_is_told(self):
+        result = self.measure(self.start_server().port, "--bytes", "1K", "--plot", "/no/where.svg")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("/no/where.svg", result.err)
+
+    def test_tells_that_nobody_listens(self):
+        result = self.measure(free_port())
+        self.assertEqual((result.status, result.out), (1, ""), result)
+        self.assertIn("connection refused (ECONNREFUSED)", result.err)
+        self.assertIn("hint: ", result.err)
+
+    def test_refuses_what_makes_no_sense(self):
+        for words, reason in (
+            ((), "which server?"),
+            (("h", "--time", "0"), "seconds: 0 is not a number"),
+            (("h", "--rate", "fast"), "--rate fast: a rate is a number with k, M or G"),
+            (("h", "--len", "64Q"), "--len 64Q: a size is a number"),
+            (("h", "--json", "--csv"), "--json and --csv exclude each other"),
+            (("h", "--compare", "reno"), "two or more names"),
+            (("h", "--reverse", "--bidir"), "reverse and bidir exclude each other"),
+            (("h", "--wibble"), "there is no option --wibble"),
+            (("h", "-4", "-6"), "-4 and -6 exclude each other"),
+            (("server", "h"), "one word too many: h"),
+        ):
+            result = self.run_soquete("throughput", *words)
+            self.assertEqual(result.status, 2, (words, result))
+            self.assertIn(reason, result.err)
+
+    def test_the_server_says_what_it_measured_and_ends_by_signal(self):
+        server = self.start_server()
+        self.measure(server.port, "--bytes", "1M")
+        server.says("TCP: received 1.00 MiB at ")
+        server.signal(signal.SIGINT)
+        self.assertEqual(server.ends(), -signal.SIGINT)
+
+    def test_a_client_that_is_killed_does_not_hold_the_server(self):
+        server = self.start_server()
+        client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval", "0.1")
+        self.assertTrue(client.out.wait(lambda all: "bit/s" in all))
+        client.signal(signal.SIGKILL)
+        client.ends()
+        server.says("ended early")
+        self.assertEqual(self.measure(server.port, "--bytes", "1K").status, 0)
+
+
+class Page(Throughput):
+    @harness.slow
+    def test_chromium_shows_the_running_test(self):
+        self.need("chromium")
+        server = self.start_server()
+        client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--time", "0.6",
+                              "--interval", "0.1", "--web", "0")
+        client.complains("the page stays at ")
+        url = re.search(r"http://\S+/", client.err.text()).group()
+        home = os.path.join(self.folder, "chromium")
+        dom = self.run_program(
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", f"--user-data-dir={home}", "--virtual-time-budget=10000",
+            "--dump-dom", url, patience=4 * PATIENCE, env={**os.environ, "HOME": home})
+        self.assertIn('role="status">finished<', dom.out, dom)
+        self.assertRegex(dom.out, r'id="rate"[^>]*>[\d.]+ [kMGT]?bit/s to server<')
+        self.assertRegex(dom.out, r"<td>received to server</td><td>[\d.]+ [kMGT]?bit/s</td>")
+        self.assertTrue(client.is_running())
+        client.signal(signal.SIGINT)
+        self.assertEqual(client.ends(), 0)

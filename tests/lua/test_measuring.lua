@@ -1,0 +1,423 @@
+-- Throughput tests between our own client and server: what is counted on both sides, what a
+-- lossy path does, and what the server makes of clients that do not keep to the protocol.
+
+local net = require "net"
+local control = require "net.throughput.control"
+local throughput = require "net.throughput"
+local T = require "harness"
+
+-- A server on a port of its own; `reports` collects what it says of each test.
+local function serve(patience)
+  local listener = assert(net.listen("127.0.0.1:0"))
+  local site = { address = listener:getsockname(), reports = {} }
+  local task = net.spawn(throughput.serve, listener, {
+    on_test = function(report) table.insert(site.reports, report) end,
+    patience = patience,
+  })
+  return setmetatable(site, {
+    __close = function()
+      listener:close()
+      task:join()
+    end,
+  })
+end
+
+local function run(site, options)
+  options.host, options.port = "127.0.0.1", options.port or site.address.port
+  return throughput.run(options)
+end
+
+-- A hundredth of a second, and the same by another name, to keep the tests short.
+local BRIEF = { interval = 0.1, seconds = 0.2 }
+
+local function brief(more)
+  local options = {}
+  for name, value in pairs(BRIEF) do options[name] = value end
+  for name, value in pairs(more) do options[name] = value end
+  return options
+end
+
+local function sum(rows, direction, name)
+  local total = 0
+  for _, row in ipairs(rows) do
+    if row[direction] and not row.omitted then total = total + row[direction][name] end
+  end
+  return total
+end
+
+local shapes = {
+  { "to_the_server", {} },
+  { "from_the_server", { reverse = true } },
+  { "on_several_streams", { streams = 3 } },
+  { "from_the_server_on_several_streams", { reverse = true, streams = 3 } },
+  { "that_are_really_read", { copy = true } },
+  { "that_are_really_read_from_the_server", { copy = true, reverse = true } },
+}
+
+for _, case in ipairs(shapes) do
+  local name, shape = case[1], case[2]
+  T.test("bytes_sent_and_received_agree_" .. name, function()
+    local site <close> = serve()
+    local direction = shape.reverse and "from_server" or "to_server"
+    local figures = assert(run(site, brief(shape)))
+    local sums = figures[direction]
+    assert(sums.sent.bytes > 0)
+    if not shape.reverse then assert(sums.sent.bytes == sums.received.bytes) end
+    assert(sums.received.bytes <= sums.sent.bytes)
+    assert(#sums.sent.streams == (shape.streams or 1))
+    assert(sum(figures.intervals, direction, "bytes") ==
+      (shape.reverse and sums.received or sums.sent).bytes)
+  end)
+
+  T.test("so_many_bytes_are_moved_and_no_more_" .. name, function()
+    local site <close> = serve()
+    local options = { bytes = 1000003 }
+    for key, value in pairs(shape) do options[key] = value end
+    local figures = assert(run(site, options))
+    local sums = shape.reverse and figures.from_server or figures.to_server
+    assert(sums.received.bytes == 1000003, sums.received.bytes)
+  end)
+end
+
+T.test("both_directions_are_measured_at_once", function()
+  local site <close> = serve()
+  local figures = assert(run(site, brief { bidir = true, streams = 2 }))
+  for _, direction in ipairs { "to_server", "from_server" } do
+    assert(figures[direction].received.bytes > 0)
+    assert(#figures[direction].sent.streams == 2)
+    assert(sum(figures.intervals, direction, "bytes") > 0)
+  end
+  assert(figures.to_server.sent.bytes == figures.to_server.received.bytes)
+end)
+
+T.test("what_is_omitted_does_not_count", function()
+  local site <close> = serve()
+  local figures = assert(run(site, brief { omit = 0.1 }))
+  local omitted = 0
+  for _, row in ipairs(figures.intervals) do
+    if row.omitted then omitted = omitted + row.to_server.bytes end
+  end
+  assert(omitted > 0)
+  assert(sum(figures.intervals, "to_server", "bytes") == figures.to_server.sent.bytes)
+end)
+
+T.test("a_rate_is_kept", function()
+  local site <close> = serve()
+  local figures = assert(run(site, { rate = 8e6, seconds = 0.5 }))
+  -- bytes that the kernel takes at the begin are no more than a hundredth of a second's
+  assert(figures.to_server.received.bytes < 2 * 8e6 / 8 * 0.5)
+end)
+
+T.test("datagrams_sent_and_received_agree", function()
+  for _, reverse in ipairs { false, true } do
+    local site <close> = serve()
+    local figures = assert(run(site, brief { rate = 1e6, reverse = reverse, udp = true }))
+    local sums = figures[reverse and "from_server" or "to_server"]
+    assert(sums.sent.datagrams > 0)
+    assert(sums.received.datagrams + sums.received.lost_datagrams <= sums.sent.datagrams + 1)
+    assert(sums.received.lost_datagrams == 0)
+    assert(sums.received.jitter_seconds >= 0)
+  end
+end)
+
+-- A relay of datagrams to the server that drops each `nth` of those with data.
+local function lossy(front, target, nth)
+  local back = assert(net.udp("127.0.0.1:0"))
+  local path = { address = front:getsockname(), dropped = 0 }
+  local client
+  local there = net.spawn(function()
+    local count = 0
+    while true do
+      local data, from = front:recvfrom()
+      if not data then return end
+      client = from
+      if #data > 4 then count = count + 1 end
+      if #data > 4 and count % nth == 0 then
+        path.dropped = path.dropped + 1
+      else
+        back:sendto(data, target)
+      end
+    end
+  end)
+  local again = net.spawn(function()
+    while true do
+      local data = back:recvfrom()
+      if not data then return end
+      front:sendto(data, client)
+    end
+  end)
+  return setmetatable(path, {
+    __close = function()
+      front:close()
+      back:close()
+      there:join()
+      again:join()
+    end,
+  })
+end
+
+-- Passes bytes on until one of the two ends.
+local function pump(from, to)
+  local piece = from:recv()
+  while piece and to:send(piece) do piece = from:recv() end
+  to:shutdown(net.SHUT_WR)
+end
+
+-- A port that is free for both protocols: its two sockets.
+local function both_free()
+  while true do
+    local datagrams = assert(net.udp("127.0.0.1:0"))
+    local listener = net.listen(datagrams:getsockname())
+    if listener then return datagrams, listener end
+    datagrams:close()
+  end
+end
+
+-- The same for the bytes of the control connection, to the same port.
+local function forward(listener, target)
+  local task = net.spawn(function()
+    while true do
+      local conn = listener:accept()
+      if not conn then return end
+      net.spawn(function()
+        local a <close> = conn
+        local b <close> = assert(net.connect(target))
+        local back = net.spawn(pump, b, a)
+        pump(a, b)
+        back:join()
+      end)
+    end
+  end)
+  return setmetatable({}, {
+    __close = function()
+      listener:close()
+      task:join()
+    end,
+  })
+end
+
+T.test("the_loss_that_is_told_is_what_a_lossy_path_dropped", function()
+  local site <close> = serve()
+  local datagrams, listener = both_free()
+  local path <close> = lossy(datagrams, site.address, 7)
+  local way <close> = forward(listener, site.address)
+  local figures = assert(run(site, {
+    length = 200, port = path.address.port, rate = 400000, seconds = 0.5, udp = true,
+  }))
+  local received = figures.to_server.received
+  local last_dropped = figures.to_server.sent.datagrams % 7 == 0 and 1 or 0 -- nobody can know of it
+  assert(path.dropped > 10)
+  assert(received.lost_datagrams == path.dropped - last_dropped,
+    ("%d told, %d dropped"):format(received.lost_datagrams, path.dropped))
+  assert(received.datagrams == figures.to_server.sent.datagrams - path.dropped)
+end)
+
+T.test("several_clients_are_measured_at_once", function()
+  local site <close> = serve()
+  local function measure() return (assert(run(site, brief { streams = 2 }))) end
+  local all = { net.all(measure, measure, measure, measure) }
+  assert(#all == 4)
+  for _, figures in ipairs(all) do
+    assert(figures.to_server.sent.bytes == figures.to_server.received.bytes)
+  end
+  while #site.reports < 4 do net.yield() end
+end)
+
+T.test("streams_whose_cookies_come_in_another_order_have_their_places", function()
+  local site <close> = serve()
+  local cookie = control.cookie()
+  local main = control.new(assert(net.connect(site.address)))
+  local guard <close> = main
+  main.conn:send(cookie)
+  assert(main:expect("parameters"))
+  main:send_json { bidirectional = true, len = 1000, parallel = 1, tcp = true, time = 1 }
+  assert(main:expect("create_streams"))
+  local first <close> = assert(net.connect(site.address))
+  local second <close> = assert(net.connect(site.address))
+  second:send(cookie)
+  net.sleep(0.02) -- the other way round would be as right an answer, so nothing can fail wrongly
+  first:send(cookie)
+  assert(main:expect("test_start"))
+  assert(main:expect("test_running"))
+  assert(#second:read_exact(1000) == 1000) -- the server sends on the second
+end)
+
+-- What a hostile client does on its control connection. None of it may end the server.
+local attacks = {
+  { "a_cookie_of_other_letters", function(conn) conn:send(("!"):rep(37)) end },
+  { "half_a_cookie", function(conn) conn:send("abc") end },
+  { "nothing_at_all", function() end },
+  { "oversized_parameters", function(conn)
+    conn:send(control.cookie() .. (">I4"):pack(8193) .. ("x"):rep(8193))
+  end },
+  { "parameters_of_four_gigabytes", function(conn) conn:send(control.cookie() .. "\255\255\255\255") end },
+  { "parameters_that_are_no_json", function(conn)
+    conn:send(control.cookie() .. (">s4"):pack("{\"tcp\":"))
+  end },
+  { "parameters_that_are_no_object", function(conn) conn:send(control.cookie() .. (">s4"):pack("7")) end },
+  { "deeply_nested_parameters", function(conn)
+    conn:send(control.cookie() .. (">s4"):pack(("["):rep(8000)))
+  end },
+  { "too_many_streams", function(conn)
+    conn:send(control.cookie() .. (">s4"):pack('{"tcp":true,"parallel":1000000}'))
+  end },
+  { "a_length_that_is_no_number", function(conn)
+    conn:send(control.cookie() .. (">s4"):pack('{"udp":true,"len":1e300}'))
+  end },
+  { "a_state_in_place_of_parameters", function(conn) conn:send(control.cookie() .. "\4\4\4\4") end },
+}
+
+for _, case in ipairs(attacks) do
+  local name, attack = case[1], case[2]
+  T.test("the_server_outlives_" .. name, function()
+    local site <close> = serve()
+    local conn <close> = assert(net.connect(site.address))
+    attack(conn)
+    conn:shutdown(net.SHUT_WR)
+    for _ in conn:lines("L") do end -- luacheck: ignore 542
+    assert(run(site, { bytes = 1000 }))
+  end)
+end
+
+-- How far each of them goes before it falls silent.
+local silences = {
+  { "before_its_cookie", function() end },
+  { "before_its_parameters", function(c) c.conn:send(control.cookie()) end },
+  { "before_its_streams", function(c)
+    c.conn:send(control.cookie())
+    c:send_json { len = 1000, parallel = 1, tcp = true, time = 1 }
+  end },
+}
+
+for _, case in ipairs(silences) do
+  T.test("a_client_that_falls_silent_" .. case[1] .. "_is_given_up", function()
+    local site <close> = serve(0.05)
+    local client = control.new(assert(net.connect(site.address)))
+    local _ <close> = client
+    case[2](client)
+    for _ in client.conn:lines("L") do end -- luacheck: ignore 542
+    assert(run(site, { bytes = 1000 }))
+  end)
+end
+
+T.test("silent_connections_do_not_pile_up", function()
+  local site <close> = serve()
+  local silent = {}
+  for i = 1, 257 do silent[i] = assert(net.connect(site.address)) end
+  assert(not silent[257]:recv()) -- the one too many is closed at once
+  for _, conn in ipairs(silent) do conn:close() end
+  while not run(site, { bytes = 1000 }) do net.yield() end
+end)
+
+T.test("a_second_answer_to_one_cookie_is_no_second_test", function()
+  local site <close> = serve()
+  local cookie = control.cookie()
+  local main = control.new(assert(net.connect(site.address)))
+  local guard <close> = main
+  main.conn:send(cookie)
+  assert(main:expect("parameters"))
+  local other <close> = assert(net.connect(site.address))
+  other:send(cookie)
+  assert(other:read_exact(1) == control.DENIED)
+end)
+
+-- A server that is scripted: what the client says of each misbehaviour.
+local function scripted(script)
+  local listener = assert(net.listen("127.0.0.1:0"))
+  local task = net.spawn(function()
+    local conn <close> = assert(listener:accept())
+    conn:read_exact(control.COOKIE_BYTES)
+    script(conn)
+  end)
+  return setmetatable({ address = listener:getsockname() }, {
+    __close = function()
+      task:cancel()
+      listener:close()
+      task:join()
+    end,
+  })
+end
+
+local peers = {
+  { "access is denied", "the server is busy", function(conn) conn:send("\255") end },
+  { "an unknown state", "77 is no state", function(conn) conn:send("\77") end },
+  { "a state out of order", "says test_end where parameters is due", function(conn) conn:send("\4") end },
+  { "an early end", "has ended the control connection", function(conn) conn:shutdown(net.SHUT_WR) end },
+  { "an error of its own", "its number 121, errno 9", function(conn)
+    conn:send("\254" .. (">i4i4"):pack(121, 9))
+  end },
+  { "an end of the test", "the server has ended the test", function(conn) conn:send("\11") end },
+}
+
+for _, case in ipairs(peers) do
+  T.test("a_client_tells_of_" .. case[1]:gsub(" ", "_"), function()
+    local site <close> = scripted(function(conn)
+      case[3](conn)
+      for _ in conn:lines("L") do end -- luacheck: ignore 542
+    end)
+    local figures, err, code = run(site, BRIEF)
+    assert(not figures and code == "invalid", code)
+    assert(tostring(err):find(case[2], 1, true), tostring(err))
+  end)
+end
+
+T.test("a_server_that_ends_in_the_middle_is_told", function()
+  local site <close> = serve()
+  local listener = assert(net.listen("127.0.0.1:0"))
+  -- everything goes to the true server until the test runs: then all is reset
+  local conns = {}
+  local task = net.spawn(function()
+    while true do
+      local conn = listener:accept()
+      if not conn then return end
+      local target = assert(net.connect(site.address))
+      table.insert(conns, conn)
+      table.insert(conns, target)
+      net.spawn(pump, conn, target)
+      net.spawn(pump, target, conn)
+    end
+  end)
+  local figures, err = run(site, {
+    interval = 0.1,
+    on_interval = function()
+      for _, conn in ipairs(conns) do
+        conn:setsockopt("SO_LINGER", 0)
+        conn:close()
+      end
+    end,
+    port = listener:getsockname().port,
+    seconds = 5,
+  })
+  listener:close()
+  task:join()
+  assert(not figures and err)
+end)
+
+local refused = {
+  { {}, "host" },
+  { { host = "x", seconds = 0 }, "seconds: 0 is not a number from 0.1" },
+  { { host = "x", streams = 129 }, "streams: 129" },
+  { { host = "x", streams = 1.5 }, "no whole number" },
+  { { host = "x", rate = 0 / 0 }, "rate" },
+  { { host = "x", bidir = true, reverse = true }, "exclude each other" },
+  { { host = "x", udp = true, length = 65508 }, "16 to 65507 bytes" },
+  { { host = "x", udp = true, mss = 1000 }, "mss is of TCP only" },
+  { { host = "x", seconds = 1, bytes = 1 }, "exclude each other" },
+  { { host = "x", strems = 1 }, "no option 'strems'" },
+  { { host = "x", udp = "yes" }, "a boolean is needed" },
+}
+
+for i, case in ipairs(refused) do
+  T.test("options_that_make_no_sense_raise_" .. i, function()
+    local ok, err = pcall(throughput.run, case[1])
+    assert(not ok and err:find(case[2], 1, true), err)
+  end)
+end
+
+T.test("a_port_where_nobody_listens_is_told", function()
+  local listener = assert(net.listen("127.0.0.1:0"))
+  local port = listener:getsockname().port
+  listener:close()
+  local figures, _, code = throughput.run { host = "127.0.0.1", port = port }
+  assert(not figures and code == "ECONNREFUSED")
+end)
