@@ -3,6 +3,7 @@
 
 local net = require "net"
 local control = require "net.throughput.control"
+local results = require "net.throughput.results"
 local throughput = require "net.throughput"
 local T = require "harness"
 
@@ -319,6 +320,101 @@ T.test("a_second_answer_to_one_cookie_is_no_second_test", function()
   local other <close> = assert(net.connect(site.address))
   other:send(cookie)
   assert(other:read_exact(1) == control.DENIED)
+end)
+
+-- A client of our own that has told its parameters and may open its streams.
+local function begun(site, parameters)
+  local cookie = control.cookie()
+  local main = control.new(assert(net.connect(site.address)))
+  main.conn:send(cookie)
+  assert(main:expect("parameters"))
+  main:send_json(parameters)
+  return main, cookie
+end
+
+T.test("a_client_that_goes_before_its_streams_takes_no_others", function()
+  local site <close> = serve()
+  local main = begun(site, { len = 1000, parallel = 1, time = 1, udp = true })
+  assert(main:expect("create_streams"))
+  main:close()
+  while #site.reports == 0 do net.yield() end
+  assert(site.reports[1].error.text:find("has ended the control connection", 1, true))
+  assert(run(site, brief { udp = true }))
+end)
+
+T.test("a_name_that_no_congestion_control_can_have_is_refused", function()
+  for _, name in ipairs { ("x"):rep(5000), "a\0b", "" } do
+    local site <close> = serve()
+    local main = begun(site, { congestion = name, len = 1000, parallel = 1, tcp = true, time = 1 })
+    local _ <close> = main
+    local ok, err = main:expect("create_streams")
+    assert(not ok and tostring(err):find("the server has ended the test", 1, true), tostring(err))
+  end
+end)
+
+T.test("datagrams_whose_numbers_no_test_has_do_not_count", function()
+  local site <close> = serve()
+  local main = begun(site, { len = 1000, parallel = 1, time = 1, udp = true, udp_counters_64bit = 1 })
+  local _ <close> = main
+  assert(main:expect("create_streams"))
+  local datagrams <close> = assert(net.socket(net.AF_INET, net.SOCK_DGRAM))
+  datagrams:connect(site.address)
+  datagrams:send("9876")
+  assert(datagrams:recv() == "6789")
+  assert(main:expect("test_start"))
+  assert(main:expect("test_running"))
+  for _, number in ipairs { 1, 0, 1 << 62, -1, 2 } do
+    datagrams:send((">I4I4i8"):pack(1, 1, number))
+  end
+  main:tell("test_end")
+  assert(main:expect("exchange_results"))
+  main:send_json { streams = { { bytes = 32, errors = 0, id = 1, jitter = 0, packets = 2 } } }
+  local told = assert(main:read_json(control.RESULT_BYTES))
+  assert(told.streams[1].packets == 2, told.streams[1].packets)
+  assert(told.streams[1].errors == 0)
+  assert(told.streams[1].bytes == 32)
+end)
+
+-- Results that make no sense: none may reach the user, or stop the program.
+local nonsense = {
+  bytes = { -1, 1e299, 0 / 0, math.huge, "7" },
+  errors = { -1, 1e299, 0 / 0 },
+  id = { 0 / 0, 2, -1, true },
+  jitter = { -1, 1e299, 0 / 0 },
+  packets = { -1, 1e299, 0 / 0 },
+}
+
+T.test("results_that_make_no_sense_are_refused", function()
+  local flows = { { id = 1, omitted_datagrams = 0 } }
+  local function read(name, value)
+    local stream = { bytes = 1, errors = 0, id = 1, jitter = 0, packets = 0 }
+    if name then stream[name] = value end
+    return results.read({ streams = { stream } }, flows)
+  end
+  assert(read())
+  for name, values in pairs(nonsense) do
+    for _, value in ipairs(values) do
+      local told, _, code = read(name, value)
+      assert(not told and code == "invalid", ("%s: %s"):format(name, value))
+    end
+  end
+end)
+
+T.test("what_a_peer_need_not_tell_is_never_below_zero_nor_without_end", function()
+  for _, value in ipairs { -7, 1e299, 0 / 0, math.huge, "7" } do
+    local told = assert(results.read({
+      cpu_util_total = value, cpu_util_user = value, cpu_util_system = value,
+      streams = { {
+        bytes = 1, end_time = value, errors = 0, id = 1, jitter = 0, omitted_errors = value,
+        omitted_packets = value, packets = 0, retransmits = value, start_time = 0,
+      } },
+    }, { { id = 1, omitted_datagrams = 3 } }))
+    local stream = told.streams[1]
+    for _, name in ipairs { "datagrams", "lost_datagrams", "retransmits", "seconds" } do
+      assert(stream[name] == 0, name)
+    end
+    for name, percent in pairs(told.cpu) do assert(percent == 0, name) end
+  end
 end)
 
 -- A server that is scripted: what the client says of each misbehaviour.

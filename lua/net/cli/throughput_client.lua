@@ -81,10 +81,10 @@ local function measure(words, page)
     if page then page:interval(row) end
   end
   local valid, figures, err = pcall(throughput.run, test)
-  if not valid and type(figures) == "string" then
-    options.refuse(command, figures:match("throughput: (.*)$") or figures)
-  elseif not valid then
-    error(figures, 0)
+  if not valid then
+    local reason = tostring(figures):match("^throughput: (.*)$")
+    if not reason then error(figures, 0) end
+    options.refuse(command, reason)
   end
   if not figures then
     report:close()

@@ -155,7 +155,7 @@ local function merge(self, remote)
       theirs.bits_per_second = meters.rate(theirs.bytes, theirs.seconds)
       streams[i] = theirs
       if self.plan.udp and sends then -- iperf3 tells of all that it expected
-        theirs.datagrams = theirs.datagrams - theirs.lost_datagrams
+        theirs.datagrams = math.max(0, theirs.datagrams - theirs.lost_datagrams)
       elseif self.plan.udp then
         theirs.lost_datagrams, theirs.jitter_seconds = nil, nil
       end

@@ -38,11 +38,16 @@ local kinds = {
 local function check_number(name, value)
   local least, most = bounds[name][1], bounds[name][2]
   if type(value) ~= "number" or value ~= value or value < least or value > most then
-    return ("%s: %s is not a number from %s to %s"):format(name, tostring(value), least, most)
+    return ("%s: %s is not a number from %.14g to %.14g"):format(name, tostring(value), least, most)
   end
   if whole[name] and not math.tointeger(value) then
     return ("%s: %s is no whole number"):format(name, value)
   end
+end
+
+-- The kernel's names are short (TCP_CA_NAME_MAX, linux/tcp.h), and a peer may send any text.
+local function is_congestion(name)
+  return #name < 16 and name:find("^[%w_-]+$") ~= nil
 end
 
 -- The reason why an option is refused, or nil.
@@ -51,6 +56,9 @@ local function refusal(name, value)
   local kind = kinds[name]
   if not kind then return ("there is no option '%s'"):format(name) end
   if type(value) ~= kind then return ("%s: a %s is needed, not a %s"):format(name, kind, type(value)) end
+  if name == "congestion" and not is_congestion(value) then
+    return "congestion: the name of a congestion control has up to 15 letters"
+  end
 end
 
 -- What does not go together.
@@ -143,6 +151,9 @@ function M.from_parameters(parameters)
     udp = parameters.udp == true,
     wide_counters = parameters.udp_counters_64bit ~= nil and parameters.udp_counters_64bit ~= false,
   }
+  if plan.congestion and not is_congestion(plan.congestion) then
+    return core.invalid("test", "congestion: this is no name of a congestion control")
+  end
   if parameters.sctp then return core.invalid("test", "SCTP is not supported") end
   local keys = {
     { "MSS", "mss" }, { "bandwidth", "rate" }, { "len", "length" }, { "omit", "omit" },
