@@ -46,6 +46,7 @@ local throughput = {}
 ---| `nodelay`, `mss` | false, the system's | TCP_NODELAY; the largest segment in bytes |
 ---| `copy` | false | the receiver really reads the bytes; else the kernel drops them |
 ---| `bind`, `family` | - | this end's address; `"4"` or `"6"` |
+---| `on_begin` | - | called when the bytes begin to move, with a function that ends the test before its time: the figures so far are the result |
 ---| `on_interval` | - | called with each row when it is complete |
 ---
 ---Codes: those of `net.connect`; `invalid`: the other end does not keep to the protocol, or

@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import socket
+import termios
 import xml.etree.ElementTree
 
 import harness
@@ -214,6 +215,55 @@ class Command(Throughput):
         self.assertEqual(client.ends(), 0)
         self.assertTrue(screen.wait(lambda all: "CPU: client" in all))
         self.assertRegex(screen.text(), r"\[=+ +\] [▁▂▃▄▅▆▇█]+")
+
+    def draw(self, columns, *words):
+        """The lines that stood on a terminal of that width for a while."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        termios.tcsetwinsize(theirs, (24, columns))
+        client = self.start(*self.command(
+            "throughput", "127.0.0.1", "--port", self.start_server().port, "--interval", "0.1",
+            *words), stdout=theirs)
+        os.close(theirs)
+        screen = Stream(ours)
+        self.assertEqual(client.ends(), 0)
+        self.assertTrue(screen.wait(lambda all: "CPU: client" in all))
+        return [line for line in re.split("\r|\n", screen.text()) if re.search("[▁▂▃▄▅▆▇█]", line)]
+
+    def test_what_it_draws_never_fills_the_line_of_a_narrow_terminal(self):
+        for columns in (40, 26, 8):
+            drawn = [line.replace("\x1b[K", "") for line in self.draw(columns, "--time", "2")]
+            self.assertGreater(len(drawn), 10)
+            self.assertLess(max(map(len, drawn)), columns)
+
+    def test_the_bar_of_a_test_of_so_many_bytes_tells_their_part(self):
+        drawn = self.draw(80, "--bytes", "60K", "--udp", "--rate", "1M")
+        self.assertRegex(drawn[0], r"\[=* +\] ")
+        self.assertRegex(drawn[-1], r"\[={20}\] ")
+
+    def interrupted(self, *words):
+        """What a test says that Ctrl-C ends, as its figures."""
+        client = self.soquete("throughput", "127.0.0.1", "--time", "60", "--interval", "0.1",
+                              "--json", "--web", "0", *words)
+        url = client.err.wait(re.compile(r"watch it at http://127.0.0.1:(\d+)/").search)
+        with socket.create_connection(("127.0.0.1", int(url.group(1)))) as page:
+            page.sendall(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
+            told = Stream(os.dup(page.fileno()))
+            self.assertTrue(told.wait(lambda all: "event: interval" in all))
+            client.signal(signal.SIGINT)
+            self.assertEqual(client.ends(), 130)
+        return json.loads(client.out.text())
+
+    def test_ctrl_c_ends_a_test_with_the_figures_so_far(self):
+        server = self.start_server()
+        for words in ((), ("--reverse",), ("--bidir", "-P2"), ("--udp", "--bidir"), ("--omit", "50"),
+                      ("--omit", "50", "--reverse")):
+            figures = self.interrupted("--port", server.port, *words)
+            self.assertGreater(len(figures["intervals"]), 0)
+            if "--omit" not in words:
+                for direction in {"to_server", "from_server"} & set(figures):
+                    self.assertGreater(figures[direction]["received"]["bytes"], 0)
+        self.assertNotIn("ended early", server.out.text())
 
     def test_prints_csv(self):
         result = self.measure(self.start_server().port, "--time", "0.4", "--interval", "0.2",

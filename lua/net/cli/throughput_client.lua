@@ -1,5 +1,6 @@
 -- soquete throughput HOST [options]
 
+local net = require "net"
 local options = require "net.cli.options"
 local throughput = require "net.throughput"
 
@@ -51,6 +52,19 @@ local function fail(err)
   os.exit(1)
 end
 
+local INTERRUPTED = 130 -- the status that a shell gives a program that SIGINT has ended
+
+-- The first Ctrl-C ends the test before its time; a second one ends the program.
+local function take_interrupt(words)
+  return function(stop)
+    net.on_signal("SIGINT", function()
+      net.on_signal("SIGINT", nil)
+      words.interrupted = true
+      stop()
+    end)
+  end
+end
+
 local silent = { close = function() end, interval = function() end, result = function() end }
 
 -- How the rows and the result are shown.
@@ -80,7 +94,9 @@ local function measure(words, page)
     report:interval(row)
     if page then page:interval(row) end
   end
+  test.on_begin = take_interrupt(words)
   local valid, figures, err = pcall(throughput.run, test)
+  net.on_signal("SIGINT", nil)
   if not valid then
     local reason = tostring(figures):match("^throughput: (.*)$")
     if not reason then error(figures, 0) end
@@ -111,6 +127,7 @@ local function compare(words)
   for i, name in ipairs(names) do
     words.congestion = name
     figures[i] = measure(words)
+    if words.interrupted then os.exit(INTERRUPTED) end
   end
   if not words.json and not words.csv then
     require("net.throughput.comparison").print(names, figures)
@@ -144,6 +161,7 @@ function M.run(...)
   end
   local figures = measure(words, page)
   if words.plot then save_plot(words.plot, figures) end
+  if words.interrupted then os.exit(INTERRUPTED) end
   if page then page:linger() end
 end
 

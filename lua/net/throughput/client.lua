@@ -14,6 +14,7 @@ local M = {}
 
 local SETTLE = 2       -- seconds that the kernel may take to deliver the last bytes
 local LOOK = 0.002     -- seconds between two looks whether it has
+local QUIET = 0.2      -- seconds in which the server sees that a test ends early
 
 -- The server's address, of the family that the plan wants.
 local function resolve(plan)
@@ -117,8 +118,23 @@ local function watch(self)
   for _, one in ipairs(self.flows) do one:stop() end
 end
 
+-- Ends the test before its time: what has been measured so far counts. A server that sends
+-- is told first: it would take a stream that closes for a failure.
+local function interrupt(self)
+  if self.ended then return end
+  self.ended = true
+  for _, one in ipairs(self.flows) do
+    one:close_books()
+    if one.sends then one:stop() end
+  end
+  self.control:tell("test_end")
+  net.sleep(QUIET)
+  for _, one in ipairs(self.flows) do one:stop() end
+end
+
 local function measure(self)
   self.meter = meters.new(self.flows, self.on_row)
+  if self.plan.on_begin then self.plan.on_begin(function() interrupt(self) end) end
   local cpu = usage.begin()
   net.group(function(group)
     local watcher = group:spawn(watch, self)
@@ -130,8 +146,10 @@ local function measure(self)
       watcher:cancel()
       return
     end
-    self.ended = true
-    self.control:tell("test_end")
+    if not self.ended then
+      self.ended = true
+      self.control:tell("test_end")
+    end
     self.control.conn:settimeout(control.PATIENCE)
   end)
   if not self.failure then return true end

@@ -31,8 +31,8 @@ local whole = { bytes = true, length = true, mss = true, port = true, streams = 
 
 local kinds = {
   bidir = "boolean", bind = "string", congestion = "string", copy = "boolean", family = "string",
-  host = "string", nodelay = "boolean", on_interval = "function", reverse = "boolean",
-  udp = "boolean",
+  host = "string", nodelay = "boolean", on_begin = "function", on_interval = "function",
+  reverse = "boolean", udp = "boolean",
 }
 
 local function check_number(name, value)

@@ -8,7 +8,8 @@ local M = {}
 
 local STDOUT = 1
 local COURSE = 40 -- the most columns of the course of rates
-local BAR = 20
+local BAR = 20    -- of the bar, without its brackets
+local NARROW = 12 -- the least columns of the course beside a bar
 local LEVELS = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
 
 local arrows = { from_server = "from server", to_server = "to server" }
@@ -48,8 +49,8 @@ local Report = {}
 Report.__index = Report
 
 -- The rates so far as a row of small bars, the highest one full.
-local function course(rates)
-  local first, top, marks = math.max(1, #rates - COURSE + 1), 0, {}
+local function course(rates, columns)
+  local first, top, marks = math.max(1, #rates - columns + 1), 0, {}
   for i = first, #rates do top = math.max(top, rates[i]) end
   for i = first, #rates do
     local level = top > 0 and math.floor(rates[i] / top * (#LEVELS - 1) + 0.5) or 0
@@ -77,14 +78,20 @@ local function head(self)
   io.stdout:write(table.concat(what, ", "), "\n")
 end
 
+-- How far the test has come, from 0 to 1: of its time, or of its bytes.
+local function part_of(self, row)
+  if self.all_seconds then return math.min(1, row.to_seconds / self.all_seconds) end
+  return math.min(1, self.moved / self.all_bytes)
+end
+
+-- Never as wide as the terminal: a line that wraps could not be wiped.
 local function draw(self, row)
-  local part = self.all and math.min(1, row.to_seconds / self.all) or nil
-  local bar = ""
-  if part then
-    local full = math.floor(part * BAR)
+  local room, bar = (net.terminal(STDOUT) or 80) - 1, ""
+  if room >= BAR + 3 + NARROW then
+    local full = math.floor(part_of(self, row) * BAR)
     bar = ("[%s%s] "):format(("="):rep(full), (" "):rep(BAR - full))
   end
-  io.stdout:write(bar, course(self.rates))
+  io.stdout:write(bar, course(self.rates, math.min(COURSE, room - #bar)))
   io.stdout:flush()
   self.drawn = true
 end
@@ -107,6 +114,7 @@ function Report:interval(row)
       if row.omitted then label = label .. " omitted" end
       io.stdout:write(line(label, part), "\n")
       rate = rate + part.bits_per_second
+      if not row.omitted then self.moved = self.moved + part.bytes end
     end
   end
   self.rates[#self.rates + 1] = rate
@@ -138,14 +146,15 @@ end
 ---Takes the drawing away, when the test fails.
 function Report:close()
   wipe(self)
+  io.stdout:flush()
 end
 
 ---Reports a test of those options on standard output.
 function M.new(options)
-  local seconds = not options.bytes and (options.seconds or 10) or nil
+  local bytes = options.bytes and options.bytes * (options.bidir and 2 or 1)
   return setmetatable({
-    all = seconds and seconds + (options.omit or 0), bidir = options.bidir, options = options,
-    rates = {}, terminal = net.terminal(STDOUT) ~= nil,
+    all_bytes = bytes, all_seconds = not bytes and (options.seconds or 10) + (options.omit or 0),
+    bidir = options.bidir, moved = 0, options = options, rates = {}, terminal = net.terminal(STDOUT) ~= nil,
   }, Report)
 end
 
