@@ -37,7 +37,7 @@ local throughput = {}
 ---| `reverse`, `bidir` | false | the server sends; both send at once |
 ---| `streams` | 1 | how many at once in each direction, 1 to 128 |
 ---| `seconds`, `bytes` | 10, - | when the test ends; one of the two |
----| `omit` | 0 | seconds at the begin that do not count |
+---| `omit` | 0 | seconds at the begin that do not count; an iperf3 knows whole seconds only |
 ---| `interval` | 1 | seconds of a row, from 0.1 |
 ---| `length` | 131072, UDP 1460 | bytes of a send, or of a datagram |
 ---| `rate` | no limit, UDP 1e6 | bits per second of each stream |

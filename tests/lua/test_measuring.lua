@@ -3,6 +3,7 @@
 
 local net = require "net"
 local control = require "net.throughput.control"
+local plot = require "net.throughput.plot"
 local results = require "net.throughput.results"
 local throughput = require "net.throughput"
 local T = require "harness"
@@ -100,6 +101,13 @@ T.test("what_is_omitted_does_not_count", function()
   end
   assert(omitted > 0)
   assert(sum(figures.intervals, "to_server", "bytes") == figures.to_server.sent.bytes)
+end)
+
+T.test("both_ends_omit_the_same_part_of_a_second", function()
+  local site <close> = serve()
+  local sums = assert(run(site, brief { omit = 0.1, reverse = true })).from_server
+  assert(sums.sent.bytes >= sums.received.bytes, ("%d sent, %d received"):format(
+    sums.sent.bytes, sums.received.bytes))
 end)
 
 T.test("a_rate_is_kept", function()
@@ -414,6 +422,30 @@ T.test("what_a_peer_need_not_tell_is_never_below_zero_nor_without_end", function
       assert(stream[name] == 0, name)
     end
     for name, percent in pairs(told.cpu) do assert(percent == 0, name) end
+  end
+end)
+
+local function drawing(to_server, from_server)
+  local function part(rate) return rate and { bits_per_second = rate } end
+  return plot.svg {
+    intervals = { {
+      from_seconds = 0, from_server = part(from_server), to_seconds = 1, to_server = part(to_server),
+    } },
+    test = { omitted_seconds = 0, protocol = "tcp", server = "x", streams = 1 },
+  }
+end
+
+T.test("a_single_interval_is_drawn_as_a_line", function()
+  local from, to = drawing(1000):match('points="([%d.]+),[%d.]+ ([%d.]+),')
+  assert(tonumber(to) > tonumber(from))
+end)
+
+T.test("the_name_of_the_upper_curve_stands_above_the_other", function()
+  local function height(svg, name) return tonumber(svg:match('y="([%d.]+)"[^>]*>' .. name)) end
+  for _, rates in ipairs { { 1000, 1001 }, { 1001, 1000 } } do
+    local svg = drawing(rates[1], rates[2])
+    local first = height(svg, "to server") < height(svg, "from server")
+    assert(first == (rates[1] > rates[2]))
   end
 end)
 

@@ -46,7 +46,7 @@ const format = {
 
 function draw(key) {
   const canvas = document.getElementById(key), scale = window.devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = 170, left = 90, right = 100, top = 10, bottom = 24;
+  const width = canvas.clientWidth, height = 170, left = 90, right = 120, top = 10, bottom = 24;
   canvas.width = width * scale;
   canvas.height = height * scale;
   const g = canvas.getContext("2d");
@@ -73,7 +73,7 @@ function draw(key) {
   }
   g.strokeStyle = "#000";
   g.lineWidth = 1.8;
-  let below = -100;
+  const ends = [];
   series.forEach((points, i) => {
     if (points.length === 0) return;
     g.setLineDash(dashes[directions[i]]);
@@ -81,12 +81,16 @@ function draw(key) {
     g.moveTo(x(0), y(points[0][1]));
     for (const p of points) g.lineTo(x(p[0]), y(p[1]));
     g.stroke();
-    const end = points[points.length - 1];
-    const at = Math.abs(y(end[1]) - below) < 14 ? below + 14 : y(end[1]);
-    below = at;
-    g.textAlign = "left";
-    g.fillText(names[directions[i]], x(end[0]) + 8, at + 4);
+    ends.push([y(points[points.length - 1][1]), directions[i]]);
   });
+  let below = -100;
+  g.textAlign = "left";
+  for (const [at, direction] of ends.sort((a, b) => a[0] - b[0])) {
+    below = Math.max(at, below + 15);
+    g.setLineDash(dashes[direction]);
+    g.beginPath(); g.moveTo(width - right + 8, below); g.lineTo(width - right + 34, below); g.stroke();
+    g.fillText(names[direction], width - right + 40, below + 4);
+  }
 }
 
 function show() {

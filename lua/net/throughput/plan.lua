@@ -111,7 +111,7 @@ function M.to_parameters(plan)
     len = plan.length,
     nodelay = plan.nodelay or nil,
     num = plan.bytes or 0,
-    omit = math.ceil(plan.omit),
+    omit = plan.omit, -- iperf3 takes the whole seconds of it
     pacing_timer = 1000,
     parallel = plan.streams,
     reverse = plan.reverse or nil,
