@@ -216,6 +216,13 @@ class Command(Throughput):
         self.assertTrue(screen.wait(lambda all: "CPU: client" in all))
         self.assertRegex(screen.text(), r"\[=+ +\] [▁▂▃▄▅▆▇█]+")
 
+    def test_prints_a_line_for_each_of_several_streams(self):
+        result = self.measure(self.start_server().port, "--time", "0.2", "-P2", "--bidir")
+        for stream in ("1 sent to", "3 received to", "4 sent from", "5 received from"):
+            self.assertRegex(result.out, f"(?m)^stream {stream} server +[0-9.]+ .?bit/s ")
+        rates = {line.index("bit/s") for line in result.out.splitlines() if "bit/s" in line}
+        self.assertLessEqual(max(rates) - min(rates), 1)  # "kbit/s", "bit/s"
+
     def draw(self, columns, *words):
         """The lines that stood on a terminal of that width for a while."""
         ours, theirs = pty.openpty()
@@ -273,9 +280,20 @@ class Command(Throughput):
         self.assertEqual({row["direction"] for row in rows}, {"to_server", "from_server"})
         self.assertTrue(all(float(row["bits_per_second"]) >= 0 for row in rows))
 
-    def test_compares_congestion_controls(self):
+    @staticmethod
+    def congestion_controls():
         with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", encoding="ascii") as f:
-            names = f.read().split()
+            return f.read().split()
+
+    def test_the_csv_of_compared_tests_names_the_congestion_control_of_each(self):
+        names = self.congestion_controls()
+        result = self.measure(self.start_server().port, "--time", "0.2", "--csv",
+                              "--compare", f"{names[0]},{names[-1]}")
+        rows = list(csv.DictReader(io.StringIO(result.out)))
+        self.assertEqual([row["congestion_control"] for row in rows], [names[0], names[-1]])
+
+    def test_compares_congestion_controls(self):
+        names = self.congestion_controls()
         result = self.measure(self.start_server().port, "--time", "0.2",
                               "--compare", f"{names[0]},{names[-1]}")
         self.assertEqual((result.status, result.err), (0, ""), result)

@@ -77,10 +77,11 @@ local function reporter(words, test)
   end
   if not words.csv then return require("net.throughput.report").new(test) end
   local csv = require "net.throughput.csv"
-  io.stdout:write(csv.head())
+  if not words.headed then io.stdout:write(csv.head()) end -- once, also where tests are compared
+  words.headed = true
   return setmetatable({
     interval = function(_, row)
-      io.stdout:write(csv.row(row))
+      io.stdout:write(csv.row(row, words.congestion))
       io.stdout:flush()
     end,
   }, { __index = silent })

@@ -76,13 +76,9 @@ local function open_flows(self)
   return true
 end
 
--- The part of `bytes` that one of the streams of a direction moves.
 local function ends_of(plan, position)
-  if not plan.bytes then return { seconds = plan.seconds } end
-  local nth = (position - 1) % plan.streams
-  local share = plan.bytes // plan.streams
-  if nth < plan.bytes % plan.streams then share = share + 1 end
-  return { bytes = share }
+  if plan.bytes then return { bytes = plans.share(plan, position) } end
+  return { seconds = plan.seconds }
 end
 
 -- Ends the sending of a stream and waits until the peer's kernel has everything, so that
@@ -157,6 +153,13 @@ local function measure(self)
   return nil, table.unpack(self.failure)
 end
 
+-- A receiver does not miss the last datagrams, or all of them: what was sent tells. Where
+-- some are omitted the two ends omit not quite the same ones, and the receiver's word counts.
+local function lost_of(plan, sent, received)
+  if plan.omit > 0 then return received.lost_datagrams end
+  return math.max(received.lost_datagrams, sent.datagrams - received.datagrams)
+end
+
 -- The server's view of the flows: the other end of each.
 local function merge(self, remote)
   local sums = self.meter:totals()
@@ -174,6 +177,7 @@ local function merge(self, remote)
       streams[i] = theirs
       if self.plan.udp and sends then -- iperf3 tells of all that it expected
         theirs.datagrams = math.max(0, theirs.datagrams - theirs.lost_datagrams)
+        theirs.lost_datagrams = lost_of(self.plan, mine, theirs)
       elseif self.plan.udp then
         theirs.lost_datagrams, theirs.jitter_seconds = nil, nil
       end

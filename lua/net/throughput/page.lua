@@ -12,6 +12,8 @@ return [==[<!DOCTYPE html>
   #rate { font-size: 2.4em; font-variant-numeric: tabular-nums; }
   #state { color: #555; }
   canvas { width: 100%; height: 170px; display: block; }
+  canvas[hidden] { display: none; }
+  #sums { overflow-x: auto; }
   h2 { font-size: 1em; margin: 1.2em 0 0.2em; }
   table { border-collapse: collapse; margin-top: 1.5em; }
   td, th { border-bottom: 1px solid #ccc; padding: 0.3em 0.9em 0.3em 0; text-align: right; }
@@ -25,8 +27,8 @@ return [==[<!DOCTYPE html>
 <h2>Throughput</h2><canvas id="bits_per_second"></canvas>
 <h2>Round-trip time</h2><canvas id="rtt_us"></canvas>
 <h2>Congestion window</h2><canvas id="congestion_window_bytes"></canvas>
-<table id="result" hidden><thead><tr><th></th><th>rate</th><th>bytes</th><th>seconds</th>
-<th>retransmitted</th><th>lost datagrams</th></tr></thead><tbody></tbody></table>
+<div id="sums"><table id="result" hidden><thead><tr><th></th><th>rate</th><th>bytes</th><th>seconds</th>
+<th>retransmitted</th><th>lost datagrams</th></tr></thead><tbody></tbody></table></div>
 <script>
 "use strict";
 const rows = [], directions = ["to_server", "from_server"];

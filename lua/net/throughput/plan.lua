@@ -99,6 +99,12 @@ function M.new(options)
   return complete(plan)
 end
 
+---The part of `bytes` that one of the streams of a direction moves.
+function M.share(plan, position)
+  local nth = (position - 1) % plan.streams
+  return plan.bytes // plan.streams + (nth < plan.bytes % plan.streams and 1 or 0)
+end
+
 ---The parameters of iperf3's protocol.
 function M.to_parameters(plan)
   return {

@@ -1,6 +1,7 @@
 -- A test in words: a line an interval, then the receiver's figures beside the sender's. On a
 -- terminal a bar and the course of the rates stand below while it runs.
 
+local meter = require "net.throughput.meter"
 local net = require "net.core"
 local quantity = require "net.cli.quantity"
 
@@ -32,15 +33,15 @@ local function details(part)
     add("%.0f datagrams/s", part.seconds > 0 and part.datagrams / part.seconds or 0)
   end
   if part.lost_datagrams then
-    add("%d lost (%.2g %%)", part.lost_datagrams, part.lost_percent)
+    add("%d lost (%.2g %%)", part.lost_datagrams, meter.lost_percent(part))
     if part.out_of_order_datagrams then add("%d out of order", part.out_of_order_datagrams) end
   end
   if part.jitter_seconds then add("jitter %s", quantity.milliseconds(part.jitter_seconds)) end
   return table.concat(list, "  ")
 end
 
-local function line(label, part)
-  local text = ("%-24s %16s %12s  %s"):format(label, quantity.rate(part.bits_per_second),
+local function line(self, label, part)
+  local text = ("%-" .. self.labels .. "s %16s %12s  %s"):format(label, quantity.rate(part.bits_per_second),
     quantity.size(part.bytes or 0), details(part))
   return (text:gsub("%s+$", ""))
 end
@@ -112,7 +113,7 @@ function Report:interval(row)
       local label = ("%6.1f-%.1f s"):format(row.from_seconds, row.to_seconds)
       if self.bidir then label = label .. " " .. arrows[direction] end
       if row.omitted then label = label .. " omitted" end
-      io.stdout:write(line(label, part), "\n")
+      io.stdout:write(line(self, label, part), "\n")
       rate = rate + part.bits_per_second
       if not row.omitted then self.moved = self.moved + part.bytes end
     end
@@ -126,6 +127,14 @@ local function cpu_text(cpu)
     cpu.total_percent, cpu.user_percent, cpu.system_percent)
 end
 
+-- A side of a direction, after those of its streams where there are several.
+local function print_side(self, side, suffix, sum)
+  for _, stream in ipairs(#sum.streams > 1 and sum.streams or {}) do
+    io.stdout:write(line(self, ("stream %d %s%s"):format(stream.id, side, suffix), stream), "\n")
+  end
+  io.stdout:write(line(self, side .. suffix, sum), "\n")
+end
+
 ---The sums of the test that is over.
 function Report:result(figures)
   head(self)
@@ -134,8 +143,8 @@ function Report:result(figures)
     local sums = figures[direction]
     if sums then
       local suffix = self.bidir and " " .. arrows[direction] or ""
-      io.stdout:write(line("sent" .. suffix, sums.sent), "\n")
-      io.stdout:write(line("received" .. suffix, sums.received), "\n")
+      print_side(self, "sent", suffix, sums.sent)
+      print_side(self, "received", suffix, sums.received)
     end
   end
   io.stdout:write("CPU: client ", cpu_text(figures.cpu.client), ", server ",
@@ -154,7 +163,9 @@ function M.new(options)
   local bytes = options.bytes and options.bytes * (options.bidir and 2 or 1)
   return setmetatable({
     all_bytes = bytes, all_seconds = not bytes and (options.seconds or 10) + (options.omit or 0),
-    bidir = options.bidir, moved = 0, options = options, rates = {}, terminal = net.terminal(STDOUT) ~= nil,
+    bidir = options.bidir,
+    labels = options.bidir and (options.streams or 1) > 1 and 32 or 24, -- columns
+    moved = 0, options = options, rates = {}, terminal = net.terminal(STDOUT) ~= nil,
   }, Report)
 end
 
