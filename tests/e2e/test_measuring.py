@@ -129,6 +129,13 @@ class Interop(Throughput):
         sums = self.figures(server.port, "--bytes", "10M", "--omit", "1")["to_server"]
         self.assertEqual(sums["sent"]["bytes"], 10 << 20)
 
+    def test_our_client_ends_where_iperf3_shares_the_bytes_otherwise_or_omits_others(self):
+        server = self.start_iperf3()
+        for more in (("-P", "3"), ("--omit", "1")):
+            sums = self.figures(server.port, "--bytes", "10M", "--reverse", *more)["from_server"]
+            self.assertGreater(sums["received"]["bytes"], 0)
+            self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
+
     def test_our_client_sends_datagrams_to_iperf3(self):
         server = self.start_iperf3()
         sums = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1")["to_server"]

@@ -352,6 +352,12 @@ local function begun(site, parameters)
   return main, cookie
 end
 
+T.test("the_control_connection_probes_a_silent_peer", function()
+  local site <close> = serve()
+  local main <close> = control.new(assert(net.connect(site.address)))
+  assert(main.conn:getsockopt("SO_KEEPALIVE") == true)
+end)
+
 T.test("a_client_that_goes_before_its_streams_takes_no_others", function()
   local site <close> = serve()
   local main = begun(site, { len = 1000, parallel = 1, time = 1, udp = true })

@@ -14,6 +14,7 @@ local M = {}
 
 local SETTLE = 2       -- seconds that the kernel may take to deliver the last bytes
 local LOOK = 0.002     -- seconds between two looks whether it has
+local STALL = 2        -- seconds without a byte: a server that was to send some has sent its all
 local QUIET = 0.2      -- seconds in which the server sees that a test ends early
 
 -- The server's address, of the family that the plan wants.
@@ -128,6 +129,33 @@ local function interrupt(self)
   for _, one in ipairs(self.flows) do one:stop() end
 end
 
+-- What has come so far on the flows that receive.
+local function come(self)
+  local sum = 0
+  for _, one in ipairs(self.flows) do
+    local info = not one.sends and not one.udp and one.conn:info()
+    if not one.sends then sum = sum + (info and info.bytes_received or one.datagrams) end
+  end
+  return sum
+end
+
+-- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 neither
+-- shares them evenly among its streams nor omits quite what is omitted here.
+local function watch_stall(self)
+  local seen, since = come(self), net.now()
+  while net.now() - since < STALL do
+    net.sleep(STALL / 8)
+    local now_seen = come(self)
+    if now_seen ~= seen then seen, since = now_seen, net.now() end
+  end
+  for _, one in ipairs(self.flows) do
+    if not one.sends then
+      one:close_books(since)
+      one:stop()
+    end
+  end
+end
+
 local function measure(self)
   self.meter = meters.new(self.flows, self.on_row)
   if self.plan.on_begin then self.plan.on_begin(function() interrupt(self) end) end
@@ -136,7 +164,9 @@ local function measure(self)
     local watcher = group:spawn(watch, self)
     local movers = {}
     for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, i) end
+    local stall = self.plan.bytes and group:spawn(watch_stall, self)
     for _, mover in ipairs(movers) do mover:join() end
+    if stall then stall:cancel() end
     self.cpu = cpu()
     if self.failure then
       watcher:cancel()
