@@ -322,9 +322,9 @@ class Command(Throughput):
         self.assertEqual(len(curves), 4)  # throughput both ways, RTT and window of what we send
         self.assertEqual(len({curve.get("stroke-dasharray") for curve in curves[:2]}), 2)
 
-    def test_a_drawing_that_cannot_be_written_is_told(self):
+    def test_a_drawing_that_cannot_be_written_is_told_before_the_test(self):
         result = self.measure(self.start_server().port, "--bytes", "1K", "--plot", "/no/where.svg")
-        self.assertEqual(result.status, 1, result)
+        self.assertEqual((result.status, result.out), (1, ""), result)
         self.assertIn("/no/where.svg", result.err)
 
     def test_tells_that_nobody_listens(self):

@@ -112,6 +112,13 @@ local function measure(words, page)
   return figures
 end
 
+-- A place where nothing can be written is told before the test, not after it.
+local function try_plot(path)
+  local file, reason = io.open(path, "a")
+  if not file then fail(reason) end
+  file:close()
+end
+
 local function save_plot(path, figures)
   local file, reason = io.open(path, "w")
   if not file then fail(reason) end
@@ -153,6 +160,7 @@ function M.run(...)
   local reason = contradict(words)
   if reason then options.refuse(command, reason) end
   if words.compare then return compare(words) end
+  if words.plot then try_plot(words.plot) end
   local page
   if words.web then
     local err

@@ -126,11 +126,14 @@ function finish(figures) {
 }
 
 const source = new EventSource("/events");
-source.addEventListener("open", () => { rows.length = 0; });
+source.addEventListener("open", () => {
+  rows.length = 0;
+  document.getElementById("state").textContent = "running";
+});
 source.addEventListener("interval", e => { rows.push(JSON.parse(e.data)); show(); });
 source.addEventListener("result", e => { source.close(); finish(JSON.parse(e.data)); });
 source.addEventListener("error", () => {
-  document.getElementById("state").textContent = "the program has ended";
+  document.getElementById("state").textContent = "no connection to the program";
 });
 window.addEventListener("resize", show);
 </script>
