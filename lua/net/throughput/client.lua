@@ -184,9 +184,10 @@ local function measure(self)
 end
 
 -- A receiver does not miss the last datagrams, or all of them: what was sent tells. Where
--- some are omitted the two ends omit not quite the same ones, and the receiver's word counts.
-local function lost_of(plan, sent, received)
-  if plan.omit > 0 then return received.lost_datagrams end
+-- some are omitted the two ends omit not quite the same ones, and iperf3 does not count what
+-- is on its way at the end: then the receiver's word counts, unless it has none.
+local function lost_of(plan, sent, received, waits)
+  if plan.omit > 0 or not waits and received.datagrams > 0 then return received.lost_datagrams end
   return math.max(received.lost_datagrams, sent.datagrams - received.datagrams)
 end
 
@@ -207,7 +208,7 @@ local function merge(self, remote)
       streams[i] = theirs
       if self.plan.udp and sends then -- iperf3 tells of all that it expected
         theirs.datagrams = math.max(0, theirs.datagrams - theirs.lost_datagrams)
-        theirs.lost_datagrams = lost_of(self.plan, mine, theirs)
+        theirs.lost_datagrams = lost_of(self.plan, mine, theirs, remote.waits)
       elseif self.plan.udp then
         theirs.lost_datagrams, theirs.jitter_seconds = nil, nil
       end

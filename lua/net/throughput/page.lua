@@ -9,7 +9,7 @@ return [==[<!DOCTYPE html>
 <title>soquete throughput</title>
 <style>
   body { font: 16px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 56em; padding: 0 1em; }
-  #rate { font-size: 2.4em; font-variant-numeric: tabular-nums; }
+  #rate { font-size: 2em; font-variant-numeric: tabular-nums; }
   #state { color: #555; }
   canvas { width: 100%; height: 170px; display: block; }
   canvas[hidden] { display: none; }

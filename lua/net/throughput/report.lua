@@ -33,7 +33,7 @@ local function details(part)
     add("%.0f datagrams/s", part.seconds > 0 and part.datagrams / part.seconds or 0)
   end
   if part.lost_datagrams then
-    add("%d lost (%.2g %%)", part.lost_datagrams, meter.lost_percent(part))
+    add("%d lost (%.3g %%)", part.lost_datagrams, meter.lost_percent(part))
     if part.out_of_order_datagrams then add("%d out of order", part.out_of_order_datagrams) end
   end
   if part.jitter_seconds then add("jitter %s", quantity.milliseconds(part.jitter_seconds)) end

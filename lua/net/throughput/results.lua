@@ -35,6 +35,7 @@ function M.of(flows, plan, cpu)
     cpu_util_user = cpu.user_percent,
     sender_has_retransmits = sends and (plan.udp and 0 or 1) or CLIENT_RECEIVES,
     streams = streams,
+    waits_for_the_last = true, -- not iperf3's: what was on its way at the end has been counted
   }
 end
 
@@ -104,6 +105,7 @@ function M.read(told, flows)
       user_percent = percent "cpu_util_user",
     },
     streams = streams,
+    waits = told.waits_for_the_last == true,
   }
 end
 
