@@ -54,7 +54,8 @@ static void reap(struct waiter *w) {
   int64_t begin = loop_now(&s->loop);
   lua_gc(s->main, LUA_GCCOLLECT);
   int64_t end = loop_now(&s->loop);
-  s->reap_ns = end + (end - begin) * REAP_SHARE;}
+  s->reap_ns = end + (end - begin) * REAP_SHARE;
+}
 
 void task_told(struct task *t) {
   if (t->state == TASK_FAILED) list_remove(&t->all);
