@@ -125,7 +125,7 @@ static int run(struct runtime *rt, const struct args *a, int argc, char *argv[])
 
 static int run_script(const struct args *a, int argc, char *argv[]) {
   int status;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) {
     fprintf(stderr, "soquete: cannot set up the event loop: %s\n", status_text(status));
     return EXIT_FAILURE;

@@ -210,6 +210,13 @@ static inline void net_wake(struct net *net) {
 /* The epoll backend over Linux sockets. NULL with `*status` when it cannot be set up. */
 struct net *net_host_epoll(int *status);
 
+/* The same with io_uring for the bytes of streams, set up at the first poll; where the kernel
+ * does not allow that it is the epoll backend. */
+struct net *net_host_uring(int *status);
+
+/* The backend of that name. */
+struct net *net_host(const char *backend, int *status);
+
 /* Closes what is left and frees the net. NULL is allowed. */
 void net_free(struct net *net);
 

@@ -1,6 +1,7 @@
 /* Datagrams, many at a time, for every net; and what only the epoll backend promises of
  * those that it has read ahead. */
 #include <errno.h>
+#include <stdlib.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@ static char bytes[65536];
 
 static int set_up(void **state) {
   int status;
-  net = kind == FAKE ? fake_net_new() : net_host_epoll(&status);
+  net = kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
   if (kind == FAULTY) net = fault_net_new(net, seed_get(), &fault_soft);
   a = peers_bound(net, SOCK_DGRAM, &a_addr);
   b = peers_bound(net, SOCK_DGRAM, &b_addr);

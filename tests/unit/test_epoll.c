@@ -20,7 +20,7 @@
 
 static int set_up(void **state) {
   int status = 0;
-  *state = net_host_epoll(&status);
+  *state = net_host(getenv("SOQUETE_BACKEND"), &status);
   return *state ? status : -1;
 }
 
@@ -197,7 +197,7 @@ static void a_net_that_goes_takes_lingering_descriptors_along(void **state) {
   static char bytes[16384];
   int status, before = dup(0);
   close(before); /* the lowest number that is free */
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   net_h a, b;
   peers_pair(net, &a, &b);
   while (net_send(net, a, bytes, sizeof bytes) > 0) continue;

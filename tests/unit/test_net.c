@@ -24,7 +24,7 @@ static enum kind kind;
 static struct net *new_net(void) {
   int status;
   if (kind == FAKE) return fake_net_new();
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert_non_null(net);
   return kind == HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
 }

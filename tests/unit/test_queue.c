@@ -1,6 +1,7 @@
 /* What the seam promises of streams whose sends are queued and whose bytes are read ahead, on
  * the epoll backend: when the queue leaves, in which order, and who is told of an error. */
 #include <errno.h>
+#include <stdlib.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ static char bytes[OUTQ_ARENA_BYTES];
 
 static int set_up(void **state) {
   int status;
-  net = net_host_epoll(&status);
+  net = net_host(getenv("SOQUETE_BACKEND"), &status);
   peers_pair(net, &a, &b);
   return 0;
 }

@@ -201,7 +201,7 @@ static void rage(struct storm *s, long ops) {
 
 static struct net *host_net(void) {
   int status;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert_non_null(net);
   return net;
 }
