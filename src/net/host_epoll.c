@@ -223,7 +223,7 @@ static ssize_t epoll_discard(struct net *net, net_h h, size_t n) {
   if (!(slot->flags & SLOT_TCP)) return -EINVAL;
   if (is_held(e, h)) return ahead_take(&e->ahead, &slot->chunk, NULL, n, false);
   if (slot->error) return held_error(e, h);
-  slot->flags &= ~(uint32_t)SLOT_WANTED;
+  slot->flags = (slot->flags & ~(uint32_t)SLOT_WANTED) | SLOT_BULK;
   return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_discard(h, n));
 }
 
@@ -361,7 +361,7 @@ static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) 
   if (slot->flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
   if (is_held(e, h)) return splice_held(e, h, pipe_fd, n);
   if (slot->error) return held_error(e, h);
-  slot->flags &= ~(uint32_t)SLOT_WANTED;
+  slot->flags = (slot->flags & ~(uint32_t)SLOT_WANTED) | SLOT_BULK;
   ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
   if (r == -EAGAIN && slot->flags & SLOT_UNSURE) return -EINVAL;
   if (r > 0) net->intake++;

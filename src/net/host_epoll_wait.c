@@ -130,10 +130,15 @@ int epoll_take_in(struct epoll_net *e, int found, struct net_event *events) {
   return count;
 }
 
+/* A ring takes time to set up: who never waits does not need one. */
+static bool will_sleep(int64_t deadline_ns) {
+  return deadline_ns == NET_NEVER || deadline_ns > host_now(NULL);
+}
+
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
   if (max > EPOLL_EVENTS) max = EPOLL_EVENTS;
-  if (e->wants_ring) uring_begin(e);
+  if (e->wants_ring && will_sleep(deadline_ns)) uring_begin(e);
   if (e->ring) return uring_poll(e, events, max, deadline_ns);
   outq_flush_all(&e->outq);
   int found = outq_failed(&e->outq, events, max);
