@@ -35,8 +35,8 @@ uint16_t ahead_read(struct ahead *a, int fd, bool *drained) {
   ssize_t r = recv(fd, bytes_of(a, chunk), AHEAD_CHUNK_BYTES, MSG_DONTWAIT);
   if (r == 0 || (r < 0 && (errno == EAGAIN || errno == EINTR))) return 0;
   *drained = r > 0 && r < AHEAD_CHUNK_BYTES;
-  a->chunks[chunk - 1] =
-      (struct ahead_chunk){.len = r > 0 ? (uint16_t)r : 0, .error = r < 0 ? (int16_t)errno : 0};
+  a->chunks[chunk - 1] = (struct ahead_chunk){.len = r > 0 ? (uint16_t)r : 0,
+                                              .error = r < 0 ? (int16_t)errno : 0};
   a->idle_count--;
   return chunk;
 }

@@ -193,7 +193,8 @@ static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
 /* Bytes that were received already are there; else the handle can be read directly. */
 static bool is_held(struct epoll_net *e, net_h h) {
   if (!e->slots[h].chunk) uring_disarm(e, h);
-  if (e->slots[h].chunk) e->slots[h].flags |= e->slots[h].flags & SLOT_ARMED ? SLOT_DRAINED : 0;
+  if (e->slots[h].chunk)
+    e->slots[h].flags |= e->slots[h].flags & SLOT_ARMED ? SLOT_DRAINED : 0;
   return e->slots[h].chunk;
 }
 
@@ -476,24 +477,6 @@ static const struct net_ops epoll_ops = {
     .now = host_now,
     .free = epoll_free,
 };
-
-/* With a ring the names of the backends differ, and nothing else. */
-static struct net_ops uring_ops;
-
-struct net *net_host_uring(int *status) {
-  struct net *net = net_host_epoll(status);
-  if (!net) return NULL;
-  uring_ops = epoll_ops;
-  uring_ops.name = "uring";
-  net->ops = &uring_ops;
-  epoll_self(net)->wants_ring = true;
-  return net;
-}
-
-struct net *net_host(const char *backend, int *status) {
-  if (backend && strcmp(backend, "uring") == 0) return net_host_uring(status);
-  return net_host_epoll(status);
-}
 
 struct net *net_host_epoll(int *status) {
   struct epoll_net *e = calloc(1, sizeof *e);

@@ -62,7 +62,6 @@ struct epoll_net {
   struct addr named_peer;
   struct resolver *resolver; /* owned; NULL until a name has to be asked */
   size_t lingering;          /* handles with SLOT_LINGERS */
-  bool wants_ring;           /* io_uring was asked for: it is set up at the first wait */
   struct ring *ring;         /* owned; NULL: none */
   bool epoll_has;            /* the epoll descriptor may have events */
   bool woken;                /* by net_wake, in the last look at epoll */

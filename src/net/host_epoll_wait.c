@@ -45,7 +45,8 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what) {
 
 /* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
 static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
-  if (e->slots[h].chunk || e->slots[h].error || batch_holds(&e->batch, h)) events |= EPOLLIN;
+  if (e->slots[h].chunk || e->slots[h].error || batch_holds(&e->batch, h))
+    events |= EPOLLIN;
   uint32_t what = host_what_of(events) & asked, rest;
   if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
     what &= ~(uint32_t)NET_WR; /* the kernel takes the remainder first */
@@ -130,15 +131,9 @@ int epoll_take_in(struct epoll_net *e, int found, struct net_event *events) {
   return count;
 }
 
-/* A ring takes time to set up: who never waits does not need one. */
-static bool will_sleep(int64_t deadline_ns) {
-  return deadline_ns == NET_NEVER || deadline_ns > host_now(NULL);
-}
-
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
   if (max > EPOLL_EVENTS) max = EPOLL_EVENTS;
-  if (e->wants_ring && will_sleep(deadline_ns)) uring_begin(e);
   if (e->ring) return uring_poll(e, events, max, deadline_ns);
   outq_flush_all(&e->outq);
   int found = outq_failed(&e->outq, events, max);

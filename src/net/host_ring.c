@@ -28,8 +28,7 @@ struct ring {
 /* --- setting up ------------------------------------------------------------------------- */
 
 static void *map(size_t bytes) {
-  void *p =
-      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
 
@@ -94,8 +93,7 @@ struct ring *ring_open(int *status) {
 void ring_close(struct ring *ring) {
   if (!ring) return;
   io_uring_queue_exit(&ring->io);
-  if (ring->provided)
-    munmap(ring->provided, RING_BUFFERS * sizeof(struct io_uring_buf));
+  if (ring->provided) munmap(ring->provided, RING_BUFFERS * sizeof(struct io_uring_buf));
   if (ring->buffers) munmap(ring->buffers, (size_t)RING_BUFFERS * STRIDE);
   free(ring);
 }

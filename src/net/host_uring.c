@@ -71,7 +71,8 @@ static void received(struct epoll_net *e, const struct ring_done *done) {
     ring_give(e->ring, done->buffer);
   if (done->result == 0) slot->flags |= SLOT_UNSURE;
   if (done->result == -ENOBUFS) slot->flags |= SLOT_STARVED;
-  bool failed = done->result < 0 && done->result != -ENOBUFS && done->result != -ECANCELED;
+  bool failed =
+      done->result < 0 && done->result != -ENOBUFS && done->result != -ECANCELED;
   if (failed) slot->error = (int16_t)-done->result;
   if (failed) slot->flags |= SLOT_UNSURE;
   note(e, h);
@@ -219,17 +220,43 @@ int uring_poll(struct epoll_net *e, struct net_event *events, int max,
 
 /* --- the ring itself ---------------------------------------------------------------- */
 
-void uring_begin(struct epoll_net *e) {
+int uring_begin(struct epoll_net *e) {
   int status;
-  if (!e->wants_ring) return;
-  e->wants_ring = false;
   e->ring = ring_open(&status);
+  if (!e->ring) return status;
   e->ahead.ring = e->ring;
-  if (e->ring) ring_watch(e->ring, e->epoll_fd);
+  ring_watch(e->ring, e->epoll_fd);
   e->epoll_has = true;
+  return 0;
 }
 
 void uring_fini(struct epoll_net *e) {
   ring_close(e->ring);
   free(e->noted);
+}
+
+/* --- choosing ----------------------------------------------------------------------- */
+
+int net_host_has_uring(void) {
+  int status;
+  struct ring *ring = ring_open(&status);
+  ring_close(ring);
+  return ring ? 0 : status;
+}
+
+static struct net *with_ring(int *status) {
+  struct net *net = net_host_epoll(status);
+  if (!net) return NULL;
+  *status = uring_begin(epoll_self(net));
+  if (*status == 0) return net;
+  net_free(net);
+  return NULL;
+}
+
+struct net *net_host(const char *backend, int *status) {
+  if (!backend || strcmp(backend, "auto") == 0 || strcmp(backend, "epoll") == 0)
+    return net_host_epoll(status);
+  if (strcmp(backend, "uring") == 0) return with_ring(status);
+  *status = -EINVAL;
+  return NULL;
 }

@@ -40,8 +40,8 @@ void uring_flush(struct epoll_net *e);
 int uring_poll(struct epoll_net *e, struct net_event *events, int max,
                int64_t deadline_ns);
 
-/* Sets the ring up, if there is to be one. */
-void uring_begin(struct epoll_net *e);
+/* Sets the ring up. 0 or a status. */
+int uring_begin(struct epoll_net *e);
 void uring_fini(struct epoll_net *e);
 
 #endif
