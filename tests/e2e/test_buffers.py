@@ -57,6 +57,7 @@ class SystemCalls(Case):
         received = [call for call in calls if call[0] == "recvfrom"]
         self.assertEqual(received, [("recvfrom", 16000)] * 10 + [("recvfrom", 0)])
 
+    @harness.counts_calls
     def test_a_long_list_is_one_call_and_a_short_one_is_queued(self):
         calls = self.calls_of(
             """
@@ -68,6 +69,7 @@ class SystemCalls(Case):
         )
         self.assertEqual(calls, [("sendmsg", 100000), ("sendto", 25)])
 
+    @harness.counts_calls
     def test_few_bytes_in_many_fragments_are_copied(self):
         calls = self.calls_of(
             """
@@ -78,10 +80,12 @@ class SystemCalls(Case):
         )
         self.assertEqual(calls, [("sendto", 50000)])
 
+    @harness.counts_calls
     def test_a_buffer_leaves_in_one_call(self):
         calls = self.calls_of("assert(a:send(net.buffer(150000), 101) == 149900)")
         self.assertEqual(calls, [("sendto", 149900)])
 
+    @harness.counts_calls
     def test_a_file_of_lua_never_passes_through_the_program(self):
         calls = self.calls_of(
             """

@@ -25,7 +25,8 @@ static enum { FAKE, HOST, FAULTY } kind;
 
 static int set_up(void **state) {
   int status;
-  struct net *net = kind == FAKE ? fake_net_new() : net_host_epoll(&status);
+  struct net *net =
+      kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) return -1;
   if (kind == FAULTY) net = fault_net_new(net, seed_get(), &fault_soft);
   peers_pair(net, &a, &b);
@@ -364,7 +365,7 @@ static void a_large_datum_is_lent_if_it_goes_often(void **state) {
 /* The exact faults only: no other happens. */
 static int set_up_exact(void **state) {
   int status;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) return -1;
   *state = fault_net_new(net, 0, &(struct fault_rates){0});
   peers_pair(*state, &a, &b);

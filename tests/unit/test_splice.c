@@ -31,7 +31,7 @@ static int set_up(void **state) {
     *state = fake_net_new();
     return 0;
   }
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) return -1;
   *state = kind == HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
   return 0;
