@@ -40,7 +40,7 @@ PYTHON ?= python3
 Q := $(if $(V),,@)
 
 # Debian packages, by what needs them.
-BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev
+BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev liburing-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
          curl wget apache2-utils wrk strace iperf3
 LINT  := clang-format-14 lua-check cppcheck
@@ -88,7 +88,7 @@ wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray fr
             asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
             status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
-            -l:libutf8proc.a -l:liblua5.4-cjson.a -ldl
+            -l:libutf8proc.a -l:liblua5.4-cjson.a -l:liburing.a -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
 link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) \

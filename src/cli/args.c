@@ -27,6 +27,9 @@ struct args args_parse(int argc, char *const argv[]) {
     const char *word = argv[i];
     if (strcmp(word, "--trace") == 0) {
       a.trace = true;
+    } else if (strcmp(word, "--backend") == 0) {
+      if (i + 1 >= argc) return complain("--backend needs a name after it", "");
+      a.backend = argv[++i];
     } else if (strcmp(word, "--version") == 0 || strcmp(word, "-v") == 0) {
       return (struct args){.action = ARGS_VERSION};
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {

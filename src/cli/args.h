@@ -18,6 +18,7 @@ enum args_action {
 struct args {
   enum args_action action;
   bool trace;
+  const char *backend;       /* borrowed from argv; NULL: none was named */
   const char *script, *code; /* borrowed from argv */
   const char *command;
   int first;                    /* index in argv of the script's first argument */

@@ -1,4 +1,5 @@
 /* The program: arguments, the state, the script, the exit status. */
+#include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <malloc.h>
@@ -33,6 +34,7 @@ static const char usage[] =
     "       soquete help FILE.lua                    print a script's opening comment\n"
     "       soquete --version | --help\n"
     "\n"
+    "--backend NAME is epoll, uring (io_uring) or auto; SOQUETE_BACKEND is the same.\n"
     "--trace prints each operation on a socket on standard error. Ctrl-\\ shows what "
     "each\n"
     "task waits for. SOQUETE_PATH names a folder whose Lua modules come before the "
@@ -125,13 +127,38 @@ static int run(struct runtime *rt, const struct args *a, int argc, char *argv[])
   return runtime_run(rt, lua_gettop(L) - 1);
 }
 
+/* The backend that was asked for, or NULL. */
+static const char *backend_of(const struct args *a) {
+  return a->backend ? a->backend : getenv("SOQUETE_BACKEND");
+}
+
+static int backend_failed(const char *name, int status) {
+  if (status == -EINVAL) {
+    fprintf(stderr, "soquete: there is no backend '%s', but auto, epoll and uring\n",
+            name);
+    return EXIT_USAGE;
+  }
+  fprintf(stderr, "soquete: cannot set up the event loop%s: %s\n",
+          name && strcmp(name, "uring") == 0 ? " with io_uring" : "",
+          status_text(status));
+  return EXIT_FAILURE;
+}
+
+static int print_version(const struct args *a) {
+  const char *name = backend_of(a);
+  int status = net_host_has_uring();
+  bool uring = name && strcmp(name, "uring") == 0;
+  printf("soquete %s (%s)\n", SOQUETE_VERSION, LUA_RELEASE);
+  printf("backend: %s; io_uring is %s%s\n", uring ? "uring" : "epoll",
+         status == 0 ? "there (--backend uring)" : "not to be had: ",
+         status == 0 ? "" : status_text(status));
+  return EXIT_SUCCESS;
+}
+
 static int run_script(const struct args *a, int argc, char *argv[]) {
   int status;
-  struct net *net = net_host_epoll(&status);
-  if (!net) {
-    fprintf(stderr, "soquete: cannot set up the event loop: %s\n", status_text(status));
-    return EXIT_FAILURE;
-  }
+  struct net *net = net_host(backend_of(a), &status);
+  if (!net) return backend_failed(backend_of(a), status);
   char *folder = folder_of(a);
   struct runtime *rt = runtime_new(net, folder);
   free(folder);
@@ -161,9 +188,7 @@ int main(int argc, char *argv[]) {
             usage);
     return EXIT_USAGE;
   case ARGS_HELP: fputs(usage, stdout); return EXIT_SUCCESS;
-  case ARGS_VERSION:
-    printf("soquete %s (%s)\n", SOQUETE_VERSION, LUA_RELEASE);
-    return EXIT_SUCCESS;
+  case ARGS_VERSION: return print_version(&a);
   case ARGS_EXPLAIN: return explain_file(a.script);
   default: return run_script(&a, argc, argv);
   }

@@ -1,4 +1,4 @@
-/* Read-ahead of the epoll backend. */
+/* Bytes that were received before their owner asks. */
 #include "net/host_ahead.h"
 
 #include <errno.h>
@@ -12,8 +12,9 @@ enum { STRIDE = AHEAD_CHUNK_BYTES + 64 };
 
 int ahead_init(struct ahead *a) {
   a->idle_count = 0;
-  for (int i = AHEAD_CHUNKS; i > 0; i--) a->idle[a->idle_count++] = (uint16_t)i;
-  a->bytes = malloc((size_t)AHEAD_CHUNKS * STRIDE);
+  a->ring = NULL;
+  for (int i = AHEAD_READS; i > 0; i--) a->idle[a->idle_count++] = (uint16_t)i;
+  a->bytes = malloc((size_t)AHEAD_READS * STRIDE);
   return a->bytes ? 0 : -ENOMEM;
 }
 
@@ -23,6 +24,7 @@ void ahead_fini(struct ahead *a) {
 }
 
 static char *bytes_of(const struct ahead *a, uint16_t chunk) {
+  if (chunk > AHEAD_READS) return ring_bytes(a->ring, chunk - AHEAD_READS - 1);
   return a->bytes + (size_t)(chunk - 1) * STRIDE;
 }
 
@@ -33,25 +35,58 @@ uint16_t ahead_read(struct ahead *a, int fd, bool *drained) {
   ssize_t r = recv(fd, bytes_of(a, chunk), AHEAD_CHUNK_BYTES, MSG_DONTWAIT);
   if (r == 0 || (r < 0 && (errno == EAGAIN || errno == EINTR))) return 0;
   *drained = r > 0 && r < AHEAD_CHUNK_BYTES;
-  a->chunks[chunk - 1] =
-      (struct ahead_chunk){0, r > 0 ? (uint16_t)r : 0, r < 0 ? errno : 0};
+  a->chunks[chunk - 1] = (struct ahead_chunk){.len = r > 0 ? (uint16_t)r : 0,
+                                              .error = r < 0 ? (int16_t)errno : 0};
   a->idle_count--;
   return chunk;
 }
 
-ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool peek) {
+uint16_t ahead_hold(struct ahead *a, int buffer, size_t n) {
+  uint16_t chunk = (uint16_t)(AHEAD_READS + 1 + buffer);
+  a->chunks[chunk - 1] = (struct ahead_chunk){.len = (uint16_t)n};
+  return chunk;
+}
+
+void ahead_append(struct ahead *a, uint16_t last, uint16_t chunk) {
+  a->chunks[last - 1].next = chunk;
+}
+
+/* Gives the first chunk of a chain back. */
+static void drop_first(struct ahead *a, uint16_t *chunk) {
+  uint16_t next = a->chunks[*chunk - 1].next;
+  if (*chunk > AHEAD_READS)
+    ring_give(a->ring, *chunk - AHEAD_READS - 1);
+  else
+    a->idle[a->idle_count++] = *chunk;
+  *chunk = next;
+}
+
+/* Bytes of one chunk. */
+static size_t take_some(struct ahead *a, uint16_t *chunk, char *bytes, size_t n,
+                        bool peek) {
   struct ahead_chunk *c = &a->chunks[*chunk - 1];
-  int error = c->error;
   if (n > c->len) n = c->len;
   if (n > 0 && bytes) memcpy(bytes, bytes_of(a, *chunk) + c->at, n);
-  if (peek && !error) return (ssize_t)n;
+  if (peek) return n;
   c->at += (uint16_t)n;
   c->len -= (uint16_t)n;
-  if (c->len == 0) ahead_drop(a, chunk);
-  return error ? -error : (ssize_t)n;
+  if (c->len == 0) drop_first(a, chunk);
+  return n;
+}
+
+ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool peek) {
+  int error = a->chunks[*chunk - 1].error;
+  size_t taken = 0;
+  if (error) {
+    drop_first(a, chunk);
+    return -error;
+  }
+  do {
+    taken += take_some(a, chunk, bytes ? (char *)bytes + taken : NULL, n - taken, peek);
+  } while (!peek && *chunk && taken < n);
+  return (ssize_t)taken;
 }
 
 void ahead_drop(struct ahead *a, uint16_t *chunk) {
-  if (*chunk) a->idle[a->idle_count++] = *chunk;
-  *chunk = 0;
+  while (*chunk) drop_first(a, chunk);
 }

@@ -1,6 +1,7 @@
-/* Read-ahead of the epoll backend: while it takes events in, poll reads once from each
- * stream whose owner waits for bytes, all reads in a row, so that the kernel's code and data
- * stay in the caches. What a read gave is held in a chunk until the owner asks. */
+/* Bytes that were received before their owner asks for them, in chunks. The epoll backend
+ * reads ahead: while it takes events in, poll reads once from each stream whose owner waits
+ * for bytes, all reads in a row, so that the kernel's code and data stay in the caches. Where
+ * there is a ring, the kernel fills its buffers, and a handle may hold a chain of them. */
 #ifndef NET_HOST_AHEAD_H
 #define NET_HOST_AHEAD_H
 
@@ -9,18 +10,27 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { AHEAD_CHUNKS = 256, AHEAD_CHUNK_BYTES = 2048 };
+#include "net/host_ring.h"
+
+/* The first chunks are read into; the others are the ring's buffers. */
+enum {
+  AHEAD_READS = 256,
+  AHEAD_CHUNKS = AHEAD_READS + RING_BUFFERS,
+  AHEAD_CHUNK_BYTES = 2048,
+};
 
 struct ahead_chunk {
   uint16_t at, len; /* the bytes that are left */
-  int error;        /* or what the read met instead; 0: nothing */
+  uint16_t next;    /* in the chain of its handle; 0: it is the last */
+  int16_t error;    /* or what the read met instead; 0: nothing */
 };
 
 struct ahead {
   char *bytes; /* owned; touched where it is used */
   struct ahead_chunk chunks[AHEAD_CHUNKS];
-  uint16_t idle[AHEAD_CHUNKS]; /* those that nobody holds, the last used on top */
+  uint16_t idle[AHEAD_READS]; /* those that nobody holds, the last used on top */
   int idle_count;
+  struct ring *ring; /* borrowed; NULL: none */
 };
 
 /* 0 or -ENOMEM. */
@@ -31,11 +41,18 @@ void ahead_fini(struct ahead *a);
  * the stream is met again by whoever reads next). `*drained`: it has read all there was. */
 uint16_t ahead_read(struct ahead *a, int fd, bool *drained);
 
-/* Takes up to `n` bytes out of the chunk, or leaves them there (`peek`), or drops them
- * (`bytes` NULL); or the error it holds. `*chunk` becomes 0 when it is empty. */
+/* A chunk of `n` bytes that the ring's buffer holds. */
+uint16_t ahead_hold(struct ahead *a, int buffer, size_t n);
+
+/* Appends a chunk to a chain whose last chunk is `last`. */
+void ahead_append(struct ahead *a, uint16_t last, uint16_t chunk);
+
+/* Takes up to `n` bytes out of the chain that begins with the chunk, or leaves them there (`peek`), or drops them
+ * (`bytes` NULL); or the error it holds. `*chunk` is the first that
+ * is left, 0 when none is. */
 ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool peek);
 
-/* Gives the chunk back with what it holds; 0 is allowed. */
+/* Gives the chain back with what it holds; 0 is allowed. */
 void ahead_drop(struct ahead *a, uint16_t *chunk);
 
 #endif

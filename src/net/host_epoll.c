@@ -18,6 +18,7 @@
 #include "net/host_epoll.h"
 #include "net/host_lookup.h"
 #include "net/host_pipe.h"
+#include "net/host_uring.h"
 
 /* --- the table of handles ------------------------------------------------------- */
 
@@ -38,7 +39,7 @@ static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
     close(fd);
     return r;
   }
-  e->slots[fd].flags = (uint16_t)(flags | SLOT_OPEN);
+  e->slots[fd].flags = flags | SLOT_OPEN;
   e->net.open++;
   return fd;
 }
@@ -57,11 +58,14 @@ int epoll_give_back(struct epoll_net *e, net_h h) {
    * the old generation may still come, and are dropped. */
   if (slot->flags & SLOT_IN_SET && slot->flags & (SLOT_LENT | SLOT_PLAIN | SLOT_BLOCKS))
     epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
-  slot->generation++;
-  bool lent = slot->flags & SLOT_LENT;
+  bool lent = slot->flags & SLOT_LENT, armed = slot->flags & SLOT_ARMED;
   if (slot->flags & SLOT_LINGERS) e->lingering--;
+  if (armed) uring_close(e, h);
+  uring_forget(e, h);
+  slot->generation++;
   slot->flags = 0;
-  if (lent) return 0;
+  slot->error = 0;
+  if (lent || armed) return 0;
   /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
   return close(h) < 0 && errno != EINTR ? -errno : 0;
 }
@@ -77,7 +81,12 @@ static uint32_t flags_of(int family, int type, int proto) {
 }
 
 static net_h epoll_socket(struct net *net, int family, int type, int proto) {
+  struct epoll_net *e = epoll_self(net);
   int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
+  if (fd < 0 && errno == EMFILE && e->ring) { /* some may be about to be closed */
+    uring_flush(e);
+    fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
+  }
   return fd < 0 ? -errno : enrol(epoll_self(net), fd, flags_of(family, type, proto));
 }
 
@@ -99,7 +108,7 @@ static net_h epoll_adopt(struct net *net, int fd, bool own) {
     flags |= host_is_tcp(fd) ? SLOT_STREAM | SLOT_TCP : SLOT_STREAM;
   if (kind != 0 && host_blocks(fd)) flags |= SLOT_BLOCKS;
   if (own && fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
-  e->slots[fd].flags = (uint16_t)flags;
+  e->slots[fd].flags = flags;
   net->open++;
   return fd;
 }
@@ -140,6 +149,10 @@ static net_h epoll_accept(struct net *net, net_h h) {
   struct addr *peer = &e->named_peer;
   e->named = -1;
   int fd = flags & SLOT_BLOCKS ? host_blocking_accept(h, peer) : host_accept(h, peer);
+  if (fd == -EMFILE && e->ring && ring_queued(e->ring)) {
+    uring_flush(e);
+    fd = host_accept(h, peer);
+  }
   if (fd >= 0)
     return e->named = enrol(e, fd, flags & (SLOT_STREAM | SLOT_AHEAD | SLOT_TCP));
   if (fd == -EMFILE || fd == -ENFILE) host_refuse(h, &e->reserve_fd);
@@ -157,7 +170,7 @@ static int epoll_name_of(struct net *net, net_h h, int which, struct addr *out) 
  * that does not wait would never see more. */
 static bool is_drained(struct slot *slot) {
   bool drained = (slot->flags & (SLOT_DRAINED | SLOT_UNSURE)) == SLOT_DRAINED;
-  slot->flags &= (uint16_t)~SLOT_DRAINED;
+  slot->flags &= ~(uint32_t)SLOT_DRAINED;
   return drained;
 }
 
@@ -165,22 +178,29 @@ static bool is_drained(struct slot *slot) {
  * end, and nobody may wait for an answer then. */
 static ssize_t nothing_read(struct epoll_net *e, net_h h, ssize_t r) {
   int error = outq_error(&e->outq, h);
-  return error && error != -EPIPE ? error : settled(e, h, NET_RD, r);
+  if (error && error != -EPIPE) return error;
+  if (r == -EAGAIN && uring_receives(e, &e->slots[h])) return uring_arm(e, h);
+  return settled(e, h, NET_RD, r);
 }
 
 /* What a read of up to n bytes gave. */
 static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
   struct slot *slot = &e->slots[h];
-  if (r > 0) slot->flags &= (uint16_t)~SLOT_WANTED;
+  if (r > 0) slot->flags &= ~(uint32_t)SLOT_WANTED;
   if (r > 0) e->net.intake++;
   if (r > 0 && (size_t)r < n) slot->flags |= SLOT_DRAINED;
-  if (r > 0 && r < AHEAD_CHUNK_BYTES) slot->flags &= (uint16_t)~SLOT_BULK;
+  if (r > 0 && r < AHEAD_CHUNK_BYTES) slot->flags &= ~(uint32_t)SLOT_BULK;
   return r > 0 ? r : nothing_read(e, h, r);
 }
 
 static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   struct slot *slot = &e->slots[h];
-  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
+  if (!slot->chunk && slot->flags & SLOT_ARMED && uring_receives(e, slot)) {
+    ssize_t r = uring_ask(e, h);
+    if (r < 0) return r;
+  }
+  if (uring_holds(e, h)) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
+  if (slot->error) return uring_error(e, h);
   slot->flags |= SLOT_WANTED;
   return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n));
 }
@@ -190,8 +210,9 @@ static ssize_t epoll_discard(struct net *net, net_h h, size_t n) {
   struct epoll_net *e = epoll_self(net);
   struct slot *slot = &e->slots[h];
   if (!(slot->flags & SLOT_TCP)) return -EINVAL;
-  if (slot->chunk) return ahead_take(&e->ahead, &slot->chunk, NULL, n, false);
-  slot->flags &= (uint16_t)~SLOT_WANTED;
+  if (uring_holds(e, h)) return ahead_take(&e->ahead, &slot->chunk, NULL, n, false);
+  if (slot->error) return uring_error(e, h);
+  slot->flags = (slot->flags & ~(uint32_t)SLOT_WANTED) | SLOT_BULK;
   return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_discard(h, n));
 }
 
@@ -222,14 +243,15 @@ static ssize_t stream_message(struct epoll_net *e, net_h h, struct msghdr *msg,
                               int flags) {
   struct iovec *iov = msg->msg_iov;
   struct slot *slot = &e->slots[h];
-  if (slot->chunk && !(flags & (MSG_OOB | MSG_ERRQUEUE))) {
+  if (uring_holds(e, h) && !(flags & (MSG_OOB | MSG_ERRQUEUE))) {
     msg->msg_controllen = msg->msg_namelen = 0;
     msg->msg_flags = 0;
     return ahead_take(&e->ahead, &slot->chunk, iov->iov_base, iov->iov_len,
                       flags & MSG_PEEK);
   }
+  if (slot->error && !(flags & (MSG_OOB | MSG_ERRQUEUE))) return uring_error(e, h);
   /* A plain read would lose what comes beside the bytes: an urgent one, for instance. */
-  slot->flags &= (uint16_t)~SLOT_WANTED;
+  slot->flags &= ~(uint32_t)SLOT_WANTED;
   return settled(e, h, NET_RD, host_recvmsg(h, msg, flags));
 }
 
@@ -264,7 +286,9 @@ static void share(struct epoll_net *e, const struct msghdr *sent) {
     for (size_t at = 0; at + sizeof(int) <= control_len(c); at += sizeof(int)) {
       int fd;
       memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
-      if (is_own(e, fd)) e->slots[fd].flags &= (uint16_t)~SLOT_AHEAD;
+      if (!is_own(e, fd)) continue;
+      e->slots[fd].flags &= ~(uint32_t)SLOT_AHEAD;
+      if (e->slots[fd].flags & SLOT_OPEN) uring_disarm(e, fd);
     }
   }
 }
@@ -325,8 +349,9 @@ static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) 
   struct epoll_net *e = epoll_self(net);
   struct slot *slot = &e->slots[h];
   if (slot->flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
-  if (slot->chunk) return splice_held(e, h, pipe_fd, n);
-  slot->flags &= (uint16_t)~SLOT_WANTED;
+  if (uring_holds(e, h)) return splice_held(e, h, pipe_fd, n);
+  if (slot->error) return uring_error(e, h);
+  slot->flags = (slot->flags & ~(uint32_t)SLOT_WANTED) | SLOT_BULK;
   ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
   bool unsure = r == 0 || (r == -EAGAIN && slot->flags & SLOT_UNSURE);
   if (unsure && host_has_bytes(h)) return -EINVAL;
@@ -343,6 +368,7 @@ static ssize_t epoll_splice_out(struct net *net, net_h h, int pipe_fd, size_t n)
 
 static int epoll_flush(struct net *net, net_h h) {
   struct epoll_net *e = epoll_self(net);
+  if (h < 0) uring_flush(e);
   if (h >= 0) return outq_flush(&e->outq, h);
   outq_flush_all(&e->outq);
   return e->outq.rests > 0 ? -EAGAIN : 0;
@@ -358,9 +384,10 @@ static int epoll_close(struct net *net, net_h h) {
   struct epoll_net *e = epoll_self(net);
   ahead_drop(&e->ahead, &e->slots[h].chunk);
   batch_drop(&e->batch, h);
-  e->slots[h].flags &= (uint16_t)~SLOT_WANTED;
+  e->slots[h].flags &= ~(uint32_t)SLOT_WANTED;
   int r = outq_flush(&e->outq, h);
   net->open--;
+  e->slots[h].error = 0;
   if (r == -EAGAIN) {
     e->slots[h].flags |= SLOT_LINGERS;
     e->lingering++;
@@ -393,6 +420,8 @@ static void epoll_free(struct net *net) {
   resolver_free(e->resolver); /* first: its threads tell descriptors that close below */
   for (size_t h = 0; h < e->slot_count; h++)
     if (e->slots[h].flags & SLOT_OPEN) epoll_give_back(e, (net_h)h);
+  uring_flush(e);
+  uring_fini(e);
   outq_fini(&e->outq);
   ahead_fini(&e->ahead);
   batch_fini(&e->batch);

@@ -28,12 +28,18 @@ enum {
   SLOT_WANTED = 8192,    /* its owner has asked for bytes that were not there */
   SLOT_OUT_TOO = 16384,  /* registered for writing too */
   SLOT_TCP = 32768,      /* its bytes can be dropped in the kernel */
+  SLOT_ARMED = 65536,    /* the ring receives for it */
+  SLOT_STARVED = 131072, /* the ring had no buffer for it: it reads by itself once */
+  SLOT_NOTED = 262144,   /* it is in the list of `noted` */
 };
 
 struct slot {
   uint32_t generation; /* bumped by close: events of a former owner are dropped */
-  uint16_t flags;
-  uint16_t chunk; /* 1-based: bytes that were read ahead lie there; 0: none */
+  uint32_t flags;
+  uint16_t chunk; /* 1-based: bytes that were received already lie there; 0: none */
+  uint16_t last;  /* the last chunk of the chain */
+  int16_t error;  /* of the ring's receive, to be told once after these bytes; 0: none */
+  uint8_t held;   /* chunks that the ring has appended since it was armed, up to 255 */
 };
 
 /* Of one epoll_wait, at most. A turn first reads from all sockets that have bytes and in the
@@ -56,6 +62,11 @@ struct epoll_net {
   struct addr named_peer;
   struct resolver *resolver; /* owned; NULL until a name has to be asked */
   size_t lingering;          /* handles with SLOT_LINGERS */
+  struct ring *ring;         /* owned; NULL: none */
+  bool epoll_has;            /* the epoll descriptor may have events */
+  bool woken;                /* by net_wake, in the last look at epoll */
+  net_h *noted;              /* owned; handles of which the ring has told something */
+  size_t noted_count, noted_cap;
 };
 
 static inline struct epoll_net *epoll_self(struct net *net) {
@@ -71,6 +82,9 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what);
 
 /* Gives the descriptor back to the kernel. */
 int epoll_give_back(struct epoll_net *e, net_h h);
+
+/* What a batch of events of epoll means: see host_epoll_wait.c. */
+int epoll_take_in(struct epoll_net *e, int found, struct net_event *events);
 
 /* Operations of the seam. */
 int epoll_ready(struct net *net, struct net_event *asked, int n);

@@ -7,6 +7,7 @@
 
 #include "net/host.h"
 #include "net/host_epoll.h"
+#include "net/host_uring.h"
 
 /* --- arming --------------------------------------------------------------------- */
 
@@ -34,7 +35,7 @@ int epoll_arm(struct epoll_net *e, net_h h, uint32_t what) {
 int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what) {
   uint32_t wants =
       (what & NET_RD ? SLOT_WANTS_IN : 0) | (what & NET_WR ? SLOT_WANTS_OUT : 0);
-  uint32_t flags = e->slots[h].flags |= (uint16_t)wants;
+  uint32_t flags = e->slots[h].flags |= wants;
   return join_set(e, h,
                   (flags & SLOT_WANTS_IN ? EPOLLIN : 0) |
                       (flags & SLOT_WANTS_OUT ? EPOLLOUT : 0) | EPOLLONESHOT);
@@ -44,12 +45,13 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what) {
 
 /* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
 static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
-  if (e->slots[h].chunk || batch_holds(&e->batch, h)) events |= EPOLLIN;
+  if (e->slots[h].chunk || e->slots[h].error || batch_holds(&e->batch, h))
+    events |= EPOLLIN;
   uint32_t what = host_what_of(events) & asked, rest;
   if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
     what &= ~(uint32_t)NET_WR; /* the kernel takes the remainder first */
   if (what & NET_RD)
-    e->slots[h].flags &= (uint16_t)~SLOT_DRAINED; /* its edge is still to come */
+    e->slots[h].flags &= ~(uint32_t)SLOT_DRAINED; /* its edge is still to come */
   rest = asked & ~what;
   int r = -EAGAIN;
   if (rest && e->slots[h].flags & SLOT_PLAIN)
@@ -63,6 +65,10 @@ int epoll_ready(struct net *net, struct net_event *asked, int n) {
   struct epoll_net *e = epoll_self(net);
   int count = 0;
   outq_flush_all(&e->outq);
+  if (e->ring) {
+    ring_reap(e->ring);
+    uring_take_in(e);
+  }
   int r = host_poll_all(asked, n);
   if (r < 0) return r;
   for (int i = 0; i < n; i++) {
@@ -77,8 +83,8 @@ int epoll_ready(struct net *net, struct net_event *asked, int n) {
 static void read_ahead(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   bool drained;
-  slot->flags &= (uint16_t)~SLOT_WANTED;
-  if (slot->chunk) return;
+  slot->flags &= ~(uint32_t)SLOT_WANTED;
+  if (slot->chunk || slot->flags & SLOT_ARMED) return;
   slot->chunk = ahead_read(&e->ahead, h, &drained);
   if (drained) slot->flags |= SLOT_DRAINED;
   if (slot->chunk && !drained) slot->flags |= SLOT_BULK;
@@ -90,10 +96,10 @@ static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
   struct slot *slot = &e->slots[h];
   uint32_t what = host_what_of(events);
   if (slot->flags & SLOT_PLAIN) { /* both have to be armed anew */
-    slot->flags &= (uint16_t) ~(SLOT_WANTS_IN | SLOT_WANTS_OUT);
+    slot->flags &= ~(uint32_t)(SLOT_WANTS_IN | SLOT_WANTS_OUT);
     return NET_RD | NET_WR;
   }
-  if (what & NET_RD) slot->flags &= (uint16_t)~SLOT_DRAINED;
+  if (what & NET_RD) slot->flags &= ~(uint32_t)SLOT_DRAINED;
   if (slot->flags & SLOT_STREAM && events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
     slot->flags |= SLOT_UNSURE;
   if ((slot->flags & (SLOT_WANTED | SLOT_AHEAD | SLOT_UNSURE | SLOT_BULK)) ==
@@ -107,12 +113,13 @@ static uint32_t note(struct epoll_net *e, net_h h, uint32_t events) {
 }
 
 /* Turns what epoll found into events; drops those of former owners. */
-static int take_in(struct epoll_net *e, int found, struct net_event *events) {
+int epoll_take_in(struct epoll_net *e, int found, struct net_event *events) {
   int count = 0;
   for (int i = 0; i < found; i++) {
     uint64_t tag = e->found[i].data.u64;
     if (tag == UINT64_MAX) {
       uint64_t drained;
+      e->woken = true;
       if (read(e->wake_fd, &drained, sizeof drained) < 0) continue;
       continue;
     }
@@ -127,11 +134,12 @@ static int take_in(struct epoll_net *e, int found, struct net_event *events) {
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
   if (max > EPOLL_EVENTS) max = EPOLL_EVENTS;
+  if (e->ring) return uring_poll(e, events, max, deadline_ns);
   outq_flush_all(&e->outq);
   int found = outq_failed(&e->outq, events, max);
   if (found > 0) return found; /* what epoll has stays for the next poll */
   found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
-  return found < 0 ? found : take_in(e, found, events);
+  return found < 0 ? found : epoll_take_in(e, found, events);
 }
 
 int epoll_drain(struct net *net, int64_t deadline_ns) {
@@ -141,7 +149,7 @@ int epoll_drain(struct net *net, int64_t deadline_ns) {
   while (e->outq.rests > 0 && (deadline_ns == NET_NEVER || host_now(net) < deadline_ns)) {
     int found = host_epoll_wait(e->epoll_fd, e->found, 64, deadline_ns);
     if (found < 0) return found;
-    take_in(e, found, ignored);
+    epoll_take_in(e, found, ignored);
   }
   return e->outq.rests > 0 ? -ETIMEDOUT : 0;
 }

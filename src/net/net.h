@@ -210,6 +210,14 @@ static inline void net_wake(struct net *net) {
 /* The epoll backend over Linux sockets. NULL with `*status` when it cannot be set up. */
 struct net *net_host_epoll(int *status);
 
+/* The backend of that name: "epoll"; "uring": io_uring for the bytes of streams, epoll for the
+ * rest; "auto" or NULL: epoll. NULL with `*status`: -EINVAL: there is no such backend; else
+ * what the kernel says. */
+struct net *net_host(const char *backend, int *status);
+
+/* 0 when the kernel allows this process what "uring" needs, or why it does not. */
+int net_host_has_uring(void);
+
 /* Closes what is left and frees the net. NULL is allowed. */
 void net_free(struct net *net);
 

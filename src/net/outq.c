@@ -145,6 +145,34 @@ void outq_flush_all(struct outq *q) {
   q->used = 0;
 }
 
+void outq_send_all(struct outq *q, void *to,
+                   void (*send)(void *to, net_h, uint32_t number, const void *, size_t)) {
+  for (size_t i = 0; i < q->count; i++) {
+    const struct outq_entry *entry = &q->entries[i];
+    if (entry->h < 0) continue;
+    q->slots[entry->h].entry = 0;
+    send(to, entry->h, (uint32_t)i, q->arena + entry->begin, entry->len);
+  }
+}
+
+void outq_sent(struct outq *q, uint32_t number, ssize_t result) {
+  struct outq_entry *entry = &q->entries[number];
+  size_t taken = result > 0 ? (size_t)result : 0;
+  if (result == -EAGAIN) result = 0;
+  if (result < 0) {
+    fail(q, &q->slots[entry->h], (int)result);
+    return;
+  }
+  entry->begin += (uint32_t)taken;
+  entry->len -= (uint32_t)taken;
+  if (entry->len > 0) leave(q, entry); /* which arms the wake */
+}
+
+void outq_emptied(struct outq *q) {
+  q->count = 0;
+  q->used = 0;
+}
+
 static void flush_entry(struct outq *q, struct outq_slot *slot) {
   if (slot->entry) leave(q, &q->entries[slot->entry - 1]);
 }

@@ -57,6 +57,14 @@ int outq_flush(struct outq *q, net_h h);
 /* Hands everybody's bytes to the kernel; the arena is empty afterwards. */
 void outq_flush_all(struct outq *q);
 
+/* The same in two steps, for who sends many at once: hands each entry to `send`, by its
+ * number; then outq_sent tells what the kernel took of those that it did not take as a whole,
+ * or a status, and outq_emptied ends it. No other call comes between. */
+void outq_send_all(struct outq *q, void *to,
+                   void (*send)(void *to, net_h, uint32_t number, const void *, size_t));
+void outq_sent(struct outq *q, uint32_t number, ssize_t result);
+void outq_emptied(struct outq *q);
+
 /* The handle can be written again: sends its remainder. True while some is left. */
 bool outq_resume(struct outq *q, net_h h);
 

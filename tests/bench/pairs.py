@@ -16,6 +16,18 @@ PAYLOAD_BYTES = 1472
 ENDLESS = 3600  # seconds that a sender would go on; it is ended when it has been measured
 
 
+def differences(look, seconds):
+    """How much the figures of look() change in so many seconds; in more, while the first,
+    what has moved, does not: a busy machine may keep both ends waiting."""
+    before, limit = look(), time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
+        time.sleep(seconds)
+        found = [b - a for a, b in zip(before, look())]
+        if found[0] > 0:
+            return found
+    raise RuntimeError("nothing moves any more")
+
+
 class Running:
     """Programs of one measurement; a context that ends them."""
 
@@ -95,9 +107,7 @@ class Pair:
             return (counters.bytes_received(port), time.monotonic(),
                     counters.cpu_seconds(p.pid for p in subject),
                     counters.cpu_seconds(p.pid for p in everybody))
-        before = look()
-        time.sleep(opt.seconds)
-        moved, took, own, busy = (b - a for a, b in zip(before, look()))
+        moved, took, own, busy = differences(look, opt.seconds)
         return {"gbits": moved * 8e-9 / took, "busy_gbits": moved * 8e-9 / max(busy, 1e-9),
                 "cpu_ns_kib": own * 1e9 / max(moved / 1024, 1)}
 
@@ -126,7 +136,7 @@ class Datagrams:
             busy, taken, dropped = (b - a for a, b in zip(before, look(pids)))
         return {"rate": got["datagrams"] / got["seconds"],
                 "gbits": got["bytes"] * 8e-9 / got["seconds"],
-                "busy_rate": got["datagrams"] / busy,
+                "busy_rate": got["datagrams"] / max(busy, 1e-9),
                 "cpu_us": busy * 1e6 / max(got["datagrams"], 1),
                 "lost": dropped / max(taken + dropped, 1)}
 
@@ -174,12 +184,11 @@ class Sender:
             programs.wait_for(lambda: counters.udp("OutDatagrams")[0] > first,
                               f"{self.name}: no datagram")
             time.sleep(opt.warmup)
-            before = (*counters.udp("OutDatagrams"), counters.cpu_seconds([sender.pid]))
-            time.sleep(opt.seconds)
-            after = (*counters.udp("OutDatagrams"), counters.cpu_seconds([sender.pid]))
-        sent, busy = (b - a for a, b in zip(before, after))
-        return {"cpu_us": busy * 1e6 / max(sent, 1), "busy_rate": sent / busy,
-                "rate": sent / opt.seconds}
+            sent, busy, took = differences(lambda: (
+                *counters.udp("OutDatagrams"), counters.cpu_seconds([sender.pid]),
+                time.monotonic()), opt.seconds)
+        return {"cpu_us": busy * 1e6 / sent, "busy_rate": sent / max(busy, 1e-9),
+                "rate": sent / took}
 
 
 class Delay:

@@ -20,6 +20,7 @@ import bulk_page  # noqa: E402
 import counters  # noqa: E402
 import figures  # noqa: E402
 import growth  # noqa: E402
+import pairs  # noqa: E402
 import plot  # noqa: E402
 import sides  # noqa: E402
 import web  # noqa: E402
@@ -387,6 +388,12 @@ class OneWay(unittest.TestCase):
         text = "\n".join(bulk_page.commands_words(self.found, PROGRAMS.parents[1]))
         self.assertIn("`build/", text)
         self.assertNotIn(str(PROGRAMS.parents[1]), text)
+
+
+class Windows(unittest.TestCase):
+    def test_a_window_lasts_until_something_has_moved(self):
+        looks = iter([(5, 0), (5, 1), (7, 3)])
+        self.assertEqual(pairs.differences(lambda: next(looks), 0), [2, 3])
 
 
 class Versions(unittest.TestCase):

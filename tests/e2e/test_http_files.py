@@ -171,6 +171,7 @@ class Clients(Files):
             writer.join()
         self.assertEqual([int(d) for d in re.findall(rb"\r\n\r\n<(\d)>", said)], order)
 
+    @harness.counts_calls
     def test_a_kept_small_file_is_one_receive_and_one_send(self):
         """Counted by strace; a file of 100 KiB is one send too."""
         self.need("strace")

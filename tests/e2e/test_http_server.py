@@ -252,6 +252,7 @@ class Server(Case):
                     pass
                 self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 404 "))
 
+    @harness.counts_calls
     def test_pipelined_requests_share_sends(self):
         self.need("strace")
         self.start_site()

@@ -64,7 +64,15 @@ class CommandLine(Case):
     def test_tells_its_version(self):
         result = self.run_soquete("--version")
         self.assertEnds(result, 0)
-        self.assertRegex(result.out, r"^soquete \d+\.\d+\.\d+ \(Lua 5\.4\.\d+\)\n$")
+        self.assertRegex(result.out, r"^soquete \d+\.\d+\.\d+ \(Lua 5\.4\.\d+\)\n"
+                         r"backend: (epoll|uring); io_uring is (there|not to be had: )")
+
+    def test_a_backend_can_be_chosen(self):
+        result = self.run_soquete("--backend", "epoll", "-e", "print(1)")
+        self.assertEnds(result, 0, "1\n")
+        result = self.run_soquete("--backend", "kqueue", "-e", "print(1)")
+        self.assertEnds(result, 2, err="there is no backend 'kqueue', but auto, epoll and uring")
+        self.assertEnds(self.run_soquete("--backend"), 2, err="--backend needs a name after it")
 
     def test_ends_with_2_after_a_usage_error(self):
         for words, complaint in (

@@ -3,6 +3,7 @@
 import os
 import re
 
+import harness
 from harness import ROOT, Case
 
 BEGINNING = ["net.boot"]  # what every script loads
@@ -129,6 +130,7 @@ class Calls(Case):
 
     LIMIT = 85
 
+    @harness.counts_calls
     def test_an_empty_script_makes_few_system_calls(self):
         self.need("strace")
         log = os.path.join(self.folder, "log")

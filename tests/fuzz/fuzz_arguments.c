@@ -3,6 +3,7 @@
  * sockets (the first byte says which). Nothing may crash, hang or be left over. */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -55,7 +56,7 @@ static int no_lookup(struct net *net, struct net_lookup *q) {
 static struct net *near_net(void) {
   static struct net_ops near_ops;
   int status;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert(net);
   host = net->ops;
   near_ops = *host;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <lauxlib.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ static void run_a_script(struct runtime *rt) {
 static bool start(unsigned n) {
   int status;
   long live = fault_alloc->live;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   fault_alloc_plan(FAULT_REAL, n);
   struct runtime *rt = runtime_new(net, NULL);
   if (rt) run_a_script(rt);

@@ -17,7 +17,7 @@ static void a_lookup_that_cannot_wait_fails(void **state) {
   (void)state;
   static const struct fault_rates none;
   int status;
-  struct net *host = net_host_epoll(&status);
+  struct net *host = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert_non_null(host);
   struct net *net = fault_net_new(host, 1, &none);
   struct resolver *resolver = NULL;

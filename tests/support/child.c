@@ -145,7 +145,7 @@ struct net *child_net(const char *kind, uint64_t seed) {
   int status = 0;
   if (strcmp(kind, "fake") == 0) return fake_net_new();
   if (strcmp(kind, "full") == 0) return fault_net_new(fake_net_new(), seed, &full);
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net || strcmp(kind, "epoll") == 0) return net;
   struct fault_rates rates = strcmp(kind, "hard") == 0 ? fault_hard : fault_soft;
   return fault_net_new(net, seed, &rates);

@@ -18,7 +18,7 @@ static struct net *new_net(void) {
   const char *seed = getenv("SOQUETE_FAULT_SEED"), *kind = getenv("SOQUETE_FAULT_KIND");
   const struct fault_rates *rates =
       kind && strcmp(kind, "hard") == 0 ? &fault_hard : &fault_soft;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) {
     fprintf(stderr, "soquete-faulty: no event loop: %s\n", status_text(status));
     exit(EXIT_FAILURE);

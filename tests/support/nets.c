@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -15,7 +16,7 @@ enum nets_kind nets_kind;
 struct net *nets_new(void) {
   int status;
   if (nets_kind == NETS_FAKE) return fake_net_new();
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert_non_null(net);
   return nets_kind == NETS_HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
 }

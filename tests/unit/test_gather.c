@@ -1,6 +1,7 @@
 /* Messages of several fragments on streams, for every net: the one in memory, the host's,
  * and the host's under faults that a program has to live with. */
 #include <errno.h>
+#include <stdlib.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,8 @@ static unsigned char sent_bytes[TOTAL];
 
 static int set_up(void **state) {
   int status;
-  struct net *net = kind == FAKE ? fake_net_new() : net_host_epoll(&status);
+  struct net *net =
+      kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) return -1;
   *state = kind == FAULTY ? fault_net_new(net, seed_get(), &fault_soft) : net;
   for (size_t i = 0; i < TOTAL; i++) sent_bytes[i] = (unsigned char)(i % 251);

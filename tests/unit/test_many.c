@@ -30,7 +30,7 @@ static char text[65536];
 
 static int set_up(void **state) {
   int status;
-  net = kind == FAKE ? fake_net_new() : net_host_epoll(&status);
+  net = kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
   if (kind == FAULTY) net = fault_net_new(net, seed_get(), &fault_soft);
   a = peers_bound(net, SOCK_DGRAM, &a_addr);
   b = peers_bound(net, SOCK_DGRAM, &b_addr);

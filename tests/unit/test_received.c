@@ -73,7 +73,7 @@ static const char script[] =
 
 static void no_descriptor_leaks_when_memory_runs_out(void **state) {
   int status;
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert_non_null(net);
   struct runtime *rt = runtime_new(net, ".");
   assert_non_null(rt);

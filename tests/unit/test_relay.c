@@ -52,7 +52,7 @@ static struct net *new_net(void) {
   static const struct fault_rates none = {0};
   int status;
   if (kind == FAKE) return fake_net_new();
-  struct net *net = net_host_epoll(&status);
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   assert_non_null(net);
   if (kind == HOST) return net;
   if (kind == FAULTY) return fault_net_new(net, seed_get(), &fault_soft);

@@ -1,0 +1,54 @@
+/* The io_uring side of the host backend (host_epoll.h): streams of the internet are received
+ * by the ring, and queued sends leave through it, with one system call a turn; everything else
+ * stays with epoll, which the ring watches. Nobody but the backend's files includes this. */
+#ifndef NET_HOST_URING_H
+#define NET_HOST_URING_H
+
+#include "net/host_epoll.h"
+
+/* True when the ring receives for this handle, or would. Bytes of other programs' sockets,
+ * beside urgent data, and in great numbers are better read directly. */
+static inline bool uring_receives(const struct epoll_net *e, const struct slot *slot) {
+  const uint32_t of = SLOT_TCP | SLOT_AHEAD | SLOT_BLOCKS | SLOT_UNSURE | SLOT_BULK |
+                      SLOT_STARVED | SLOT_LINGERS;
+  return e->ring && (slot->flags & of) == (SLOT_TCP | SLOT_AHEAD);
+}
+
+/* Arms the receive of a handle that had no bytes: -EAGAIN, or the error of arming. */
+ssize_t uring_arm(struct epoll_net *e, net_h h);
+
+/* Asks an armed one whether more has come: 0: something is held; or -EAGAIN. */
+ssize_t uring_ask(struct epoll_net *e, net_h h);
+
+/* Before the handle is read directly: what the ring has received for it is held now, and the
+ * ring receives no more. */
+void uring_disarm(struct epoll_net *e, net_h h);
+
+/* True when bytes that were received already are there; else the handle can be read directly,
+ * because the ring receives no more. */
+bool uring_holds(struct epoll_net *e, net_h h);
+
+/* What the ring's receive has met, after all bytes that were held: told once. */
+ssize_t uring_error(struct epoll_net *e, net_h h);
+
+/* Takes completions in, so that what has come is held. */
+void uring_take_in(struct epoll_net *e);
+
+/* Closes the descriptor of a handle that the ring received for: when its turn comes. */
+void uring_close(struct epoll_net *e, net_h h);
+
+/* The handle is closed: nobody is told of it any more. */
+void uring_forget(struct epoll_net *e, net_h h);
+
+/* Descriptors that are to be closed are. */
+void uring_flush(struct epoll_net *e);
+
+/* net_ops.poll with a ring. */
+int uring_poll(struct epoll_net *e, struct net_event *events, int max,
+               int64_t deadline_ns);
+
+/* Sets the ring up. 0 or a status. */
+int uring_begin(struct epoll_net *e);
+void uring_fini(struct epoll_net *e);
+
+#endif
