@@ -40,7 +40,7 @@ local throughput = {}
 ---| `seconds`, `bytes` | 10, - | when the test ends; one of the two |
 ---| `omit` | 0 | seconds at the begin that do not count; an iperf3 knows whole seconds only |
 ---| `interval` | 1 | seconds of a row, from 0.1 |
----| `length` | 131072, UDP 1460 | bytes of a send, or of a datagram |
+---| `length` | as is fastest; UDP 1460 | bytes of each send, one system call, or of a datagram |
 ---| `rate` | no limit, UDP 1e6 | bits per second of each stream |
 ---| `window` | the system's | bytes of the sockets' buffers |
 ---| `congestion` | the system's | TCP's congestion control: `"reno"`, `"bbr"` … |

@@ -87,6 +87,13 @@ def iperf3(name, *options):
                 [*IPERF3, "-c", "127.0.0.1", "-t", ENDLESS, *options])
 
 
+def tool(name, *options):
+    """The measuring tool itself, with its reporting."""
+    command = [SOQUETE, "throughput"]
+    return Pair(name, [*command, "server", "--bind", "127.0.0.1", "--port", "{port}"],
+                [*command, "127.0.0.1", "--port", "{port}", "--time", ENDLESS, *options])
+
+
 def iperf3_best(cores, opt):
     """The fastest of the settings that the installed iperf3 has, each tried once."""
     known = subprocess.run(["iperf3", "--help"], capture_output=True, text=True).stdout
@@ -106,6 +113,9 @@ def bulk_sides(opt):
         yield best
         if best.name != "iperf3":
             yield iperf3("iperf3")
+        yield iperf3("iperf3 -P 9", "-P", "9")
+    yield tool("soquete throughput")
+    yield tool("soquete throughput -P 9", "-P", "9")
     yield peer_pair(f"python3, {machine.DEFAULT}", PYTHON, PEERS / "throughput.py",
                     congestion=machine.DEFAULT)
 

@@ -65,8 +65,8 @@ def sockets_of(family, state, port, peer):
 
 
 def bytes_received(port):
-    """By the busiest connection of the program that listens on the port."""
-    return max((got for got, _ in tcp_sockets(ESTABLISHED, port)), default=0)
+    """By all connections of the program that listens on the port."""
+    return sum(got for got, _ in tcp_sockets(ESTABLISHED, port))
 
 
 def congestion_to(port):

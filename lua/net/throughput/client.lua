@@ -260,7 +260,7 @@ local function figures_of(self, remote)
   figures.intervals = self.rows
   figures.test = {
     congestion_control = plan.congestion_used,
-    length_bytes = plan.length,
+    length_bytes = (plan.udp or plan.each) and plan.length or nil,
     limit_bits_per_second = plan.rate,
     omitted_seconds = plan.omit,
     protocol = plan.udp and "udp" or "tcp",

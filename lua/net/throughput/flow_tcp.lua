@@ -1,9 +1,14 @@
 -- The bytes of a TCP stream: sent and dropped by the calls that loop in C; with `copy` each
--- byte is really read, into one buffer.
+-- byte is really read, into one buffer, and with a length that was told each send has it.
 
 local net = require "net"
 
 local COPY_BYTES = 256 * 1024
+local BLOCK_BYTES = 8 * 1024 -- what repeats: it stays in the processor's cache
+
+local function text_of(length)
+  return ("soquete "):rep(length // 8 + 1):sub(1, length)
+end
 
 -- What the kernel knows of the connection, and the retransmissions since it was asked last.
 local function sample(flow)
@@ -44,14 +49,12 @@ local function finish(flow, plan, before, figures)
   if bytes > 0 or seconds > plan.interval / 10 then count(flow, bytes, seconds) end
 end
 
+-- Bytes that repeat, in calls as large as is fastest.
 local function send(flow, plan, ends)
   local before, options = ticking(flow, plan, ends)
-  local data = flow.data or ("soquete "):rep(plan.length // 8 + 1):sub(1, plan.length)
-  flow.data = data
-  local figures, err, code = flow.conn:send_repeat(data, options)
+  local figures, err, code = flow.conn:send_repeat(text_of(BLOCK_BYTES), options)
   finish(flow, plan, before, figures or err.figures)
   if not figures then return nil, err, code end
-  flow.method = figures.method
   return true
 end
 
@@ -63,9 +66,8 @@ local function drop(flow, plan, ends)
   return true
 end
 
--- As discard does, with the bytes in memory.
-local function read(flow, plan, ends)
-  local buffer = net.buffer(COPY_BYTES)
+-- A loop in Lua: `move(most)` is one system call, for at most so many bytes.
+local function by_calls(flow, plan, ends, move)
   local begun = net.now()
   local before, options = ticking(flow, plan, ends)
   local figures, next_tick = { bytes = 0, seconds = 0 }, plan.interval
@@ -73,7 +75,7 @@ local function read(flow, plan, ends)
   local n, err, code
   while figures.seconds < last and figures.bytes < most do
     flow.conn:settimeout(math.max(0, math.min(next_tick, last) - figures.seconds))
-    n, err, code = flow.conn:recv_into(buffer, 1, math.min(COPY_BYTES, most - figures.bytes))
+    n, err, code = move(most - figures.bytes)
     figures.bytes = figures.bytes + (n or 0)
     figures.seconds = net.now() - begun
     if not n and code ~= "timeout" then break end
@@ -87,8 +89,24 @@ local function read(flow, plan, ends)
   return nil, err, code
 end
 
+-- As discard does, with the bytes in memory.
+local function read(flow, plan, ends)
+  local buffer = net.buffer(COPY_BYTES)
+  return by_calls(flow, plan, ends, function(most)
+    return flow.conn:recv_into(buffer, 1, math.min(COPY_BYTES, most))
+  end)
+end
+
+-- Each send is of the length that was asked for.
+local function send_each(flow, plan, ends)
+  local data = text_of(plan.length)
+  return by_calls(flow, plan, ends, function(most)
+    return flow.conn:send_some(most < #data and data:sub(1, most) or data)
+  end)
+end
+
 ---Moves bytes until `ends` (seconds or bytes), the peer's end, or a failure.
 return function(flow, plan, ends)
-  if flow.sends then return send(flow, plan, ends) end
+  if flow.sends then return (plan.each and send_each or send)(flow, plan, ends) end
   return (plan.copy and read or drop)(flow, plan, ends)
 end

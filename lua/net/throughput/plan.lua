@@ -96,6 +96,7 @@ function M.new(options)
   if not plan.host then error("throughput: host: which server?", 3) end
   local reason = contradiction(plan)
   if reason then error("throughput: " .. reason, 3) end
+  plan.each = plan.length ~= nil and not plan.udp
   return complete(plan)
 end
 
