@@ -394,7 +394,10 @@ function socket:sendfile(file, offset, count) end
 ---so `bytes` may be passed by a part of one. With `numbered` the first 8 bytes of each are
 ---replaced by its number, from 1 (`string.unpack(">I8", data)`). The methods are `"gso"` (in
 ---trains, as `send_many` does) and `"sendmmsg"`; unless told, the first where it works. The
----figures have `datagrams` too.
+---figures have `datagrams` too. A connected socket may never be told that nobody listens: an
+---ICMP error that meets a datagram in the midst of a system call is swallowed, and without a
+---pace each call has many (sendmmsg(2)). When the address of a name is looked up, that time
+---does not count.
 ---
 ---Raises: empty data, none or two of the three ends, a misspelt option, an unknown method; more
 ---bytes than a datagram has; a stream that is not connected.
@@ -630,7 +633,7 @@ function socket:recv(n, flags) end
 ---Codes: `eof` (the peer ended its side), `ECONNRESET`, `timeout`, `closed`.
 ---
 ---Raises: a position or a count outside of the buffer; the buffer is busy; the stream is not
----connected; another task reads it.
+---connected; another task reads it; a finalizer takes from a socket with `UDP_GRO`.
 ---
 ---Source: recv(2), recvmsg(2) (`MSG_TRUNC`), RFC 9293 section 3.10.3.
 ---

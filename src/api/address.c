@@ -179,6 +179,14 @@ void address_arg(lua_State *L, int idx, int family, int type, int flags) {
   lua_replace(L, idx);
 }
 
+void address_option(lua_State *L, int options, const char *op, int family, int type) {
+  if (lua_getfield(L, options, "to") == LUA_TNIL) return;
+  if (lua_type(L, -1) != LUA_TSTRING && !address_at(L, -1))
+    luaL_error(L, "%s: to is %s; an address, or \"host:port\", is needed", op,
+               luaL_tolstring(L, -1, NULL));
+  address_arg(L, lua_gettop(L), family, type, 0);
+}
+
 /* --- fields --------------------------------------------------------------------------- */
 
 static void push_family(lua_State *L, const struct addr *a) {

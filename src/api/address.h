@@ -37,4 +37,8 @@ enum {
 };
 void address_arg(lua_State *L, int idx, int family, int type, int flags);
 
+/* Pushes what address_arg makes of the option `to` of the table at `options`, or nil.
+ *                                                                          [-0, +1, v] */
+void address_option(lua_State *L, int options, const char *op, int family, int type);
+
 #endif

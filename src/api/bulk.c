@@ -30,9 +30,7 @@ lua_Integer bulk_option(lua_State *L, int options, const char *op, const char *n
   return n;
 }
 
-/* The seconds `name` of the options as nanoseconds, NET_NEVER when they are not there. */
-static int64_t seconds_option(lua_State *L, int options, const char *op,
-                              const char *name) {
+int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name) {
   if (lua_getfield(L, options, name) != LUA_TNIL) {
     lua_Number seconds = lua_tonumber(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER || isnan(seconds) || seconds < 0)
@@ -46,7 +44,7 @@ static int64_t seconds_option(lua_State *L, int options, const char *op,
 
 /* Reads on_tick and every; on_tick becomes a user value of the move on top. */
 static void read_tick(lua_State *L, int options, struct bulk *b) {
-  int64_t every = seconds_option(L, options, b->op, "every");
+  int64_t every = bulk_seconds(L, options, b->op, "every");
   if (every == 0) luaL_error(L, "%s: every is 0; it takes a longer time", b->op);
   if (lua_getfield(L, options, "on_tick") == LUA_TNIL) {
     lua_pop(L, 1);
@@ -60,7 +58,7 @@ static void read_tick(lua_State *L, int options, struct bulk *b) {
 
 static void read_options(lua_State *L, int options, struct bulk *b) {
   lua_Integer bytes = bulk_option(L, options, b->op, "bytes");
-  b->seconds_ns = seconds_option(L, options, b->op, "seconds");
+  b->seconds_ns = bulk_seconds(L, options, b->op, "seconds");
   if (bytes >= 0) b->limit = (uint64_t)bytes;
   read_tick(L, options, b);
 }

@@ -187,6 +187,10 @@ bool socket_may_couple(struct socket *s);
 /* Where many datagrams are received, made when it is first needed; NULL without memory. */
 struct incoming *socket_incoming(struct sched *sched);
 
+/* net_recvfrom for a socket with s->joined: a train is held, and given datagram by datagram. */
+ssize_t socket_take_joined(struct socket *s, char *bytes, size_t n, struct addr *from,
+                           size_t *size, int flags);
+
 /* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
 int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
 

@@ -133,10 +133,9 @@ static int receive_wait(lua_State *L, struct socket *s, bool turn, size_t n, int
   return task_await(L, s->sched, &w, recvfrom_k);
 }
 
-/* One whose datagrams may be joined. */
-static ssize_t take_joined(struct socket *s, size_t n, struct addr *from, size_t *size,
-                           int flags) {
-  struct joined_room room = {s->sched->scratch, n, 0, from};
+ssize_t socket_take_joined(struct socket *s, char *bytes, size_t n, struct addr *from,
+                           size_t *size, int flags) {
+  struct joined_room room = {bytes, n, 0, from};
   struct incoming *in = socket_incoming(s->sched);
   if (!in) return -ENOMEM;
   ssize_t r = joined_recvfrom(in, &s->stream.in, s->sched->loop.net, s->h, &room, flags);
@@ -148,7 +147,7 @@ static ssize_t take_joined(struct socket *s, size_t n, struct addr *from, size_t
 static ssize_t take(lua_State *L, struct socket *s, size_t n, struct addr *from,
                     size_t *size, int flags) {
   char *bytes = socket_scratch(L, s->sched);
-  if (s->joined) return take_joined(s, n, from, size, flags);
+  if (s->joined) return socket_take_joined(s, bytes, n, from, size, flags);
   return net_recvfrom(s->sched->loop.net, s->h, bytes, n, from, size, flags);
 }
 

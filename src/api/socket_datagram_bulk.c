@@ -13,7 +13,9 @@
 #include "base/status.h"
 #include "net/datagrams.h"
 
-enum { SLOT_SOCKET = 1, SLOT_ADDRESS, SLOT_DATA, SLOT_MOVE = SOCKET_MOVE };
+/* The address comes after the move: slots that are closed are marked from low to high, and
+ * a look-up is marked, and closed, while the move goes on. */
+enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE = SOCKET_MOVE, SLOT_ADDRESS };
 
 enum {
   NUMBER_BYTES = sizeof(uint64_t), /* at the front, in network order; the first is 1 */
@@ -31,11 +33,12 @@ static void set_integer(lua_State *L, const char *field, uint64_t n) {
   lua_setfield(L, -2, field);
 }
 
-/* The field `name` of the options at `idx` as a boolean. */
-static bool flag_option(lua_State *L, int idx, const char *name) {
-  bool is_set = lua_getfield(L, idx, name) != LUA_TNIL;
-  luaL_argcheck(L, !is_set || lua_isboolean(L, -1), idx,
-                lua_pushfstring(L, "%s is true or false", name));
+/* The field `name` of the options of `op` as a boolean. */
+static bool flag_option(lua_State *L, const char *op, const char *name) {
+  bool is_set = lua_getfield(L, SLOT_OPTIONS, name) != LUA_TNIL;
+  if (is_set && !lua_isboolean(L, -1))
+    luaL_error(L, "%s: %s is %s; true or false is needed", op, name,
+               luaL_tolstring(L, -1, NULL));
   is_set = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return is_set;
@@ -135,6 +138,8 @@ static int repeat_k(lua_State *L, int status, lua_KContext deadline) {
   if (r < 0) {
     f.status = r == -EAGAIN ? STATUS_TIMEOUT : r;
     error_values(L, &f);
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -3, "sent");
     return bulk_failed(L, SLOT_MOVE);
   }
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
@@ -143,7 +148,7 @@ static int repeat_k(lua_State *L, int status, lua_KContext deadline) {
 
 /* When it ends: one of seconds, bytes and count. */
 static void read_end(lua_State *L, struct bulk *b, size_t len) {
-  lua_Integer count = bulk_option(L, SLOT_ADDRESS, "send_repeat", "count");
+  lua_Integer count = bulk_option(L, SLOT_OPTIONS, "send_repeat", "count");
   if ((count >= 0) + (b->limit != UINT64_MAX) + (b->seconds_ns != NET_NEVER) != 1)
     luaL_error(L, "send_repeat: one of seconds, bytes and count says when it ends");
   if (count < 0) return;
@@ -155,17 +160,21 @@ static void read_end(lua_State *L, struct bulk *b, size_t len) {
 }
 
 static void read_way(lua_State *L, struct socket *s, struct flight *r) {
-  lua_getfield(L, SLOT_ADDRESS, "method");
-  const char *method = luaL_optstring(L, -1, "");
-  r->trains = strcmp(method, "gso") == 0;
-  r->no_trains = strcmp(method, "sendmmsg") == 0;
-  if (*method && !r->trains && !r->no_trains)
-    luaL_error(L, "send_repeat: there is no method '%s' for datagrams, but gso, sendmmsg",
-               method);
-  if (lua_getfield(L, SLOT_ADDRESS, "bits_per_second") != LUA_TNIL) {
+  if (lua_getfield(L, SLOT_OPTIONS, "method") != LUA_TNIL) {
+    const char *method = luaL_tolstring(L, -1, NULL);
+    r->trains = strcmp(method, "gso") == 0;
+    r->no_trains = strcmp(method, "sendmmsg") == 0;
+    if (!r->trains && !r->no_trains)
+      luaL_error(L,
+                 "send_repeat: there is no method '%s' for datagrams, but gso, sendmmsg",
+                 method);
+    lua_pop(L, 1);
+  }
+  if (lua_getfield(L, SLOT_OPTIONS, "bits_per_second") != LUA_TNIL) {
     lua_Number bits = lua_tonumber(L, -1);
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER && bits >= 1, 3,
-                  "bits_per_second is a number, 1 or more");
+    if (lua_type(L, -1) != LUA_TNUMBER || !(bits >= 1))
+      luaL_error(L, "send_repeat: bits_per_second is %s; a number, 1 or more, is needed",
+                 luaL_tolstring(L, -1, NULL));
     r->bytes_per_ns = bits / 8e9;
   }
   lua_pop(L, 2);
@@ -182,12 +191,12 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   args_fields(L, 3, names);
   lua_settop(L, 3);
   lua_rotate(L, 2, 1); /* the options, then the data */
-  bool numbered = flag_option(L, SLOT_ADDRESS, "numbered");
+  bool numbered = flag_option(L, "send_repeat", "numbered");
   luaL_argcheck(L, !numbered || len >= NUMBER_BYTES, 2, "a number takes 8 bytes");
   size_t copies = (numbered ? CALL_BYTES : TRAIN_BYTES) / len;
   if (copies > DATAGRAMS_PIECES) copies = DATAGRAMS_PIECES;
   struct flight *r =
-      bulk_new(L, SLOT_ADDRESS, "send_repeat", &s->wr, sizeof *r + copies * len);
+      bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *r + copies * len);
   r->b.figures = repeat_figures;
   r->b.method = "sendmmsg";
   r->len = len;
@@ -196,9 +205,7 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   for (size_t i = 0; i < copies; i++) memcpy(r->bytes + i * len, data, len);
   read_end(L, &r->b, len);
   read_way(L, s, r);
-  lua_getfield(L, SLOT_ADDRESS, "to");
-  if (!lua_isnil(L, -1)) address_arg(L, lua_gettop(L), s->family, s->type, 0);
-  lua_replace(L, SLOT_ADDRESS);
+  address_option(L, SLOT_OPTIONS, "send_repeat", s->family, s->type);
   if (s->h >= 0) interrupt_check(L, s->sched, "send_repeat", s);
   return repeat_k(L, LUA_OK, socket_deadline(s));
 }
@@ -328,7 +335,6 @@ static int gather_k(lua_State *L, int status, lua_KContext deadline) {
 int socket_discard_datagrams(lua_State *L, struct socket *s) {
   static const char *const names[] = {"bytes",    "count",   "every",   "idle_seconds",
                                       "numbered", "on_tick", "seconds", NULL};
-  enum { SLOT_OPTIONS = SLOT_ADDRESS };
   need_datagrams(L, s, "discard");
   socket_refuse_finalizer(L, "discard");
   lua_settop(L, SLOT_OPTIONS);
@@ -345,10 +351,8 @@ int socket_discard_datagrams(lua_State *L, struct socket *s) {
   g->s = s;
   g->next = 1;
   g->most = most < 0 ? UINT64_MAX : (uint64_t)most;
-  g->numbered = flag_option(L, SLOT_OPTIONS, "numbered");
-  lua_getfield(L, SLOT_OPTIONS, "idle_seconds");
-  g->silence_ns = args_seconds(L, -1);
-  lua_pop(L, 1);
+  g->numbered = flag_option(L, "discard", "numbered");
+  g->silence_ns = bulk_seconds(L, SLOT_OPTIONS, "discard", "idle_seconds");
   g->b.method = s->joined ? "gro" : "recvmmsg";
   look_at_drops(g);
   g->dropped_before = g->dropped;

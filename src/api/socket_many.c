@@ -227,19 +227,29 @@ static size_t count_items(lua_State *L, const struct socket *s, size_t segment) 
   return count;
 }
 
+/* The size to cut at, or 0. */
+static size_t segment_option(lua_State *L) {
+  int is_integer = 1;
+  lua_Integer n = 0;
+  bool is_set = lua_getfield(L, SLOT_ADDRESS, "segment_bytes") != LUA_TNIL;
+  if (is_set) n = lua_tointegerx(L, -1, &is_integer);
+  if (is_set &&
+      (lua_type(L, -1) != LUA_TNUMBER || !is_integer || n < 1 || n > TRAIN_BYTES))
+    luaL_error(L, "send_many: segment_bytes is %s; a whole number from 1 to %d is needed",
+               luaL_tolstring(L, -1, NULL), TRAIN_BYTES);
+  lua_pop(L, 1);
+  return (size_t)n;
+}
+
 /* Reads the options at slot 3: the address goes there. The size to cut at, or 0. */
 static size_t read_options(lua_State *L, const struct socket *s) {
   static const char *const names[] = {"segment_bytes", "to", NULL};
-  size_t segment = 0;
   lua_settop(L, SLOT_ADDRESS);
   if (lua_isnil(L, SLOT_ADDRESS)) return 0;
   args_fields(L, SLOT_ADDRESS, names);
-  if (lua_getfield(L, SLOT_ADDRESS, "segment_bytes") != LUA_TNIL)
-    segment = args_size(L, -1, 1, TRAIN_BYTES);
-  lua_getfield(L, SLOT_ADDRESS, "to");
-  if (!lua_isnil(L, -1)) address_arg(L, lua_gettop(L), s->family, s->type, 0);
+  size_t segment = segment_option(L);
+  address_option(L, SLOT_ADDRESS, "send_many", s->family, s->type);
   lua_replace(L, SLOT_ADDRESS);
-  lua_settop(L, SLOT_ADDRESS);
   return segment;
 }
 

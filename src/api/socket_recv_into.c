@@ -28,7 +28,8 @@ static void receive(lua_State *L, struct socket *s, struct received *r) {
     r->n = stream_recv(&s->stream, net, s->h, bytes, n);
     return;
   }
-  r->n = net_recvfrom(net, s->h, bytes, n, &r->from, &r->size, 0);
+  r->n = s->joined ? socket_take_joined(s, bytes, n, &r->from, &r->size, 0)
+                   : net_recvfrom(net, s->h, bytes, n, &r->from, &r->size, 0);
   if (r->n == 0 && r->size == 0 && s->type == SOCK_SEQPACKET) r->n = STATUS_EOF;
 }
 
@@ -83,6 +84,7 @@ static int recv_into_method(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)n);
   if (socket_has_connections(s)) socket_need_stream(L, s, op);
   if (socket_is_stream(s)) socket_claim(L, s, op);
+  if (s->joined) socket_refuse_finalizer(L, op);
   buffer_need_idle(L, b, op);
   if (s->h >= 0) interrupt_check(L, s->sched, op, s);
   return recv_into_k(L, LUA_OK, socket_deadline(s));

@@ -337,7 +337,11 @@ T.test("bad_arguments_are_named", function()
   T.raises("one string needs segment_bytes", a.send_many, a, "x", { to = to })
   T.raises("segment_bytes cuts one string", a.send_many, a, { "x" }, { segment_bytes = 1 })
   T.raises("no option is named 'segment'", a.send_many, a, { "x" }, { segment = 1 })
-  T.raises("0 is not between 1 and 65507", a.send_many, a, "x", { segment_bytes = 0 })
+  for _, size in ipairs { 0, 65508, 1.5, "1" } do
+    T.raises("send_many: segment_bytes is " .. size .. "; a whole number from 1 to 65507",
+      a.send_many, a, "x", { segment_bytes = size })
+  end
+  T.raises("send_many: to is true; an address", a.send_many, a, { "x" }, { to = true })
   T.raises("names no port", a.send_many, a, { "x" }, { to = "127.0.0.1" })
   T.raises("0 is not between 1 and 1024", a.recv_many, a, 0)
   T.raises("does not take the flags", a.recv_many, a, 1, net.MSG_OOB)
@@ -689,10 +693,16 @@ T.test("what_they_are_asked_has_to_make_sense", function()
   T.raises("a number takes 8 bytes", a.send_repeat, a, "x", { count = 1, numbered = true })
   T.raises("there is nothing to repeat", a.send_repeat, a, "", { count = 1 })
   T.raises("more than 65507 bytes", a.send_repeat, a, ("x"):rep(65508), { count = 1 })
-  T.raises("bits_per_second is a number", a.send_repeat, a, "x",
+  T.raises("bits_per_second is 0; a number, 1 or more", a.send_repeat, a, "x",
     { count = 1, bits_per_second = 0 })
   T.raises("no method 'vmsplice' for datagrams", a.send_repeat, a, "x", { count = 1, method = "vmsplice" })
-  T.raises("numbered is true or false", a.discard, a, { numbered = 1 })
+  T.raises("no method 'table: .*' for datagrams", a.send_repeat, a, "x", { count = 1, method = {} })
+  T.raises("send_repeat: to is table: .*; an address", a.send_repeat, a, "x", { count = 1, to = {} })
+  T.raises("send_repeat: numbered is 1; true or false", a.send_repeat, a, ("x"):rep(8),
+    { count = 1, numbered = 1 })
+  T.raises("discard: numbered is 1; true or false", a.discard, a, { numbered = 1 })
+  T.raises("discard: idle_seconds is x; a number of seconds", a.discard, a, { idle_seconds = "x" })
+  T.raises("discard: idle_seconds is %-1; a number of seconds", a.discard, a, { idle_seconds = -1 })
   T.raises("no option is named 'to'", a.discard, a, { to = 1 })
   T.eq(T.ok(a:discard { count = 0 }).datagrams, 0)
   local p, q = T.ok(net.socketpair(net.AF_UNIX, net.SOCK_SEQPACKET))
