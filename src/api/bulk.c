@@ -30,9 +30,7 @@ lua_Integer bulk_option(lua_State *L, int options, const char *op, const char *n
   return n;
 }
 
-/* The seconds `name` of the options as nanoseconds, NET_NEVER when they are not there. */
-static int64_t seconds_option(lua_State *L, int options, const char *op,
-                              const char *name) {
+int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name) {
   if (lua_getfield(L, options, name) != LUA_TNIL) {
     lua_Number seconds = lua_tonumber(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER || isnan(seconds) || seconds < 0)
@@ -46,7 +44,7 @@ static int64_t seconds_option(lua_State *L, int options, const char *op,
 
 /* Reads on_tick and every; on_tick becomes a user value of the move on top. */
 static void read_tick(lua_State *L, int options, struct bulk *b) {
-  int64_t every = seconds_option(L, options, b->op, "every");
+  int64_t every = bulk_seconds(L, options, b->op, "every");
   if (every == 0) luaL_error(L, "%s: every is 0; it takes a longer time", b->op);
   if (lua_getfield(L, options, "on_tick") == LUA_TNIL) {
     lua_pop(L, 1);
@@ -60,7 +58,7 @@ static void read_tick(lua_State *L, int options, struct bulk *b) {
 
 static void read_options(lua_State *L, int options, struct bulk *b) {
   lua_Integer bytes = bulk_option(L, options, b->op, "bytes");
-  b->seconds_ns = seconds_option(L, options, b->op, "seconds");
+  b->seconds_ns = bulk_seconds(L, options, b->op, "seconds");
   if (bytes >= 0) b->limit = (uint64_t)bytes;
   read_tick(L, options, b);
 }
@@ -90,21 +88,16 @@ static bool is_past(int64_t moment_ns, int64_t now_ns) {
   return (uint64_t)moment_ns <= (uint64_t)now_ns;
 }
 
-static int64_t after(int64_t moment_ns, int64_t span_ns) {
-  if (span_ns == NET_NEVER || span_ns > INT64_MAX - moment_ns) return NET_NEVER;
-  return moment_ns + span_ns;
-}
-
 /* When its seconds are over. */
 static int64_t until(const struct bulk *b) {
-  return after(b->begin_ns, b->seconds_ns);
+  return loop_after(b->begin_ns, b->seconds_ns);
 }
 
 /* When on_tick is due next: what was missed is left out, and after the end nothing is due. */
 static int64_t next_tick(const struct bulk *b, int64_t now) {
   if (b->ended || b->every_ns == NET_NEVER) return NET_NEVER;
   int64_t ticks = (now - b->begin_ns) / b->every_ns;
-  return after(b->begin_ns + ticks * b->every_ns, b->every_ns);
+  return loop_after(b->begin_ns + ticks * b->every_ns, b->every_ns);
 }
 
 void bulk_resume(struct bulk *b) {

@@ -74,6 +74,10 @@ void *bulk_new(lua_State *L, int options, const char *op, struct gate *gate, siz
  *                                                                         [-0, +0, v] */
 lua_Integer bulk_option(lua_State *L, int options, const char *op, const char *name);
 
+/* The seconds `name` of that table as nanoseconds; NET_NEVER: they are not there, or there is
+ * no end to them.                                                         [-0, +0, v] */
+int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name);
+
 /* To be called first by each continuation: a turn begins. */
 void bulk_resume(struct bulk *b);
 
