@@ -7,6 +7,7 @@
 
 #include "api/args.h"
 #include "api/error.h"
+#include "api/socket.h"
 
 static const char *const class = "net.bulk";
 
@@ -45,7 +46,8 @@ int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name
 /* Reads on_tick and every; on_tick becomes a user value of the move on top. */
 static void read_tick(lua_State *L, int options, struct bulk *b) {
   int64_t every = bulk_seconds(L, options, b->op, "every");
-  if (every == 0) luaL_error(L, "%s: every is 0; it takes a longer time", b->op);
+  if (every == 0)
+    luaL_error(L, "%s: every is too small; a nanosecond, 1e-9, is the least", b->op);
   if (lua_getfield(L, options, "on_tick") == LUA_TNIL) {
     lua_pop(L, 1);
     return;
@@ -72,6 +74,7 @@ void *bulk_new(lua_State *L, int options, const char *op, struct gate *gate,
   b->limit = UINT64_MAX;
   b->limit_by = "bytes";
   b->seconds_ns = b->every_ns = b->tick_ns = b->wake_ns = NET_NEVER;
+  b->sends = gate == &socket_check(L, 1)->wr;
   gate_keep_init(&b->keep, gate);
   luaL_setmetatable(L, class);
   lua_pushvalue(L, 1);
@@ -212,11 +215,20 @@ int bulk_done(lua_State *L, int idx) {
   return task_step(L, b->sched, 1, b->bytes);
 }
 
+/* Gives the error object at `err` the figures, and the bytes that a send had handed over.
+ *                                                                         [-0, +0, m] */
+static void tell_progress(lua_State *L, struct bulk *b, int err) {
+  push_figures(L, b, loop_now(&b->sched->loop));
+  lua_setfield(L, err, "figures");
+  if (!b->sends) return;
+  lua_pushinteger(L, (lua_Integer)b->bytes);
+  lua_setfield(L, err, "sent");
+}
+
 int bulk_failed(lua_State *L, int idx) {
   struct bulk *b = lua_touserdata(L, idx);
   fini(b);
-  push_figures(L, b, loop_now(&b->sched->loop));
-  lua_setfield(L, -3, "figures");
+  tell_progress(L, b, lua_gettop(L) - 1);
   return task_fail(L, b->sched);
 }
 
@@ -227,9 +239,7 @@ static int close_move(lua_State *L) {
   if (!error_is(L, 2)) return 0;
   lua_settop(L, 2);
   lua_pushliteral(L, "figures");
-  if (lua_rawget(L, 2) != LUA_TNIL) return 0;
-  push_figures(L, b, loop_now(&b->sched->loop));
-  lua_setfield(L, 2, "figures");
+  if (lua_rawget(L, 2) == LUA_TNIL) tell_progress(L, b, 2);
   return 0;
 }
 

@@ -53,6 +53,7 @@ struct bulk {
   int64_t told_ns;       /* when the last one was called, and what it told of */
   uint64_t told_bytes;
   bool tells;           /* on_tick runs */
+  bool sends;           /* its gate is that of the sending direction */
   unsigned unseen;      /* calls since the last look at the clock */
   uint64_t look_bytes;  /* where the next look is due at the latest */
   const char *limit_by; /* "bytes" or "count" */
@@ -119,7 +120,8 @@ void bulk_tell(lua_State *L, int idx, lua_KContext context, lua_KFunction k);
 /* Ends the operation with the figures of the move at `idx`.             [-0, +1, v] [y] */
 int bulk_done(lua_State *L, int idx);
 
-/* The same with the nil, err, code on top: err.figures has them.        [-0, +0, v] [y] */
+/* The same with the nil, err, code on top: err.figures has them, and err.sent the bytes of a
+ * move that sends.                                                      [-0, +0, v] [y] */
 int bulk_failed(lua_State *L, int idx);
 
 #endif
