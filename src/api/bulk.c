@@ -46,8 +46,11 @@ int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name
 /* Reads on_tick and every; on_tick becomes a user value of the move on top. */
 static void read_tick(lua_State *L, int options, struct bulk *b) {
   int64_t every = bulk_seconds(L, options, b->op, "every");
-  if (every == 0)
-    luaL_error(L, "%s: every is too small; a nanosecond, 1e-9, is the least", b->op);
+  if (every == 0) {
+    lua_getfield(L, options, "every");
+    luaL_error(L, "%s: every is too small: %s; a nanosecond, 1e-9, is the least", b->op,
+               luaL_tolstring(L, -1, NULL));
+  }
   if (lua_getfield(L, options, "on_tick") == LUA_TNIL) {
     lua_pop(L, 1);
     return;
