@@ -22,7 +22,8 @@
 --
 -- **Bounds.** The other end may be hostile: parameters are at most 8,192 bytes of JSON,
 -- results 1 MiB, a step takes at most 30 s, a test has at most 128 streams in each direction,
--- and a server runs at most 64 tests at once. What breaks the protocol ends that test alone.
+-- and a server runs at most 64 tests at once. Keep-alive probes find a peer that has vanished
+-- within 30 s. Where `bytes` are to come and none has for 2 s, the test ends with fewer. What breaks the protocol ends that test alone.
 
 local throughput = {}
 
@@ -37,7 +38,7 @@ local throughput = {}
 ---| `reverse`, `bidir` | false | the server sends; both send at once |
 ---| `streams` | 1 | how many at once in each direction, 1 to 128 |
 ---| `seconds`, `bytes` | 10, - | when the test ends; one of the two |
----| `omit` | 0 | seconds at the begin that do not count |
+---| `omit` | 0 | seconds at the begin that do not count; an iperf3 knows whole seconds only |
 ---| `interval` | 1 | seconds of a row, from 0.1 |
 ---| `length` | 131072, UDP 1460 | bytes of a send, or of a datagram |
 ---| `rate` | no limit, UDP 1e6 | bits per second of each stream |
@@ -46,6 +47,7 @@ local throughput = {}
 ---| `nodelay`, `mss` | false, the system's | TCP_NODELAY; the largest segment in bytes |
 ---| `copy` | false | the receiver really reads the bytes; else the kernel drops them |
 ---| `bind`, `family` | - | this end's address; `"4"` or `"6"` |
+---| `on_begin` | - | called when the bytes begin to move, with a function that ends the test before its time: the figures so far are the result |
 ---| `on_interval` | - | called with each row when it is complete |
 ---
 ---Codes: those of `net.connect`; `invalid`: the other end does not keep to the protocol, or

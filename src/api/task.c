@@ -476,5 +476,7 @@ void sched_fini(struct sched *s) {
   loop_fini(&s->loop);
   relay_pool_fini(&s->relay_pool);
   free(s->scratch);
+  free(s->incoming);
   s->scratch = NULL;
+  s->incoming = NULL;
 }

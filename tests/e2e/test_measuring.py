@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import socket
+import termios
 import xml.etree.ElementTree
 
 import harness
@@ -128,6 +129,13 @@ class Interop(Throughput):
         sums = self.figures(server.port, "--bytes", "10M", "--omit", "1")["to_server"]
         self.assertEqual(sums["sent"]["bytes"], 10 << 20)
 
+    def test_our_client_ends_where_iperf3_shares_the_bytes_otherwise_or_omits_others(self):
+        server = self.start_iperf3()
+        for more in (("-P", "3"), ("--omit", "1")):
+            sums = self.figures(server.port, "--bytes", "10M", "--reverse", *more)["from_server"]
+            self.assertGreater(sums["received"]["bytes"], 0)
+            self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
+
     def test_our_client_sends_datagrams_to_iperf3(self):
         server = self.start_iperf3()
         sums = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1")["to_server"]
@@ -215,6 +223,62 @@ class Command(Throughput):
         self.assertTrue(screen.wait(lambda all: "CPU: client" in all))
         self.assertRegex(screen.text(), r"\[=+ +\] [▁▂▃▄▅▆▇█]+")
 
+    def test_prints_a_line_for_each_of_several_streams(self):
+        result = self.measure(self.start_server().port, "--time", "0.2", "-P2", "--bidir")
+        for stream in ("1 sent to", "3 received to", "4 sent from", "5 received from"):
+            self.assertRegex(result.out, f"(?m)^stream {stream} server +[0-9.]+ .?bit/s ")
+        rates = {line.index("bit/s") for line in result.out.splitlines() if "bit/s" in line}
+        self.assertLessEqual(max(rates) - min(rates), 1)  # "kbit/s", "bit/s"
+
+    def draw(self, columns, *words):
+        """The lines that stood on a terminal of that width for a while."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        termios.tcsetwinsize(theirs, (24, columns))
+        client = self.start(*self.command(
+            "throughput", "127.0.0.1", "--port", self.start_server().port, "--interval", "0.1",
+            *words), stdout=theirs)
+        os.close(theirs)
+        screen = Stream(ours)
+        self.assertEqual(client.ends(), 0)
+        self.assertTrue(screen.wait(lambda all: "CPU: client" in all))
+        return [line for line in re.split("\r|\n", screen.text()) if re.search("[▁▂▃▄▅▆▇█]", line)]
+
+    def test_what_it_draws_never_fills_the_line_of_a_narrow_terminal(self):
+        for columns in (40, 26, 8):
+            drawn = [line.replace("\x1b[K", "") for line in self.draw(columns, "--time", "2")]
+            self.assertGreater(len(drawn), 10)
+            self.assertLess(max(map(len, drawn)), columns)
+
+    def test_the_bar_of_a_test_of_so_many_bytes_tells_their_part(self):
+        drawn = self.draw(80, "--bytes", "60K", "--udp", "--rate", "1M")
+        self.assertRegex(drawn[0], r"\[=* +\] ")
+        self.assertRegex(drawn[-1], r"\[={20}\] ")
+
+    def interrupted(self, *words):
+        """What a test says that Ctrl-C ends, as its figures."""
+        client = self.soquete("throughput", "127.0.0.1", "--time", "60", "--interval", "0.1",
+                              "--json", "--web", "0", *words)
+        url = client.err.wait(re.compile(r"watch it at http://127.0.0.1:(\d+)/").search)
+        with socket.create_connection(("127.0.0.1", int(url.group(1)))) as page:
+            page.sendall(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
+            told = Stream(os.dup(page.fileno()))
+            self.assertTrue(told.wait(lambda all: "event: interval" in all))
+            client.signal(signal.SIGINT)
+            self.assertEqual(client.ends(), 130)
+        return json.loads(client.out.text())
+
+    def test_ctrl_c_ends_a_test_with_the_figures_so_far(self):
+        server = self.start_server()
+        for words in ((), ("--reverse",), ("--bidir", "-P2"), ("--udp", "--bidir"), ("--omit", "50"),
+                      ("--omit", "50", "--reverse")):
+            figures = self.interrupted("--port", server.port, *words)
+            self.assertGreater(len(figures["intervals"]), 0)
+            if "--omit" not in words:
+                for direction in {"to_server", "from_server"} & set(figures):
+                    self.assertGreater(figures[direction]["received"]["bytes"], 0)
+        self.assertNotIn("ended early", server.out.text())
+
     def test_prints_csv(self):
         result = self.measure(self.start_server().port, "--time", "0.4", "--interval", "0.2",
                               "--csv", "--bidir")
@@ -223,9 +287,20 @@ class Command(Throughput):
         self.assertEqual({row["direction"] for row in rows}, {"to_server", "from_server"})
         self.assertTrue(all(float(row["bits_per_second"]) >= 0 for row in rows))
 
-    def test_compares_congestion_controls(self):
+    @staticmethod
+    def congestion_controls():
         with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", encoding="ascii") as f:
-            names = f.read().split()
+            return f.read().split()
+
+    def test_the_csv_of_compared_tests_names_the_congestion_control_of_each(self):
+        names = self.congestion_controls()
+        result = self.measure(self.start_server().port, "--time", "0.2", "--csv",
+                              "--compare", f"{names[0]},{names[-1]}")
+        rows = list(csv.DictReader(io.StringIO(result.out)))
+        self.assertEqual([row["congestion_control"] for row in rows], [names[0], names[-1]])
+
+    def test_compares_congestion_controls(self):
+        names = self.congestion_controls()
         result = self.measure(self.start_server().port, "--time", "0.2",
                               "--compare", f"{names[0]},{names[-1]}")
         self.assertEqual((result.status, result.err), (0, ""), result)
@@ -242,13 +317,14 @@ class Command(Throughput):
         words = [text.text for text in root.iter(SVG + "text")]
         for title in ("Throughput", "Round-trip time", "Congestion window", "to server", "from server"):
             self.assertIn(title, words)
-        curves = list(root.iter(SVG + "polyline"))
+        curves = [curve for curve in root.iter(SVG + "polyline")
+                  if len(curve.get("points").split()) > 2]  # the others stand beside their names
         self.assertEqual(len(curves), 4)  # throughput both ways, RTT and window of what we send
         self.assertEqual(len({curve.get("stroke-dasharray") for curve in curves[:2]}), 2)
 
-    def test_a_drawing_that_cannot_be_written_is_told(self):
+    def test_a_drawing_that_cannot_be_written_is_told_before_the_test(self):
         result = self.measure(self.start_server().port, "--bytes", "1K", "--plot", "/no/where.svg")
-        self.assertEqual(result.status, 1, result)
+        self.assertEqual((result.status, result.out), (1, ""), result)
         self.assertIn("/no/where.svg", result.err)
 
     def test_tells_that_nobody_listens(self):

@@ -101,7 +101,8 @@ static void discard_takes_what_was_read_ahead_first(void **state) {
   char byte;
   while (net_recv(net, b, &byte, 1) != -EAGAIN) {} /* now the owner waits */
   send_all(net, a, "0123456789");
-  peers_await(net, b, NET_RD);
+  if (kind != FAULTY)
+    peers_await(net, b, NET_RD); /* a send that waits may take the event */
   discard_exactly(net, b, 3);
   peers_expect(net, b, "3456789");
 }
@@ -110,11 +111,11 @@ static void discard_without_bytes_arms_its_wake(void **state) {
   struct net *net = *state;
   for (int i = 0; i < 3; i++) assert_int_equal(net_discard(net, b, 10), -EAGAIN);
   send_all(net, a, "0123456789");
-  peers_await(net, b, NET_RD);
+  if (kind != FAULTY) peers_await(net, b, NET_RD);
   discard_exactly(net, b, 10);
   assert_int_equal(net_discard(net, b, 10), -EAGAIN);
   send_all(net, a, "ab"); /* it was armed once and stays so */
-  peers_await(net, b, NET_RD);
+  if (kind != FAULTY) peers_await(net, b, NET_RD);
   discard_exactly(net, b, 2);
 }
 

@@ -4,7 +4,7 @@ local client = require "net.cli.throughput_client"
 local options = require "net.cli.options"
 local server = require "net.cli.throughput_server"
 
--- The first word that is no option tells which of the two it is.
+-- The first word tells which of the two it is.
 return function(...)
   local words = { ... }
   if words[1] == "server" then return server(table.unpack(words, 2)) end

@@ -1,5 +1,6 @@
 -- soquete throughput HOST [options]
 
+local net = require "net"
 local options = require "net.cli.options"
 local throughput = require "net.throughput"
 
@@ -51,6 +52,19 @@ local function fail(err)
   os.exit(1)
 end
 
+local INTERRUPTED = 130 -- the status that a shell gives a program that SIGINT has ended
+
+-- The first Ctrl-C ends the test before its time; a second one ends the program.
+local function take_interrupt(words)
+  return function(stop)
+    net.on_signal("SIGINT", function()
+      net.on_signal("SIGINT", nil)
+      words.interrupted = true
+      stop()
+    end)
+  end
+end
+
 local silent = { close = function() end, interval = function() end, result = function() end }
 
 -- How the rows and the result are shown.
@@ -63,10 +77,11 @@ local function reporter(words, test)
   end
   if not words.csv then return require("net.throughput.report").new(test) end
   local csv = require "net.throughput.csv"
-  io.stdout:write(csv.head())
+  if not words.headed then io.stdout:write(csv.head()) end -- once, also where tests are compared
+  words.headed = true
   return setmetatable({
     interval = function(_, row)
-      io.stdout:write(csv.row(row))
+      io.stdout:write(csv.row(row, words.congestion))
       io.stdout:flush()
     end,
   }, { __index = silent })
@@ -80,11 +95,13 @@ local function measure(words, page)
     report:interval(row)
     if page then page:interval(row) end
   end
+  test.on_begin = take_interrupt(words)
   local valid, figures, err = pcall(throughput.run, test)
-  if not valid and type(figures) == "string" then
-    options.refuse(command, figures:match("throughput: (.*)$") or figures)
-  elseif not valid then
-    error(figures, 0)
+  net.on_signal("SIGINT", nil)
+  if not valid then
+    local reason = tostring(figures):match("^throughput: (.*)$")
+    if not reason then error(figures, 0) end
+    options.refuse(command, reason)
   end
   if not figures then
     report:close()
@@ -93,6 +110,13 @@ local function measure(words, page)
   report:result(figures)
   if page then page:result(figures) end
   return figures
+end
+
+-- A place where nothing can be written is told before the test, not after it.
+local function try_plot(path)
+  local file, reason = io.open(path, "a")
+  if not file then fail(reason) end
+  file:close()
 end
 
 local function save_plot(path, figures)
@@ -111,6 +135,7 @@ local function compare(words)
   for i, name in ipairs(names) do
     words.congestion = name
     figures[i] = measure(words)
+    if words.interrupted then os.exit(INTERRUPTED) end
   end
   if not words.json and not words.csv then
     require("net.throughput.comparison").print(names, figures)
@@ -135,6 +160,7 @@ function M.run(...)
   local reason = contradict(words)
   if reason then options.refuse(command, reason) end
   if words.compare then return compare(words) end
+  if words.plot then try_plot(words.plot) end
   local page
   if words.web then
     local err
@@ -144,6 +170,7 @@ function M.run(...)
   end
   local figures = measure(words, page)
   if words.plot then save_plot(words.plot, figures) end
+  if words.interrupted then os.exit(INTERRUPTED) end
   if page then page:linger() end
 end
 

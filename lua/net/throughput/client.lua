@@ -14,6 +14,8 @@ local M = {}
 
 local SETTLE = 2       -- seconds that the kernel may take to deliver the last bytes
 local LOOK = 0.002     -- seconds between two looks whether it has
+local STALL = 2        -- seconds without a byte: a server that was to send some has sent its all
+local QUIET = 0.2      -- seconds in which the server sees that a test ends early
 
 -- The server's address, of the family that the plan wants.
 local function resolve(plan)
@@ -75,13 +77,9 @@ local function open_flows(self)
   return true
 end
 
--- The part of `bytes` that one of the streams of a direction moves.
 local function ends_of(plan, position)
-  if not plan.bytes then return { seconds = plan.seconds } end
-  local nth = (position - 1) % plan.streams
-  local share = plan.bytes // plan.streams
-  if nth < plan.bytes % plan.streams then share = share + 1 end
-  return { bytes = share }
+  if plan.bytes then return { bytes = plans.share(plan, position) } end
+  return { seconds = plan.seconds }
 end
 
 -- Ends the sending of a stream and waits until the peer's kernel has everything, so that
@@ -117,26 +115,80 @@ local function watch(self)
   for _, one in ipairs(self.flows) do one:stop() end
 end
 
+-- Ends the test before its time: what has been measured so far counts. A server that sends
+-- is told first: it would take a stream that closes for a failure.
+local function interrupt(self)
+  if self.ended then return end
+  self.ended = true
+  for _, one in ipairs(self.flows) do
+    one:close_books()
+    if one.sends then one:stop() end
+  end
+  self.control:tell("test_end")
+  net.sleep(QUIET)
+  for _, one in ipairs(self.flows) do one:stop() end
+end
+
+-- What has come so far on the flows that receive.
+local function come(self)
+  local sum = 0
+  for _, one in ipairs(self.flows) do
+    local info = not one.sends and not one.udp and one.conn:info()
+    if not one.sends then sum = sum + (info and info.bytes_received or one.datagrams) end
+  end
+  return sum
+end
+
+-- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 neither
+-- shares them evenly among its streams nor omits quite what is omitted here.
+local function watch_stall(self)
+  local seen, since = come(self), net.now()
+  while net.now() - since < STALL do
+    net.sleep(STALL / 8)
+    local now_seen = come(self)
+    if now_seen ~= seen then seen, since = now_seen, net.now() end
+  end
+  for _, one in ipairs(self.flows) do
+    if not one.sends then
+      one:close_books(since)
+      one:stop()
+    end
+  end
+end
+
 local function measure(self)
   self.meter = meters.new(self.flows, self.on_row)
+  if self.plan.on_begin then self.plan.on_begin(function() interrupt(self) end) end
   local cpu = usage.begin()
   net.group(function(group)
     local watcher = group:spawn(watch, self)
     local movers = {}
     for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, i) end
+    local stall = self.plan.bytes and group:spawn(watch_stall, self)
     for _, mover in ipairs(movers) do mover:join() end
+    if stall then stall:cancel() end
     self.cpu = cpu()
     if self.failure then
       watcher:cancel()
       return
     end
-    self.ended = true
-    self.control:tell("test_end")
+    if not self.ended then
+      self.ended = true
+      self.control:tell("test_end")
+    end
     self.control.conn:settimeout(control.PATIENCE)
   end)
   if not self.failure then return true end
   self.control:tell("client_terminate")
   return nil, table.unpack(self.failure)
+end
+
+-- A receiver does not miss the last datagrams, or all of them: what was sent tells. Where
+-- some are omitted the two ends omit not quite the same ones, and iperf3 does not count what
+-- is on its way at the end: then the receiver's word counts, unless it has none.
+local function lost_of(plan, sent, received, waits)
+  if plan.omit > 0 or not waits and received.datagrams > 0 then return received.lost_datagrams end
+  return math.max(received.lost_datagrams, sent.datagrams - received.datagrams)
 end
 
 -- The server's view of the flows: the other end of each.
@@ -155,7 +207,8 @@ local function merge(self, remote)
       theirs.bits_per_second = meters.rate(theirs.bytes, theirs.seconds)
       streams[i] = theirs
       if self.plan.udp and sends then -- iperf3 tells of all that it expected
-        theirs.datagrams = theirs.datagrams - theirs.lost_datagrams
+        theirs.datagrams = math.max(0, theirs.datagrams - theirs.lost_datagrams)
+        theirs.lost_datagrams = lost_of(self.plan, mine, theirs, remote.waits)
       elseif self.plan.udp then
         theirs.lost_datagrams, theirs.jitter_seconds = nil, nil
       end

@@ -52,9 +52,15 @@ end
 local Control = {}
 Control.__index = Control
 
+-- While a test runs nothing is said. These find a peer whose machine or path has gone.
+local probes = {
+  { "SO_KEEPALIVE", true }, { "TCP_KEEPIDLE", 10 }, { "TCP_KEEPINTVL", 5 }, { "TCP_KEEPCNT", 4 },
+}
+
 ---The control connection over a connected socket, which it owns.
 function M.new(conn)
   conn:setsockopt("TCP_NODELAY", true)
+  for _, probe in ipairs(probes) do conn:setsockopt(probe[1], probe[2]) end
   return setmetatable({ conn = conn }, Control)
 end
 

@@ -9,7 +9,8 @@ local fields = {
 
 ---The line of names.
 function M.head()
-  return "direction,from_seconds,to_seconds,omitted," .. table.concat(fields, ",") .. "\r\n"
+  return "direction,from_seconds,to_seconds,omitted," .. table.concat(fields, ",")
+    .. ",congestion_control\r\n"
 end
 
 local function text(value)
@@ -17,8 +18,8 @@ local function text(value)
   return math.type(value) == "float" and ("%.9g"):format(value) or tostring(value)
 end
 
----The lines of an interval.
-function M.row(row)
+---The lines of an interval. `congestion`: the congestion control, where it was told.
+function M.row(row, congestion)
   local lines = {}
   for _, direction in ipairs { "to_server", "from_server" } do
     local part = row[direction]
@@ -26,6 +27,7 @@ function M.row(row)
       local values = { direction, text(row.from_seconds), text(row.to_seconds),
         row.omitted and "true" or "false" }
       for _, name in ipairs(fields) do values[#values + 1] = text(part[name]) end
+      values[#values + 1] = text(congestion)
       lines[#lines + 1] = table.concat(values, ",") .. "\r\n"
     end
   end

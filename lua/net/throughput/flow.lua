@@ -39,9 +39,9 @@ function Flow:run(plan, measuring, ends)
   if plan.omit > 0 then
     self.omitting = true
     local ok, err, code = move(self, plan, { seconds = plan.omit })
-    if not ok then return nil, err, code end
     self.omitting = nil
     reset(self)
+    if not ok and not self.stopped then return nil, err, code end
   end
   local ok, err, code = move(self, plan, ends)
   if measuring then measuring:finish(self) end
@@ -49,9 +49,9 @@ function Flow:run(plan, measuring, ends)
   return nil, err, code
 end
 
----The client has ended the test: what comes later belongs to the time before.
-function Flow:close_books()
-  self.most_seconds = net.now() - self.begun
+---The test is over, now or since then: what comes later belongs to the time before.
+function Flow:close_books(at)
+  self.most_seconds = math.max(0, (at or net.now()) - self.begun)
 end
 
 -- How long it has moved bytes.

@@ -4,6 +4,7 @@
 
 local net = require "net"
 
+local MOST_NUMBER = 1 << 53 -- of a datagram: more than any test sends
 local BURST = 32 -- datagrams that may go at once where the pace has fallen behind
 
 -- What a datagram may meet without being the end: nobody listens yet, no room for it.
@@ -26,7 +27,8 @@ local function ticker(flow, plan, begun)
     local more = { datagrams = flow.datagrams - self.datagrams }
     if not flow.sends then
       more.jitter_seconds = flow.jitter or 0
-      more.lost_datagrams = flow.lost - self.lost
+      -- one that was missed in an earlier part and came late makes no loss below zero
+      more.lost_datagrams = math.max(0, flow.lost - self.lost)
       more.out_of_order_datagrams = flow.out_of_order - self.out_of_order
     end
     local bytes = self.bytes
@@ -95,9 +97,12 @@ local function send(flow, plan, ends)
   return true
 end
 
--- A gap is counted as lost until what is missing comes late after all.
+-- A gap is counted as lost until what is missing comes late after all. False: this is no
+-- datagram of the test.
 local function note(flow, layout, data, now)
+  if #data < layout:packsize() then return false end
   local seconds, micros, number = layout:unpack(data)
+  if number < 1 or number > MOST_NUMBER then return false end
   local expected = (flow.last_sequence or 0) + 1
   if number >= expected then
     flow.lost = flow.lost + number - expected
@@ -110,11 +115,12 @@ local function note(flow, layout, data, now)
   local change = math.abs(transit - (flow.transit or transit))
   flow.transit = transit
   flow.jitter = (flow.jitter or 0) + (change - (flow.jitter or 0)) / 16
+  return true
 end
 
 local function receive(flow, plan, ends)
   local layout = layouts[plan.wide_counters or false]
-  local least, begun = layout:packsize(), net.now()
+  local begun = net.now()
   local ticks, last = ticker(flow, plan, begun), begun + (ends.seconds or math.huge)
   local now, received, most = begun, 0, ends.bytes or math.huge
   while now < last and received < most do
@@ -126,8 +132,7 @@ local function receive(flow, plan, ends)
       return nil, err, code
     end
     for _, data in ipairs(datagrams or {}) do
-      if #data >= least then
-        note(flow, layout, data, now)
+      if note(flow, layout, data, now) then
         received, flow.datagrams = received + #data, flow.datagrams + 1
         ticks.bytes = ticks.bytes + #data
       end

@@ -13,6 +13,12 @@ end
 
 M.rate = rate
 
+---The part of the datagrams that was lost.
+function M.lost_percent(part)
+  local all = part.datagrams + part.lost_datagrams
+  return all > 0 and 100.0 * part.lost_datagrams / all or 0
+end
+
 -- Counts of a flow that add up over the flows of a direction.
 local summed = {
   "bytes", "congestion_window_bytes", "datagrams", "lost_datagrams", "out_of_order_datagrams",
@@ -35,10 +41,7 @@ local function together(flows)
     sum.seconds = math.max(sum.seconds, flow.seconds)
   end
   sum.bits_per_second = rate(sum.bytes or 0, sum.seconds)
-  if sum.lost_datagrams then
-    local all = sum.datagrams + sum.lost_datagrams
-    sum.lost_percent = all > 0 and 100 * sum.lost_datagrams / all or 0
-  end
+  if sum.lost_datagrams then sum.lost_percent = M.lost_percent(sum) end
   return sum
 end
 
@@ -67,6 +70,7 @@ local function give(self)
   local row = self.rows[self.given + 1]
   while row and complete(self, row) do
     self.given = self.given + 1
+    self.rows[self.given] = nil -- a server's test may take a day
     for direction, flows in pairs(by_direction(row.flows)) do
       table.sort(flows, function(a, b) return a.id < b.id end)
       row[direction] = together(flows)

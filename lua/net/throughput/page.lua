@@ -9,9 +9,11 @@ return [==[<!DOCTYPE html>
 <title>soquete throughput</title>
 <style>
   body { font: 16px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 56em; padding: 0 1em; }
-  #rate { font-size: 2.4em; font-variant-numeric: tabular-nums; }
+  #rate { font-size: 2em; font-variant-numeric: tabular-nums; }
   #state { color: #555; }
   canvas { width: 100%; height: 170px; display: block; }
+  canvas[hidden] { display: none; }
+  #sums { overflow-x: auto; }
   h2 { font-size: 1em; margin: 1.2em 0 0.2em; }
   table { border-collapse: collapse; margin-top: 1.5em; }
   td, th { border-bottom: 1px solid #ccc; padding: 0.3em 0.9em 0.3em 0; text-align: right; }
@@ -25,8 +27,8 @@ return [==[<!DOCTYPE html>
 <h2>Throughput</h2><canvas id="bits_per_second"></canvas>
 <h2>Round-trip time</h2><canvas id="rtt_us"></canvas>
 <h2>Congestion window</h2><canvas id="congestion_window_bytes"></canvas>
-<table id="result" hidden><thead><tr><th></th><th>rate</th><th>bytes</th><th>seconds</th>
-<th>retransmitted</th><th>lost datagrams</th></tr></thead><tbody></tbody></table>
+<div id="sums"><table id="result" hidden><thead><tr><th></th><th>rate</th><th>bytes</th><th>seconds</th>
+<th>retransmitted</th><th>lost datagrams</th></tr></thead><tbody></tbody></table></div>
 <script>
 "use strict";
 const rows = [], directions = ["to_server", "from_server"];
@@ -46,7 +48,7 @@ const format = {
 
 function draw(key) {
   const canvas = document.getElementById(key), scale = window.devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = 170, left = 90, right = 100, top = 10, bottom = 24;
+  const width = canvas.clientWidth, height = 170, left = 90, right = 120, top = 10, bottom = 24;
   canvas.width = width * scale;
   canvas.height = height * scale;
   const g = canvas.getContext("2d");
@@ -73,7 +75,7 @@ function draw(key) {
   }
   g.strokeStyle = "#000";
   g.lineWidth = 1.8;
-  let below = -100;
+  const ends = [];
   series.forEach((points, i) => {
     if (points.length === 0) return;
     g.setLineDash(dashes[directions[i]]);
@@ -81,12 +83,16 @@ function draw(key) {
     g.moveTo(x(0), y(points[0][1]));
     for (const p of points) g.lineTo(x(p[0]), y(p[1]));
     g.stroke();
-    const end = points[points.length - 1];
-    const at = Math.abs(y(end[1]) - below) < 14 ? below + 14 : y(end[1]);
-    below = at;
-    g.textAlign = "left";
-    g.fillText(names[directions[i]], x(end[0]) + 8, at + 4);
+    ends.push([y(points[points.length - 1][1]), directions[i]]);
   });
+  let below = -100;
+  g.textAlign = "left";
+  for (const [at, direction] of ends.sort((a, b) => a[0] - b[0])) {
+    below = Math.max(at, below + 15);
+    g.setLineDash(dashes[direction]);
+    g.beginPath(); g.moveTo(width - right + 8, below); g.lineTo(width - right + 34, below); g.stroke();
+    g.fillText(names[direction], width - right + 40, below + 4);
+  }
 }
 
 function show() {
@@ -120,11 +126,14 @@ function finish(figures) {
 }
 
 const source = new EventSource("/events");
-source.addEventListener("open", () => { rows.length = 0; });
+source.addEventListener("open", () => {
+  rows.length = 0;
+  document.getElementById("state").textContent = "running";
+});
 source.addEventListener("interval", e => { rows.push(JSON.parse(e.data)); show(); });
 source.addEventListener("result", e => { source.close(); finish(JSON.parse(e.data)); });
 source.addEventListener("error", () => {
-  document.getElementById("state").textContent = "the program has ended";
+  document.getElementById("state").textContent = "no connection to the program";
 });
 window.addEventListener("resize", show);
 </script>

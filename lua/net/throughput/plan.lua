@@ -31,18 +31,23 @@ local whole = { bytes = true, length = true, mss = true, port = true, streams = 
 
 local kinds = {
   bidir = "boolean", bind = "string", congestion = "string", copy = "boolean", family = "string",
-  host = "string", nodelay = "boolean", on_interval = "function", reverse = "boolean",
-  udp = "boolean",
+  host = "string", nodelay = "boolean", on_begin = "function", on_interval = "function",
+  reverse = "boolean", udp = "boolean",
 }
 
 local function check_number(name, value)
   local least, most = bounds[name][1], bounds[name][2]
   if type(value) ~= "number" or value ~= value or value < least or value > most then
-    return ("%s: %s is not a number from %s to %s"):format(name, tostring(value), least, most)
+    return ("%s: %s is not a number from %.14g to %.14g"):format(name, tostring(value), least, most)
   end
   if whole[name] and not math.tointeger(value) then
     return ("%s: %s is no whole number"):format(name, value)
   end
+end
+
+-- The kernel's names are short (TCP_CA_NAME_MAX, linux/tcp.h), and a peer may send any text.
+local function is_congestion(name)
+  return #name < 16 and name:find("^[%w_-]+$") ~= nil
 end
 
 -- The reason why an option is refused, or nil.
@@ -51,6 +56,9 @@ local function refusal(name, value)
   local kind = kinds[name]
   if not kind then return ("there is no option '%s'"):format(name) end
   if type(value) ~= kind then return ("%s: a %s is needed, not a %s"):format(name, kind, type(value)) end
+  if name == "congestion" and not is_congestion(value) then
+    return "congestion: the name of a congestion control has up to 15 letters"
+  end
 end
 
 -- What does not go together.
@@ -91,6 +99,12 @@ function M.new(options)
   return complete(plan)
 end
 
+---The part of `bytes` that one of the streams of a direction moves.
+function M.share(plan, position)
+  local nth = (position - 1) % plan.streams
+  return plan.bytes // plan.streams + (nth < plan.bytes % plan.streams and 1 or 0)
+end
+
 ---The parameters of iperf3's protocol.
 function M.to_parameters(plan)
   return {
@@ -103,7 +117,7 @@ function M.to_parameters(plan)
     len = plan.length,
     nodelay = plan.nodelay or nil,
     num = plan.bytes or 0,
-    omit = math.ceil(plan.omit),
+    omit = plan.omit, -- iperf3 takes the whole seconds of it
     pacing_timer = 1000,
     parallel = plan.streams,
     reverse = plan.reverse or nil,
@@ -143,6 +157,9 @@ function M.from_parameters(parameters)
     udp = parameters.udp == true,
     wide_counters = parameters.udp_counters_64bit ~= nil and parameters.udp_counters_64bit ~= false,
   }
+  if plan.congestion and not is_congestion(plan.congestion) then
+    return core.invalid("test", "congestion: this is no name of a congestion control")
+  end
   if parameters.sctp then return core.invalid("test", "SCTP is not supported") end
   local keys = {
     { "MSS", "mss" }, { "bandwidth", "rate" }, { "len", "length" }, { "omit", "omit" },

@@ -8,6 +8,8 @@ local M = {}
 
 local WIDTH, LEFT, RIGHT, TOP = 800, 90, 150, 46
 local HEIGHT, GAP = 150, 54 -- of a panel, and between two
+local SAMPLE, APART = 26, 15 -- width of the piece of a curve beside its label; between two labels
+local SHORTEST = 1e-6       -- seconds of the axis, at least
 local dashes = { to_server = "", from_server = "7 4" }
 local labels = { to_server = "to server", from_server = "from server" }
 
@@ -15,7 +17,8 @@ local panels = {
   { key = "bits_per_second", title = "Throughput", format = quantity.rate },
   { key = "rtt_us", title = "Round-trip time",
     format = function(us) return quantity.milliseconds(us / 1e6) end },
-  { key = "congestion_window_bytes", title = "Congestion window", format = quantity.size },
+  { key = "congestion_window_bytes", title = "Congestion window", format = quantity.size,
+    base = 1024 },
 }
 
 local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
@@ -24,19 +27,28 @@ local function escape(text)
   return (text:gsub('[&<>"]', entities))
 end
 
--- The points of one direction: the end of each interval and its value.
+-- The points of one direction: the end of each interval and its value. The first interval
+-- is drawn from its begin, so that a single one is seen too.
 local function series(rows, direction, key)
   local points = {}
   for _, row in ipairs(rows) do
     local part = row[direction]
-    if part and part[key] then points[#points + 1] = { row.to_seconds, part[key] } end
+    if part and part[key] then
+      if #points == 0 then points[1] = { row.from_seconds, part[key] } end
+      points[#points + 1] = { row.to_seconds, part[key] }
+    end
   end
   return points
 end
 
--- A round number not below `value`: the top of an axis.
-local function ceiling(value)
+-- A round number not below `value`: the top of an axis. With a `base` it is round in the
+-- unit that the value is told in.
+local function ceiling(value, base)
   if value <= 0 then return 1 end
+  if base then
+    local unit = base ^ math.max(0, math.floor(math.log(value, base)))
+    return math.min(ceiling(value / unit), base) * unit
+  end
   local power = 10 ^ math.floor(math.log(value, 10))
   for _, step in ipairs { 1, 2, 5, 10 } do
     if step * power >= value then return step * power end
@@ -48,15 +60,31 @@ local function text(x, y, anchor, words, size)
     x, y, anchor, size or 12, escape(words))
 end
 
+local function stroke(direction, points)
+  local dash = dashes[direction] ~= "" and (' stroke-dasharray="%s"'):format(dashes[direction]) or ""
+  return ('<polyline points="%s" fill="none" stroke="#000" stroke-width="1.8"%s/>'):format(
+    points, dash)
+end
+
 local function curve(points, direction, x_of, y_of)
   local path = {}
   for i, point in ipairs(points) do
     path[i] = ("%.1f,%.1f"):format(x_of(point[1]), y_of(point[2]))
   end
-  local last = points[#points]
-  local dash = dashes[direction] ~= "" and (' stroke-dasharray="%s"'):format(dashes[direction]) or ""
-  return ('<polyline points="%s" fill="none" stroke="#000" stroke-width="1.8"%s/>'):format(
-    table.concat(path, " "), dash), x_of(last[1]), y_of(last[2])
+  return stroke(direction, table.concat(path, " ")), y_of(points[#points][2])
+end
+
+-- The names of the curves where they end, the upper one's above the other's; a piece of the
+-- curve stands before each.
+local function legend(out, ends)
+  table.sort(ends, function(a, b) return a.y < b.y end)
+  local below = -math.huge
+  for _, one in ipairs(ends) do
+    below = math.max(one.y, below + APART)
+    local x = WIDTH - RIGHT + 8
+    out[#out + 1] = stroke(one.direction, ("%d,%.1f %d,%.1f"):format(x, below, x + SAMPLE, below))
+    out[#out + 1] = text(x + SAMPLE + 6, below + 4, "start", labels[one.direction])
+  end
 end
 
 local function grid(panel, top, most, last)
@@ -67,9 +95,10 @@ local function grid(panel, top, most, last)
       :format(LEFT, y, WIDTH - RIGHT, y)
     if i % 2 == 0 then out[#out + 1] = text(LEFT - 6, y + 4, "end", panel.format(most * i / 4)) end
   end
-  for i = 0, 4 do
-    local x = LEFT + (WIDTH - RIGHT - LEFT) * i / 4
-    out[#out + 1] = text(x, top + HEIGHT + 16, "middle", ("%.4g s"):format(last * i / 4))
+  local step = ceiling(last / 5)
+  for i = 0, math.floor(last / step + 0.01) do
+    local x = LEFT + (WIDTH - RIGHT - LEFT) * i * step / last
+    out[#out + 1] = text(x, top + HEIGHT + 16, "middle", ("%.4g s"):format(i * step))
   end
   return out
 end
@@ -83,18 +112,16 @@ local function draw(panel, rows, top, last)
     if #points > 0 then found[#found + 1] = { direction, points } end
   end
   if #found == 0 then return nil end
-  most = ceiling(most)
+  most = ceiling(most, panel.base)
   local out = grid(panel, top, most, last)
   local function x_of(seconds) return LEFT + (WIDTH - RIGHT - LEFT) * seconds / last end
   local function y_of(value) return top + HEIGHT - HEIGHT * value / most end
-  local below = -math.huge
-  for _, one in ipairs(found) do
-    local line, x, y = curve(one[2], one[1], x_of, y_of)
-    y = math.abs(y - below) < 14 and below + 14 or y
-    below = y
-    out[#out + 1] = line
-    out[#out + 1] = text(x + 8, y + 4, "start", labels[one[1]])
+  local ends = {}
+  for i, one in ipairs(found) do
+    local line, y = curve(one[2], one[1], x_of, y_of)
+    out[#out + 1], ends[i] = line, { direction = one[1], y = y }
   end
+  legend(out, ends)
   return table.concat(out, "\n")
 end
 
@@ -102,13 +129,15 @@ local function heading(figures)
   local test = figures.test
   local words = ("%s, %s, %d stream%s"):format(test.protocol:upper(), test.server, test.streams,
     test.streams == 1 and "" or "s")
-  return test.congestion_control and words .. ", " .. test.congestion_control or words
+  if test.congestion_control then words = words .. ", " .. test.congestion_control end
+  if test.omitted_seconds == 0 then return words end
+  return ("%s, first %g s omitted"):format(words, test.omitted_seconds)
 end
 
 ---The drawing of a test's figures, as text.
 function M.svg(figures)
   local rows, parts = figures.intervals, {}
-  local last = #rows > 0 and rows[#rows].to_seconds or 1
+  local last = math.max(SHORTEST, #rows > 0 and rows[#rows].to_seconds or 0)
   local top = TOP + 30
   for _, panel in ipairs(panels) do
     local drawn = draw(panel, rows, top, last)

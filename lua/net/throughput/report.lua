@@ -1,6 +1,7 @@
 -- A test in words: a line an interval, then the receiver's figures beside the sender's. On a
 -- terminal a bar and the course of the rates stand below while it runs.
 
+local meter = require "net.throughput.meter"
 local net = require "net.core"
 local quantity = require "net.cli.quantity"
 
@@ -8,7 +9,8 @@ local M = {}
 
 local STDOUT = 1
 local COURSE = 40 -- the most columns of the course of rates
-local BAR = 20
+local BAR = 20    -- of the bar, without its brackets
+local NARROW = 12 -- the least columns of the course beside a bar
 local LEVELS = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
 
 local arrows = { from_server = "from server", to_server = "to server" }
@@ -31,15 +33,15 @@ local function details(part)
     add("%.0f datagrams/s", part.seconds > 0 and part.datagrams / part.seconds or 0)
   end
   if part.lost_datagrams then
-    add("%d lost (%.2g %%)", part.lost_datagrams, part.lost_percent)
+    add("%d lost (%.3g %%)", part.lost_datagrams, meter.lost_percent(part))
     if part.out_of_order_datagrams then add("%d out of order", part.out_of_order_datagrams) end
   end
   if part.jitter_seconds then add("jitter %s", quantity.milliseconds(part.jitter_seconds)) end
   return table.concat(list, "  ")
 end
 
-local function line(label, part)
-  local text = ("%-24s %16s %12s  %s"):format(label, quantity.rate(part.bits_per_second),
+local function line(self, label, part)
+  local text = ("%-" .. self.labels .. "s %16s %12s  %s"):format(label, quantity.rate(part.bits_per_second),
     quantity.size(part.bytes or 0), details(part))
   return (text:gsub("%s+$", ""))
 end
@@ -48,8 +50,8 @@ local Report = {}
 Report.__index = Report
 
 -- The rates so far as a row of small bars, the highest one full.
-local function course(rates)
-  local first, top, marks = math.max(1, #rates - COURSE + 1), 0, {}
+local function course(rates, columns)
+  local first, top, marks = math.max(1, #rates - columns + 1), 0, {}
   for i = first, #rates do top = math.max(top, rates[i]) end
   for i = first, #rates do
     local level = top > 0 and math.floor(rates[i] / top * (#LEVELS - 1) + 0.5) or 0
@@ -77,14 +79,20 @@ local function head(self)
   io.stdout:write(table.concat(what, ", "), "\n")
 end
 
+-- How far the test has come, from 0 to 1: of its time, or of its bytes.
+local function part_of(self, row)
+  if self.all_seconds then return math.min(1, row.to_seconds / self.all_seconds) end
+  return math.min(1, self.moved / self.all_bytes)
+end
+
+-- Never as wide as the terminal: a line that wraps could not be wiped.
 local function draw(self, row)
-  local part = self.all and math.min(1, row.to_seconds / self.all) or nil
-  local bar = ""
-  if part then
-    local full = math.floor(part * BAR)
+  local room, bar = (net.terminal(STDOUT) or 80) - 1, ""
+  if room >= BAR + 3 + NARROW then
+    local full = math.floor(part_of(self, row) * BAR)
     bar = ("[%s%s] "):format(("="):rep(full), (" "):rep(BAR - full))
   end
-  io.stdout:write(bar, course(self.rates))
+  io.stdout:write(bar, course(self.rates, math.min(COURSE, room - #bar)))
   io.stdout:flush()
   self.drawn = true
 end
@@ -105,8 +113,9 @@ function Report:interval(row)
       local label = ("%6.1f-%.1f s"):format(row.from_seconds, row.to_seconds)
       if self.bidir then label = label .. " " .. arrows[direction] end
       if row.omitted then label = label .. " omitted" end
-      io.stdout:write(line(label, part), "\n")
+      io.stdout:write(line(self, label, part), "\n")
       rate = rate + part.bits_per_second
+      if not row.omitted then self.moved = self.moved + part.bytes end
     end
   end
   self.rates[#self.rates + 1] = rate
@@ -118,6 +127,14 @@ local function cpu_text(cpu)
     cpu.total_percent, cpu.user_percent, cpu.system_percent)
 end
 
+-- A side of a direction, after those of its streams where there are several.
+local function print_side(self, side, suffix, sum)
+  for _, stream in ipairs(#sum.streams > 1 and sum.streams or {}) do
+    io.stdout:write(line(self, ("stream %d %s%s"):format(stream.id, side, suffix), stream), "\n")
+  end
+  io.stdout:write(line(self, side .. suffix, sum), "\n")
+end
+
 ---The sums of the test that is over.
 function Report:result(figures)
   head(self)
@@ -126,8 +143,8 @@ function Report:result(figures)
     local sums = figures[direction]
     if sums then
       local suffix = self.bidir and " " .. arrows[direction] or ""
-      io.stdout:write(line("sent" .. suffix, sums.sent), "\n")
-      io.stdout:write(line("received" .. suffix, sums.received), "\n")
+      print_side(self, "sent", suffix, sums.sent)
+      print_side(self, "received", suffix, sums.received)
     end
   end
   io.stdout:write("CPU: client ", cpu_text(figures.cpu.client), ", server ",
@@ -138,14 +155,17 @@ end
 ---Takes the drawing away, when the test fails.
 function Report:close()
   wipe(self)
+  io.stdout:flush()
 end
 
 ---Reports a test of those options on standard output.
 function M.new(options)
-  local seconds = not options.bytes and (options.seconds or 10) or nil
+  local bytes = options.bytes and options.bytes * (options.bidir and 2 or 1)
   return setmetatable({
-    all = seconds and seconds + (options.omit or 0), bidir = options.bidir, options = options,
-    rates = {}, terminal = net.terminal(STDOUT) ~= nil,
+    all_bytes = bytes, all_seconds = not bytes and (options.seconds or 10) + (options.omit or 0),
+    bidir = options.bidir,
+    labels = options.bidir and (options.streams or 1) > 1 and 32 or 24, -- columns
+    moved = 0, options = options, rates = {}, terminal = net.terminal(STDOUT) ~= nil,
   }, Report)
 end
 

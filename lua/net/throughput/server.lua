@@ -3,6 +3,7 @@
 -- tests run at once over one port.
 
 local control = require "net.throughput.control"
+local core = require "net.http.core"
 local flow = require "net.throughput.flow"
 local greeter = require "net.throughput.greeter"
 local net = require "net"
@@ -24,15 +25,33 @@ local function close_all(sockets_of_test)
   for _, sock in ipairs(sockets_of_test) do sock:close() end
 end
 
+-- The client says nothing until all its streams are there: a word, its end, or too long a
+-- silence ends the waiting, so that a client that has gone takes no other's streams.
+local function watch_arrivals(self)
+  local state, err, code = self.control:hear()
+  if state then
+    err, code = select(2, core.invalid("test", ("the client says %s before its streams"):format(state)))
+  elseif code == "timeout" then
+    err, code = select(2, core.invalid("test", "the client's streams have not come in time"))
+  end
+  self.failure = { err, code }
+  self.arrivals:close()
+end
+
 -- The sockets of all streams. Their cookies may come in another order than they connected in.
 local function arrivals_of(self, count)
   local found = {}
-  for i = 1, count do
-    local arrival, err, code = net.deadline(self.patience, self.arrivals.get, self.arrivals)
-    if not arrival then return nil, err, code end
-    found[i] = arrival
-    self.arrived[i] = arrival.conn
-  end
+  net.group(function(group)
+    local watcher = group:spawn(watch_arrivals, self)
+    while #found < count do
+      local arrival = self.arrivals:get()
+      if not arrival then return end
+      found[#found + 1] = arrival
+      self.arrived[#found] = arrival.conn
+    end
+    watcher:cancel()
+  end)
+  if self.failure then return nil, table.unpack(self.failure) end
   table.sort(found, function(one, other) return one.number < other.number end)
   return found
 end
@@ -80,8 +99,15 @@ local function finish(self, movers)
   for _, mover in ipairs(movers) do mover:join() end
 end
 
-local function run_flow(self, one)
-  local ok, err, code = one:run(self.plan, self.meter, { seconds = flow.LONGEST })
+-- A stream ends when its client says so. Ours takes exactly its bytes, and no more need be
+-- sent; iperf3 waits for whole blocks, and bytes may be lost over UDP or count as omitted.
+local function ends_of(plan, one, position)
+  local exact = plan.ours and plan.bytes and one.sends and not plan.udp and plan.omit == 0
+  return exact and { bytes = plans.share(plan, position) } or { seconds = flow.LONGEST }
+end
+
+local function run_flow(self, one, position)
+  local ok, err, code = one:run(self.plan, self.meter, ends_of(self.plan, one, position))
   if not ok and not self.failure then self.failure = { err, code } end
 end
 
@@ -91,7 +117,7 @@ local function measure(self)
   local ok, err, code
   net.group(function(group)
     local movers = {}
-    for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one) end
+    for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, i) end
     ok, err, code = hear_end(self)
     self.cpu = cpu()
     finish(self, movers)

@@ -1,5 +1,6 @@
 -- The sockets of a test's streams, set up as its plan says.
 
+local control = require "net.throughput.control"
 local core = require "net.http.core"
 local net = require "net"
 
@@ -57,6 +58,7 @@ end
 local function opened(plan, kind, server)
   local sock, err, code = net.socket(server.family, kind)
   if not sock then return nil, err, code end
+  sock:settimeout(control.PATIENCE)
   local ok = true
   if plan.bind then ok, err, code = sock:bind(plan.bind, 0) end
   if ok then ok, err, code = M.before(sock, plan) end
@@ -73,6 +75,7 @@ function M.tcp(plan, server, cookie, sends)
   local ok
   ok, err, code = M.tune(sock, plan, sends)
   if ok then ok, err, code = sock:send(cookie) end
+  sock:settimeout(nil)
   if ok then return sock end
   sock:close()
   return nil, err, code
@@ -85,8 +88,9 @@ function M.udp(plan, server)
   sock:settimeout(TRY_SECONDS)
   for _ = 1, TRIES do
     sock:send(HELLO)
+    local last = net.now() + TRY_SECONDS
     local answer = sock:recv()
-    while answer do -- data may come before the answer
+    while answer and net.now() < last do -- data may come before the answer
       if answer == ANSWER or OLD_ANSWERS[answer] then
         sock:settimeout(nil)
         return sock

@@ -40,8 +40,9 @@ local function follow(self, res)
   end
 end
 
----Shows the page until the program is stopped.
+---Shows the page until Ctrl-C, which is the usual end of the program here.
 function Page:linger()
+  net.on_signal("SIGINT", function() os.exit(0) end)
   io.stderr:write("the page stays at ", self.url, "; Ctrl-C ends it\n")
   self.task:join()
 end
@@ -59,7 +60,7 @@ function M.start(port)
       res:send(200, html, { ["Content-Type"] = "text/html; charset=utf-8" })
     end,
     ["GET /events"] = function(_, res) follow(self, res) end,
-  })
+  }, { signals = false })
   return self
 end
 
