@@ -18,7 +18,8 @@ local PATIENCE = 10 -- seconds, beyond its own, for a server that does not read
 local host, port = arg[1] or "localhost", arg[2] or 6789
 local seconds = tonumber(arg[3] or 10)
 if not seconds or seconds <= 0 then
-  error("SECONDS is a number above 0, not '" .. arg[3] .. "'", 0)
+  io.stderr:write("SECONDS is a number above 0, not '", arg[3], "'\n")
+  os.exit(2)
 end
 local family = host:find(":", 1, true) and net.AF_INET6 or net.AF_INET
 

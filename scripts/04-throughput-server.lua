@@ -14,7 +14,7 @@
 
 local net = require "net"
 
-local SILENCE = 10 -- seconds that a client may send nothing
+local SILENCE = 10 -- seconds of a window; a client that sends nothing in one is let go
 
 -- Receives until the client ends: bytes and seconds, and what went wrong, if anything.
 local function receive(conn)
@@ -22,9 +22,9 @@ local function receive(conn)
   repeat
     local got, err = conn:discard { seconds = SILENCE }
     local part = got or err.figures
+    if part.bytes == 0 and part.ended == "seconds" then return bytes, seconds, "silent" end
     bytes, seconds = bytes + part.bytes, seconds + part.seconds
     if not got then return bytes, seconds, err end
-    if part.bytes == 0 and part.ended ~= "eof" then return bytes, seconds, "silent" end
   until part.ended == "eof"
   return bytes, seconds
 end

@@ -140,7 +140,8 @@ function net.serve(where, handler) end
 ---Codes: `timeout` (both directions were silent for the idle time), `closed`, `ECONNRESET`,
 ---`EPIPE`, `ETIMEDOUT`.
 ---
----Raises: no streams, not connected, the same socket twice; one that another task reads.
+---Raises: no streams, not connected, the same socket twice; one that another task reads; an idle
+---time below 0.
 ---
 ---Source: splice(2), shutdown(2), RFC 9293 section 3.6.
 ---

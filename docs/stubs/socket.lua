@@ -189,7 +189,8 @@ function socket:close() end
 ---`i` to `j`; it cannot be changed while the send waits.
 ---
 ---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
----call that were accepted.
+---call that were accepted. The error of an interruption (`net.deadline`, `cancel`) does not
+---tell it; that of the socket's own `settimeout` does.
 ---
 ---Raises: the stream is not connected; a fragment is no string, number or buffer; a buffer
 ---in which a `recv_into` waits.
@@ -297,7 +298,9 @@ function socket:sendto(data, host, port) end
 ---which is `"gso"` when a train went, else `"sendmmsg"`. `err.figures` has the same. While
 ---the task waits for room the list must not change.
 ---
----Codes: those of `sendto`, and `timeout`, `closed`.
+---Codes: those of `sendto`, and `timeout`, `closed`. The error of an interruption
+---(`net.deadline`, `cancel`) does not tell how many went; that of the socket's own `settimeout`
+---does.
 ---
 ---Raises: a stream socket; an item that is neither a string nor a pair; an address of a pair
 ---that is no address object (names take a `to`); nothing has been sent then.
@@ -333,8 +336,9 @@ function socket:send_many(data, options) end
 ---`/proc`) is sent to its end. A pipe has no offset: what Lua holds of it goes first, and
 ---what is not taken stays there for the next read.
 ---
----All of it or a failure, whose `err.sent` counts what had gone. A file that has become
----shorter gives the code `truncated`; one that has grown sends no more than was promised.
+---All of it or a failure, whose `err.sent` counts what had gone. The error of an interruption
+---(`net.deadline`, `cancel`) does not tell it; that of the socket's own `settimeout` does. A file
+---that has become shorter gives the code `truncated`; one that has grown sends no more than was promised.
 ---While one call may take long, the other tasks run; but a slow disk, or a pipe in which
 ---nothing is, stops them as `file:read` does ([files](file.md)).
 ---
@@ -382,12 +386,15 @@ function socket:sendfile(file, offset, count) end
 ---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
 ---kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
 ---data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
----used, `"send"` is taken; a method that was asked for fails instead.
+---used, `"send"` is taken; a method that was asked for fails instead. Before its first byte
+---`"sendfile"` writes its file, of the size of the data at least: with data of many MB the whole
+---program, with all its tasks, stands still meanwhile.
 ---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
 ---
 ---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of a method that was asked for: `EMFILE`,
----`ENOBUFS`, and `EOPNOTSUPP` or `EINVAL` where it is not for this socket. `err.figures` tells how far it came, and `err.sent` is its `bytes`; so does the
----error of a deadline.
+---`ENOBUFS`, and `EOPNOTSUPP` or `EINVAL` where it is not for this socket. `err.figures` tells
+---how far it came, and `err.sent` is its `bytes`; an interruption (`net.deadline`, `cancel`) tells
+---both too.
 ---
 ---On a datagram socket the data is one datagram, which goes again and again to `to` or to the
 ---peer: as fast as it can, or at a pace of `bits_per_second` of its bytes. Datagrams go whole,

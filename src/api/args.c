@@ -17,9 +17,7 @@ int64_t args_seconds(lua_State *L, int idx) {
 
 int64_t args_deadline(lua_State *L, int idx, struct sched *s) {
   int64_t ns = args_seconds(L, idx);
-  if (ns == NET_NEVER) return NET_NEVER;
-  int64_t now = loop_now(&s->loop);
-  return ns > INT64_MAX - now ? NET_NEVER : now + ns;
+  return loop_after(loop_now(&s->loop), ns);
 }
 
 size_t args_size(lua_State *L, int idx, lua_Integer min, lua_Integer max) {

@@ -7,6 +7,7 @@
 
 #include "api/args.h"
 #include "api/error.h"
+#include "api/socket.h"
 
 static const char *const class = "net.bulk";
 
@@ -45,7 +46,11 @@ int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name
 /* Reads on_tick and every; on_tick becomes a user value of the move on top. */
 static void read_tick(lua_State *L, int options, struct bulk *b) {
   int64_t every = bulk_seconds(L, options, b->op, "every");
-  if (every == 0) luaL_error(L, "%s: every is 0; it takes a longer time", b->op);
+  if (every == 0) {
+    lua_getfield(L, options, "every");
+    luaL_error(L, "%s: every is too small: %s; a nanosecond, 1e-9, is the least", b->op,
+               luaL_tolstring(L, -1, NULL));
+  }
   if (lua_getfield(L, options, "on_tick") == LUA_TNIL) {
     lua_pop(L, 1);
     return;
@@ -72,6 +77,7 @@ void *bulk_new(lua_State *L, int options, const char *op, struct gate *gate,
   b->limit = UINT64_MAX;
   b->limit_by = "bytes";
   b->seconds_ns = b->every_ns = b->tick_ns = b->wake_ns = NET_NEVER;
+  b->sends = gate == &socket_check(L, 1)->wr;
   gate_keep_init(&b->keep, gate);
   luaL_setmetatable(L, class);
   lua_pushvalue(L, 1);
@@ -88,21 +94,16 @@ static bool is_past(int64_t moment_ns, int64_t now_ns) {
   return (uint64_t)moment_ns <= (uint64_t)now_ns;
 }
 
-static int64_t after(int64_t moment_ns, int64_t span_ns) {
-  if (span_ns == NET_NEVER || span_ns > INT64_MAX - moment_ns) return NET_NEVER;
-  return moment_ns + span_ns;
-}
-
 /* When its seconds are over. */
 static int64_t until(const struct bulk *b) {
-  return after(b->begin_ns, b->seconds_ns);
+  return loop_after(b->begin_ns, b->seconds_ns);
 }
 
 /* When on_tick is due next: what was missed is left out, and after the end nothing is due. */
 static int64_t next_tick(const struct bulk *b, int64_t now) {
   if (b->ended || b->every_ns == NET_NEVER) return NET_NEVER;
   int64_t ticks = (now - b->begin_ns) / b->every_ns;
-  return after(b->begin_ns + ticks * b->every_ns, b->every_ns);
+  return loop_after(b->begin_ns + ticks * b->every_ns, b->every_ns);
 }
 
 void bulk_resume(struct bulk *b) {
@@ -217,11 +218,20 @@ int bulk_done(lua_State *L, int idx) {
   return task_step(L, b->sched, 1, b->bytes);
 }
 
+/* Gives the error object at `err` the figures, and the bytes that a send had handed over.
+ *                                                                         [-0, +0, m] */
+static void tell_progress(lua_State *L, struct bulk *b, int err) {
+  push_figures(L, b, loop_now(&b->sched->loop));
+  lua_setfield(L, err, "figures");
+  if (!b->sends) return;
+  lua_pushinteger(L, (lua_Integer)b->bytes);
+  lua_setfield(L, err, "sent");
+}
+
 int bulk_failed(lua_State *L, int idx) {
   struct bulk *b = lua_touserdata(L, idx);
   fini(b);
-  push_figures(L, b, loop_now(&b->sched->loop));
-  lua_setfield(L, -3, "figures");
+  tell_progress(L, b, lua_gettop(L) - 1);
   return task_fail(L, b->sched);
 }
 
@@ -232,9 +242,7 @@ static int close_move(lua_State *L) {
   if (!error_is(L, 2)) return 0;
   lua_settop(L, 2);
   lua_pushliteral(L, "figures");
-  if (lua_rawget(L, 2) != LUA_TNIL) return 0;
-  push_figures(L, b, loop_now(&b->sched->loop));
-  lua_setfield(L, 2, "figures");
+  if (lua_rawget(L, 2) == LUA_TNIL) tell_progress(L, b, 2);
   return 0;
 }
 

@@ -53,6 +53,7 @@ struct bulk {
   int64_t told_ns;       /* when the last one was called, and what it told of */
   uint64_t told_bytes;
   bool tells;           /* on_tick runs */
+  bool sends;           /* its gate is that of the sending direction */
   unsigned unseen;      /* calls since the last look at the clock */
   uint64_t look_bytes;  /* where the next look is due at the latest */
   const char *limit_by; /* "bytes" or "count" */
@@ -74,8 +75,8 @@ void *bulk_new(lua_State *L, int options, const char *op, struct gate *gate, siz
  *                                                                         [-0, +0, v] */
 lua_Integer bulk_option(lua_State *L, int options, const char *op, const char *name);
 
-/* The seconds `name` of the options as nanoseconds; NET_NEVER: they are not there.
- *                                                                         [-0, +0, v] */
+/* The seconds `name` of that table as nanoseconds; NET_NEVER: they are not there, or there is
+ * no end to them.                                                         [-0, +0, v] */
 int64_t bulk_seconds(lua_State *L, int options, const char *op, const char *name);
 
 /* To be called first by each continuation: a turn begins. */
@@ -119,7 +120,8 @@ void bulk_tell(lua_State *L, int idx, lua_KContext context, lua_KFunction k);
 /* Ends the operation with the figures of the move at `idx`.             [-0, +1, v] [y] */
 int bulk_done(lua_State *L, int idx);
 
-/* The same with the nil, err, code on top: err.figures has them.        [-0, +0, v] [y] */
+/* The same with the nil, err, code on top: err.figures has them, and err.sent the bytes of a
+ * move that sends.                                                      [-0, +0, v] [y] */
 int bulk_failed(lua_State *L, int idx);
 
 #endif

@@ -22,13 +22,8 @@ static struct gate *gate_of(struct socket *s, const struct socket_way *way) {
 }
 
 /* Gives nil, err, code with the figures. */
-static int move_failed(lua_State *L, struct bulk *b, const struct socket_way *way,
-                       int status) {
+static int move_failed(lua_State *L, struct bulk *b, int status) {
   socket_failure(L, SLOT_SOCKET, b->op, status);
-  if (way->what == NET_WR) {
-    lua_pushinteger(L, (lua_Integer)b->bytes);
-    lua_setfield(L, -3, "sent");
-  }
   return bulk_failed(L, SLOT_MOVE);
 }
 
@@ -62,7 +57,7 @@ static int finish(lua_State *L, struct socket *s, struct bulk *b,
 static int wait_turn(lua_State *L, struct socket *s, struct bulk *b,
                      const struct socket_way *way, int64_t deadline) {
   struct task_wait w = {b->op, s, -1, 0, deadline, 0};
-  if (task_late(s->sched, deadline)) return move_failed(L, b, way, STATUS_TIMEOUT);
+  if (task_late(s->sched, deadline)) return move_failed(L, b, STATUS_TIMEOUT);
   return task_queue(L, s->sched, gate_of(s, way), &w, way->k);
 }
 
@@ -71,19 +66,19 @@ int socket_move_on(lua_State *L, const struct socket_way *way, int64_t deadline)
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct bulk *b = lua_touserdata(L, SLOT_MOVE);
   for (;;) {
-    if (s->h < 0 && !b->ended) return move_failed(L, b, way, STATUS_CLOSED);
+    if (s->h < 0 && !b->ended) return move_failed(L, b, STATUS_CLOSED);
     if (!gate_open(gate_of(s, way), s->sched)) return wait_turn(L, s, b, way, deadline);
     switch (bulk_next(L, b, deadline)) {
     case BULK_TELL: bulk_tell(L, SLOT_MOVE, deadline, way->k); continue;
     case BULK_ASIDE: return step_aside(L, s, b, way, deadline);
-    case BULK_LATE: return move_failed(L, b, way, STATUS_TIMEOUT);
+    case BULK_LATE: return move_failed(L, b, STATUS_TIMEOUT);
     case BULK_END: return finish(L, s, b, way, deadline);
     case BULK_MOVE: break;
     }
     ssize_t r = way->move(L, s, b);
     if (r == -EAGAIN) return wait_handle(L, s, b, way, deadline);
     if (r == STATUS_EOF) bulk_end(b, "eof");
-    if (r < 0 && r != STATUS_EOF) return move_failed(L, b, way, (int)r);
+    if (r < 0 && r != STATUS_EOF) return move_failed(L, b, (int)r);
   }
 }
 

@@ -50,7 +50,8 @@ static int64_t idle_of(lua_State *L, const struct socket *a, const struct socket
   uint64_t own_a = (uint64_t)a->timeout_ns, own_b = (uint64_t)b->timeout_ns;
   if (!lua_isnoneornil(L, SLOT_OPTIONS)) {
     args_fields(L, SLOT_OPTIONS, names);
-    if (lua_getfield(L, SLOT_OPTIONS, "idle") != LUA_TNIL) return args_seconds(L, -1);
+    if (lua_getfield(L, SLOT_OPTIONS, "idle") != LUA_TNIL)
+      return bulk_seconds(L, SLOT_OPTIONS, "relay", "idle");
   }
   return (int64_t)(own_a < own_b ? own_a : own_b); /* NET_NEVER is the largest */
 }
@@ -121,10 +122,9 @@ static int wait_on(lua_State *L, struct state *state, struct way *w) {
   bool reads = w->relay.side == RELAY_FROM;
   int idx = reads ? SLOT_FROM : SLOT_TO;
   struct socket *s = socket_check(L, idx);
-  struct task_wait wait = {"relay", s, s->h, reads ? NET_RD : NET_WR, NET_NEVER, 0};
-  if (state->idle_ns != NET_NEVER) wait.deadline_ns = state->moved_ns + state->idle_ns;
-  if (task_late(state->sched, wait.deadline_ns))
-    return way_failed(L, state, w, idx, STATUS_TIMEOUT);
+  int64_t limit = loop_after(state->moved_ns, state->idle_ns);
+  struct task_wait wait = {"relay", s, s->h, reads ? NET_RD : NET_WR, limit, 0};
+  if (task_late(state->sched, limit)) return way_failed(L, state, w, idx, STATUS_TIMEOUT);
   return task_await(L, state->sched, &wait, run_k);
 }
 
@@ -161,11 +161,22 @@ static int move(lua_State *L, struct state *state, struct way *w, struct socket 
   return r;
 }
 
+static struct state *check_state(lua_State *L) {
+  return luaL_checkudata(L, SLOT_STATE, class);
+}
+
+/* The direction in slot 2. */
+static struct way *check_way(lua_State *L, struct state *state) {
+  lua_Integer way = luaL_checkinteger(L, SLOT_WAY);
+  luaL_argcheck(L, way == 1 || way == 2, SLOT_WAY, "a way is 1 or 2");
+  return &state->ways[way - 1];
+}
+
 static int run_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  struct state *state = luaL_checkudata(L, SLOT_STATE, class);
-  struct way *w = &state->ways[lua_tointeger(L, SLOT_WAY) - 1];
+  struct state *state = check_state(L);
+  struct way *w = check_way(L, state);
   struct socket *from = socket_check(L, SLOT_FROM), *to = socket_check(L, SLOT_TO);
   if (from->h < 0) return way_failed(L, state, w, SLOT_FROM, STATUS_CLOSED);
   if (to->h < 0) return way_failed(L, state, w, SLOT_TO, STATUS_CLOSED);
@@ -188,25 +199,25 @@ static int run_k(lua_State *L, int status, lua_KContext context) {
 /* state:run(way) -> true | nil, err, code. Moves bytes from a to b (way 1) or from b to a (2)
  * until the first has ended and the other was told so                                [y] */
 static int run(lua_State *L) {
-  struct state *state = luaL_checkudata(L, SLOT_STATE, class);
-  lua_Integer way = luaL_checkinteger(L, SLOT_WAY);
+  struct state *state = check_state(L);
+  int way = 1 + (int)(check_way(L, state) - state->ways);
   luaL_argcheck(L, state->open, SLOT_STATE, "it is closed");
   lua_settop(L, SLOT_WAY);
-  lua_getiuservalue(L, SLOT_STATE, (int)way);
-  lua_getiuservalue(L, SLOT_STATE, (int)(3 - way));
+  lua_getiuservalue(L, SLOT_STATE, way);
+  lua_getiuservalue(L, SLOT_STATE, 3 - way);
   return run_k(L, LUA_OK, 0);
 }
 
 /* state:bytes(way) -> how many bytes the other side has taken                            */
 static int bytes(lua_State *L) {
-  struct state *state = luaL_checkudata(L, SLOT_STATE, class);
-  lua_pushinteger(L, state->ways[luaL_checkinteger(L, SLOT_WAY) - 1].relay.bytes);
+  struct state *state = check_state(L);
+  lua_pushinteger(L, check_way(L, state)->relay.bytes);
   return 1;
 }
 
 /* state:close(): gives pipes and gates back. A second close does nothing                 */
 static int close_state(lua_State *L) {
-  struct state *state = luaL_checkudata(L, SLOT_STATE, class);
+  struct state *state = check_state(L);
   if (!state->open) return 0;
   state->open = false;
   for (int i = 0; i < 2; i++) {

@@ -49,6 +49,13 @@ static inline int64_t loop_now(struct loop *loop) {
   return net_now(loop->net);
 }
 
+/* The moment `span_ns` after another; NET_NEVER when the span is that, or when it is beyond
+ * what a moment can tell. */
+static inline int64_t loop_after(int64_t moment_ns, int64_t span_ns) {
+  if (span_ns == NET_NEVER || span_ns > INT64_MAX - moment_ns) return NET_NEVER;
+  return moment_ns + span_ns;
+}
+
 void waiter_init(struct waiter *w, void (*fire)(struct waiter *));
 
 /* True while the waiter waits for a handle or a time, or is queued to fire. */

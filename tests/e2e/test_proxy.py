@@ -151,6 +151,12 @@ class Proxy(Case):
             proxy.complains("ECONNREFUSED")
             self.assertTrue(proxy.is_running())
 
+    def test_a_bad_target_port_is_refused_at_the_start(self):
+        for bad in ("http", "99999", "-1"):
+            result = self.run_soquete("07-proxy.lua", "0", "127.0.0.1", bad)
+            self.assertEnds(result, 1, err=f"'{bad}'")
+            self.assertEqual(result.out, "")
+
     def test_two_hundred_connections_at_once(self):
         def answer(conn):
             with conn:

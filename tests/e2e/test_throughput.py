@@ -129,6 +129,7 @@ class Server(Throughput):
             self.assertEqual(peers.read_all(second), b"")
             self.assertEqual(silent.recv(1), b"")  # it was let go
             server.complains("silent")
+        self.assertEqual(self.measured(server, 2)[0]["seconds"], "0.000")
 
     def test_measures_nc(self):
         self.need("nc")
@@ -255,7 +256,9 @@ class Clients(Throughput):
     def test_refuses_bad_seconds_by_their_value(self):
         for client in CLIENTS:
             for bad in ("abc", "0", "-1", "nan"):
-                self.assertEnds(self.run_client(client, 9, bad), 1, err=f"not '{bad}'")
+                result = self.run_client(client, 9, bad)
+                self.assertEnds(result, 2, err=f"not '{bad}'")
+                self.assertNotIn("traceback", result.err)
 
     def test_says_that_nothing_listens(self):
         with peers.udp() as unused:  # a port that no TCP socket listens on
