@@ -22,7 +22,8 @@ local function receive(conn)
   repeat
     local got, err = conn:discard { seconds = SILENCE }
     local part = got or err.figures
-    if part.bytes == 0 and part.ended == "seconds" then return bytes, seconds, "silent" end
+    local silent = part.bytes == 0 and part.ended == "seconds"
+    if silent then return bytes, seconds, "silent" end
     bytes, seconds = bytes + part.bytes, seconds + part.seconds
     if not got then return bytes, seconds, err end
   until part.ended == "eof"

@@ -17,7 +17,7 @@ local net = require "net"
 local SILENCE = 300 -- seconds without a byte, after which a connection is given up
 
 local port, target, target_port = arg[1] or 12001, arg[2] or "localhost", arg[3] or 12000
-net.address("::", target_port) -- raises here, and not at the first client, if it is no port
+net.address("::", target_port) -- raises here, not at the first client, if it is no port
 
 local function pass(conn, peer)
   local client <close> = conn
