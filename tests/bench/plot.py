@@ -113,7 +113,10 @@ def chart(title, x_label, y_label, series, logarithm):
     y_axis = Axis(decades(low, high) if logarithm else steps(high), HEIGHT - BOTTOM, TOP,
                   logarithm)
     drawn = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-             f'role="img" aria-label="{escape(title)}">', f"<style>{STYLE}</style>",
+             'role="img" aria-labelledby="title desc">',
+             f'<title id="title">{escape(title)}</title>',
+             f'<desc id="desc">{escape(y_label)} against {escape(x_label)}: '
+             f'{escape(", ".join(series))}</desc>', f"<style>{STYLE}</style>",
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
              f'<text class="title" x="{LEFT}" y="26">{escape(title)}</text>',
              *grid(x_axis, y_axis, x_label, y_label)]
