@@ -33,7 +33,7 @@ int nets_tear_down(void **state) {
   return left;
 }
 
-static int use_fake(void **state) {
+int nets_use_fake(void **state) {
   (void)state;
   nets_kind = NETS_FAKE;
   return 0;
@@ -45,15 +45,15 @@ int nets_use_host(void **state) {
   return 0;
 }
 
-static int use_faulty(void **state) {
+int nets_use_faulty(void **state) {
   (void)state;
   nets_kind = NETS_FAULTY;
   return 0;
 }
 
 int nets_run(const struct CMUnitTest *tests, size_t count) {
-  int failed = _cmocka_run_group_tests("in memory", tests, count, use_fake, NULL);
+  int failed = _cmocka_run_group_tests("in memory", tests, count, nets_use_fake, NULL);
   failed += _cmocka_run_group_tests("host", tests, count, nets_use_host, NULL);
-  return failed +
-         _cmocka_run_group_tests("host under faults", tests, count, use_faulty, NULL);
+  return failed + _cmocka_run_group_tests("host under faults", tests, count,
+                                          nets_use_faulty, NULL);
 }

@@ -25,8 +25,10 @@ int nets_tear_down(void **state);
 /* A test with these two. */
 #define NETS_TEST(name) cmocka_unit_test_setup_teardown(name, nets_set_up, nets_tear_down)
 
-/* A group's set-up: the host's net alone. */
+/* A group's set-up: with one of the nets. */
+int nets_use_fake(void **state);
 int nets_use_host(void **state);
+int nets_use_faulty(void **state);
 
 /* Runs the tests with each net. How many have failed. */
 int nets_run(const struct CMUnitTest *tests, size_t count);

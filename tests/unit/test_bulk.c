@@ -14,21 +14,15 @@
 
 #include "base/status.h"
 #include "net/repeat.h"
-#include "support/fake_net.h"
 #include "support/fault_alloc.h"
 #include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
 
 static net_h a, b;
-static enum { FAKE, HOST, FAULTY } kind;
 
 static int set_up(void **state) {
-  int status;
-  struct net *net =
-      kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
-  if (!net) return -1;
-  if (kind == FAULTY) net = fault_net_new(net, seed_get(), &fault_soft);
+  struct net *net = nets_new();
   peers_pair(net, &a, &b);
   *state = net;
   return 0;
@@ -41,21 +35,6 @@ static int tear_down(void **state) {
   int left = net->open;
   net_free(net);
   return left;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
-  return 0;
 }
 
 static void close_both(struct net *net) {
@@ -101,7 +80,7 @@ static void discard_takes_what_was_read_ahead_first(void **state) {
   char byte;
   while (net_recv(net, b, &byte, 1) != -EAGAIN) {} /* now the owner waits */
   send_all(net, a, "0123456789");
-  if (kind != FAULTY)
+  if (nets_kind != NETS_FAULTY)
     peers_await(net, b, NET_RD); /* a send that waits may take the event */
   discard_exactly(net, b, 3);
   peers_expect(net, b, "3456789");
@@ -111,11 +90,11 @@ static void discard_without_bytes_arms_its_wake(void **state) {
   struct net *net = *state;
   for (int i = 0; i < 3; i++) assert_int_equal(net_discard(net, b, 10), -EAGAIN);
   send_all(net, a, "0123456789");
-  if (kind != FAULTY) peers_await(net, b, NET_RD);
+  if (nets_kind != NETS_FAULTY) peers_await(net, b, NET_RD);
   discard_exactly(net, b, 10);
   assert_int_equal(net_discard(net, b, 10), -EAGAIN);
   send_all(net, a, "ab"); /* it was armed once and stays so */
-  if (kind != FAULTY) peers_await(net, b, NET_RD);
+  if (nets_kind != NETS_FAULTY) peers_await(net, b, NET_RD);
   discard_exactly(net, b, 2);
 }
 
@@ -177,7 +156,8 @@ static void discard_of_other_streams_goes_through_memory(void **state) {
   send_all(net, pair[0], "0123456789");
   discard_exactly(net, pair[1], 7);
   peers_expect(net, pair[1], "789");
-  if (kind == HOST) assert_int_equal(net->ops->discard(net, pair[1], 1), -EINVAL);
+  if (nets_kind == NETS_HOST)
+    assert_int_equal(net->ops->discard(net, pair[1], 1), -EINVAL);
   net_close(net, pair[0]);
   net_close(net, pair[1]);
 }
@@ -398,10 +378,10 @@ int main(void) {
                                       tear_down),
   };
   alarm(60); /* a poll that sleeps for ever ends the program */
-  int failed = cmocka_run_group_tests_name("in memory", nets, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("in memory alone", fakes, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", nets, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host alone", hosts, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host under faults", nets, use_faulty, NULL);
+  int failed = cmocka_run_group_tests_name("in memory", nets, nets_use_fake, NULL);
+  failed += cmocka_run_group_tests_name("in memory alone", fakes, nets_use_fake, NULL);
+  failed += cmocka_run_group_tests_name("host", nets, nets_use_host, NULL);
+  failed += cmocka_run_group_tests_name("host alone", hosts, nets_use_host, NULL);
+  failed += cmocka_run_group_tests_name("host under faults", nets, nets_use_faulty, NULL);
   return failed;
 }

@@ -13,46 +13,15 @@
 #include <cmocka.h>
 
 #include "net/net.h"
-#include "support/fake_net.h"
-#include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
-
-enum kind { FAKE, HOST, FAULTY };
-static enum kind kind;
 
 enum { FRAGMENTS = 40, FRAGMENT_BYTES = 9973, TOTAL = FRAGMENTS * FRAGMENT_BYTES };
 static unsigned char sent_bytes[TOTAL];
 
 static int set_up(void **state) {
-  int status;
-  struct net *net =
-      kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
-  if (!net) return -1;
-  *state = kind == FAULTY ? fault_net_new(net, seed_get(), &fault_soft) : net;
+  *state = nets_new();
   for (size_t i = 0; i < TOTAL; i++) sent_bytes[i] = (unsigned char)(i % 251);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  struct net *net = *state;
-  int left = net->open;
-  net_free(net);
-  return left;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
   return 0;
 }
 
@@ -145,7 +114,7 @@ static void an_observer_is_shown_no_bytes_beyond_a_fragment(void **state) {
   net_close(net, b);
 }
 
-#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, nets_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -154,8 +123,9 @@ int main(void) {
       NET_TEST(an_observer_is_shown_no_bytes_beyond_a_fragment),
   };
   alarm(30); /* a poll that sleeps for ever ends the program */
-  int failed = cmocka_run_group_tests_name("in memory", tests, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", tests, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host under faults", tests, use_faulty, NULL);
+  int failed = cmocka_run_group_tests_name("in memory", tests, nets_use_fake, NULL);
+  failed += cmocka_run_group_tests_name("host", tests, nets_use_host, NULL);
+  failed +=
+      cmocka_run_group_tests_name("host under faults", tests, nets_use_faulty, NULL);
   return failed;
 }

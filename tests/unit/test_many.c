@@ -16,11 +16,9 @@
 #include "net/datagrams.h"
 #include "support/fake_net.h"
 #include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
 
-enum kind { FAKE, HOST, FAULTY };
-static enum kind kind;
 static struct net *net;
 static net_h a, b; /* a sends, b receives */
 static struct addr a_addr, b_addr;
@@ -29,9 +27,7 @@ static struct incoming *in;
 static char text[65536];
 
 static int set_up(void **state) {
-  int status;
-  net = kind == FAKE ? fake_net_new() : net_host(getenv("SOQUETE_BACKEND"), &status);
-  if (kind == FAULTY) net = fault_net_new(net, seed_get(), &fault_soft);
+  net = nets_new();
   a = peers_bound(net, SOCK_DGRAM, &a_addr);
   b = peers_bound(net, SOCK_DGRAM, &b_addr);
   in = incoming_new();
@@ -47,21 +43,6 @@ static int tear_down(void **state) {
   net_free(net);
   free(in);
   return open;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
-  return 0;
 }
 
 /* --- the seam, on every net --- */
@@ -205,7 +186,7 @@ static void deliver(const size_t *sizes, int n) {
 static void a_train_arrives_as_its_datagrams(void **state) {
   static const size_t sizes[] = {1000, 1000, 1000, 300, 200, 200, 0, 0, 1000, 1};
   int on = 1;
-  if (kind == HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+  if (nets_kind == NETS_HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
   deliver(sizes, 10);
   size_t at = 0;
   for (int i = 0; i < 10; at += sizes[i++]) {
@@ -222,7 +203,7 @@ static void those_that_nobody_reads_are_counted(void **state) {
   struct incoming_wish wish = {4, 0, true, 0};
   uint64_t count = 0, total = 0, bytes;
   int on = 1;
-  if (kind == HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+  if (nets_kind == NETS_HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
   deliver(sizes, 6);
   while (count < 6) {
     if (incoming_receive(in, net, b, &wish) == -EAGAIN) peers_await(net, b, NET_RD);
@@ -242,7 +223,7 @@ static void what_is_held_comes_one_by_one(void **state) {
   int on = 1;
   ssize_t r;
   buf_init(&held);
-  if (kind == HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+  if (nets_kind == NETS_HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
   deliver(sizes, 4);
   for (int i = 0; i < 8; i++) { /* each is peeked first */
     size_t size = sizes[i / 2], n = size < 60 ? size : 60;
@@ -395,8 +376,8 @@ int main(void) {
       NET_TEST(what_was_cut_is_held_with_its_size),
   };
   alarm(30); /* a poll that sleeps for ever ends the program */
-  int failed = cmocka_run_group_tests_name("in memory", nets, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", nets, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host under faults", nets, use_faulty, NULL);
-  return failed + cmocka_run_group_tests_name("trains", trains, use_fake, NULL);
+  int failed = cmocka_run_group_tests_name("in memory", nets, nets_use_fake, NULL);
+  failed += cmocka_run_group_tests_name("host", nets, nets_use_host, NULL);
+  failed += cmocka_run_group_tests_name("host under faults", nets, nets_use_faulty, NULL);
+  return failed + cmocka_run_group_tests_name("trains", trains, nets_use_fake, NULL);
 }

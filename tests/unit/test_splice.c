@@ -16,48 +16,10 @@
 
 #include "net/file.h"
 #include "net/host_pipe.h"
-#include "support/fake_net.h"
-#include "support/fault_net.h"
+#include "support/nets.h"
 #include "support/peers.h"
-#include "support/seed.h"
 
 enum { LARGE = 1000000, PIECE = 100000 };
-enum kind { FAKE, HOST, FAULTY };
-static enum kind kind;
-
-static int set_up(void **state) {
-  int status;
-  if (kind == FAKE) {
-    *state = fake_net_new();
-    return 0;
-  }
-  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
-  if (!net) return -1;
-  *state = kind == HOST ? net : fault_net_new(net, seed_get(), &fault_soft);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  struct net *net = *state;
-  int left = net->open;
-  net_free(net);
-  return left;
-}
-
-static int use_fake(void **state) {
-  kind = FAKE;
-  return 0;
-}
-
-static int use_host(void **state) {
-  kind = HOST;
-  return 0;
-}
-
-static int use_faulty(void **state) {
-  kind = FAULTY;
-  return 0;
-}
 
 /* Two connections with a pipe between them: bytes go from `source` through `in` and `out` to
  * `target`. */
@@ -92,7 +54,7 @@ static ssize_t fill(struct line *l, size_t n) {
   char bytes[4096];
   ssize_t r;
   while ((r = net_splice_in(l->net, l->in, l->pipe.wr, n)) == -EAGAIN) pass_time(l->net);
-  if (r == -EINVAL && kind == FAULTY) {
+  if (r == -EINVAL && nets_kind == NETS_FAULTY) {
     r = peers_recv(l->net, l->in, bytes, n < sizeof bytes ? n : sizeof bytes);
     if (r > 0) assert_int_equal(host_pipe_write(l->pipe.wr, bytes, (size_t)r), r);
   }
@@ -103,7 +65,7 @@ static ssize_t fill(struct line *l, size_t n) {
 static ssize_t empty_once(struct line *l) {
   char bytes[4096];
   ssize_t r = net_splice_out(l->net, l->out, l->pipe.rd, l->held);
-  if (r == -EINVAL && kind == FAULTY) {
+  if (r == -EINVAL && nets_kind == NETS_FAULTY) {
     size_t n = l->held < sizeof bytes ? l->held : sizeof bytes;
     assert_int_equal(host_pipe_read(l->pipe.rd, bytes, n), n);
     for (size_t at = 0; at < n;)
@@ -197,7 +159,7 @@ static void splice_in_that_would_block_is_woken_by_bytes(void **state) {
   line_open(&l, *state);
   for (int i = 0; i < 5; i++) {
     ssize_t r = net_splice_in(l.net, l.in, l.pipe.wr, 10);
-    assert_true(r == -EAGAIN || (r == -EINVAL && kind == FAULTY));
+    assert_true(r == -EAGAIN || (r == -EINVAL && nets_kind == NETS_FAULTY));
     assert_int_equal(peers_send(l.net, l.source, "x", 1), 1);
     if (r == -EAGAIN) peers_await(l.net, l.in, NET_RD);
     assert_int_equal(fill(&l, 10), 1);
@@ -229,7 +191,7 @@ static void splice_out_that_would_block_is_woken_by_room(void **state) {
     again = r == -EAGAIN ? again + 1 : 0;
   }
   while (got < through) got += (size_t)peers_recv(l.net, l.target, bytes, PIECE);
-  if (kind != FAULTY && !has_ring()) peers_await(l.net, l.out, NET_WR);
+  if (nets_kind != NETS_FAULTY && !has_ring()) peers_await(l.net, l.out, NET_WR);
   while (l.held > 0) assert_true((r = empty_once(&l)) > 0 || r == -EAGAIN);
   line_close(&l);
 }
@@ -247,7 +209,7 @@ static void splice_out_to_who_has_gone_fails_without_a_signal(void **state) {
     }
     r = net_splice_out(l.net, l.out, l.pipe.rd, l.held);
     if (r > 0) l.held -= (size_t)r;
-    if (r == -EINVAL && kind == FAULTY) r = 0;
+    if (r == -EINVAL && nets_kind == NETS_FAULTY) r = 0;
     pass_time(l.net);
   }
   assert_true(r == -EPIPE || r == -ECONNRESET);
@@ -328,7 +290,7 @@ static void on_pipe(int signal) {
   if (!file_is_sending) _exit(128 + signal);
 }
 
-#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, nets_set_up, nets_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -348,9 +310,9 @@ int main(void) {
   };
   alarm(60); /* a poll that sleeps for ever ends the program */
   signal(SIGPIPE, on_pipe);
-  int failed = cmocka_run_group_tests_name("in memory", tests, use_fake, NULL);
-  failed += cmocka_run_group_tests_name("host", tests, use_host, NULL);
-  failed += cmocka_run_group_tests_name("host alone", host_tests, use_host, NULL);
+  int failed = cmocka_run_group_tests_name("in memory", tests, nets_use_fake, NULL);
+  failed += cmocka_run_group_tests_name("host", tests, nets_use_host, NULL);
+  failed += cmocka_run_group_tests_name("host alone", host_tests, nets_use_host, NULL);
   return failed +
-         cmocka_run_group_tests_name("host under faults", tests, use_faulty, NULL);
+         cmocka_run_group_tests_name("host under faults", tests, nets_use_faulty, NULL);
 }
