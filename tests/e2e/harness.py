@@ -283,6 +283,16 @@ def until(condition, patience=PATIENCE):
     return True
 
 
+def sockets(pid):
+    """How many sockets a process has open. Other descriptors come when they are needed."""
+    folder, count = f"/proc/{pid}/fd", 0
+    for name in os.listdir(folder):
+        try:
+            count += os.readlink(os.path.join(folder, name)).startswith("socket:")
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return count
+
 
 def counts_calls(test):
     """Marks a test that counts the epoll backend's calls: with io_uring it has nothing to say."""
