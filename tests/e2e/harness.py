@@ -24,6 +24,7 @@ PATIENCE = 30 * SLOW  # seconds for one step; generous, because sanitizers are s
 os.environ["SOQUETE_WATCHDOG"] = "off"
 
 # What counts system calls counts those of the epoll backend.
+UNDER_VALGRIND = bool(os.environ.get("UNDER_VALGRIND"))
 COUNTS_CALLS = os.environ.get("SOQUETE_BACKEND") != "uring"
 
 # Set by run.py.
@@ -213,8 +214,13 @@ class Case(unittest.TestCase):
 
     def need_files(self):
         """Valgrind 3.19 plays a kernel that does not know openat2(2)."""
-        if os.environ.get("UNDER_VALGRIND"):
+        if UNDER_VALGRIND:
             self.skipTest("files beneath a folder are not possible here")
+
+    def need_own_figures(self):
+        """Valgrind has descriptors, memory and calls of its own, and is slow."""
+        if UNDER_VALGRIND:
+            self.skipTest("valgrind's figures would be measured")
 
     def code(self, text, *args, **options):
         """Runs a piece of Lua from a file."""

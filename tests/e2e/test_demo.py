@@ -27,6 +27,7 @@ class Demo(Case):
         return folder
 
     def test_shows_every_conversation(self):
+        self.need_files()
         begin = time.monotonic()
         result = self.demo()
         self.assertEnds(result, 0, out="Every reply was right.\n")
@@ -62,6 +63,7 @@ class Demo(Case):
         self.assertEnds(self.demo(SCRIPTS=folder), 1, err="demo: ")
 
     def test_leaves_no_server_behind(self):
+        self.need_files()
         marker = f"demo-{os.getpid()}-{time.monotonic_ns()}"
         self.assertEnds(self.demo(MARKER=marker), 0)
         self.assertTrue(until(lambda: not self.processes_with(marker)))

@@ -361,6 +361,7 @@ class Idle(Case):
 
     @slow
     def test_keeps_thousands_of_idle_connections(self):
+        self.need_own_figures()
         """Each has been served once and waits; a new client is answered meanwhile."""
         path = self.file("site.lua", SITE)
         site = self.listening(self.soquete(path, self.folder))

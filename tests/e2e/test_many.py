@@ -90,6 +90,7 @@ class Memory(Case):
 
     @slow
     def test_a_line_without_an_end_costs_no_memory_and_no_byte(self):
+        self.need_own_figures()
         total = 300 * MEBIBYTE
         server = self.server("""
         local line, err, code = conn:read()
@@ -116,6 +117,7 @@ class Memory(Case):
 
     @slow
     def test_a_peer_that_never_reads_costs_no_memory(self):
+        self.need_own_figures()
         for size in (9, 65536):
             server = self.server(f"""
             local count, data = 0, ("x"):rep({size})
@@ -143,6 +145,7 @@ class Many(Case):
 
     @slow
     def test_nine_thousand_idle_connections_are_held_and_answered(self):
+        self.need_own_figures()
         server = self.listening(self.soquete(self.file("server.lua", LINES)))
         before = self.descriptors(server)
         many = 300 if is_sanitized() else MANY  # it collects all garbage at every wait

@@ -14,6 +14,7 @@ URL = re.compile(r"serving (\S+) at (http://(\S+):(\d+)/)\n")
 class Serve(Case):
     def setUp(self):
         super().setUp()
+        self.need_files()
         self.file("site/a.txt", "hello\n")
         self.file("site/sub/b.txt", "x")
 

@@ -132,6 +132,7 @@ class Calls(Case):
 
     @harness.counts_calls
     def test_an_empty_script_makes_few_system_calls(self):
+        self.need_own_figures()
         self.need("strace")
         log = os.path.join(self.folder, "log")
         probe = self.run_program("strace", "-o", log, "true")

@@ -16,6 +16,7 @@ UNPRIVILEGED_START = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 class Descriptors(Case):
     def test_children_see_only_the_standard_ones(self):
+        self.need_own_figures()
         code = """
         local net = require "net"
         local server <close> = net.listen("127.0.0.1:0")
@@ -34,6 +35,7 @@ class Descriptors(Case):
         self.assertEqual(result.out.split(), ["0", "1", "2", "3"] * 2)
 
     def test_the_soft_limit_is_raised_to_the_hard_one(self):
+        self.need_own_figures()
         command = 'ulimit -S -n 64; exec "$0" -e "os.execute([[ulimit -S -n]])"'
         result = self.run_program("bash", "-c", command, harness.soquete)
         hard = subprocess.run(["bash", "-c", "ulimit -H -n"], capture_output=True, text=True)
@@ -41,6 +43,7 @@ class Descriptors(Case):
 
     @slow
     def test_a_lack_of_them_neither_spins_nor_ends_the_listener(self):
+        self.need_own_figures()
         # The soft limit would be raised: the hard one is set.
         command = 'ulimit -n 16; exec "$0" "$@"'
         script = os.path.join(harness.SCRIPTS, "02-tcp-server-concurrent.lua")
@@ -93,6 +96,7 @@ class Descriptors(Case):
 
 class Privileges(Case):
     def test_a_port_below_1024_gives_a_hint(self):
+        self.need_own_figures()
         with open(UNPRIVILEGED_START) as f:
             if int(f.read()) <= 81:
                 self.skipTest("this system lets everybody bind port 81")

@@ -16,6 +16,7 @@ PAGE = "<p>ação</p>\n".encode()
 class Web(Case):
     def setUp(self):
         super().setUp()
+        self.need_files()
         self.put("index.html", PAGE)
 
     def site(self):
