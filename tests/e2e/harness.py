@@ -23,8 +23,9 @@ PATIENCE = 30 * SLOW  # seconds for one step; generous, because sanitizers are s
 # tests of the watchdog switch it on.
 os.environ["SOQUETE_WATCHDOG"] = "off"
 
-# What counts system calls counts those of the epoll backend.
 UNDER_VALGRIND = bool(os.environ.get("UNDER_VALGRIND"))
+
+# What counts system calls counts those of the epoll backend.
 COUNTS_CALLS = os.environ.get("SOQUETE_BACKEND") != "uring"
 
 # Set by run.py.
