@@ -88,11 +88,13 @@ wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray fr
             asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
             status_text)
 libs     := -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
-            -l:libutf8proc.a -l:liblua5.4-cjson.a -l:liburing.a -ldl
+            -l:liblua5.4-cjson.a -l:liburing.a -l:libutf8proc.a -ldl
 
 compile = $(CC) $(cppflags) $(includes) $(cflags) $(CPPFLAGS) $(CFLAGS)
+# In this order what every script touches of Lua, of ours and of the modules lies together,
+# before the tables of Unicode.
 link    = $(CC) $(cflags) $(CFLAGS) $(ldflags) -o $@ $(filter %.o,$^) \
-          -Wl,--start-group $(filter %.a,$^) $(libs) -Wl,--end-group $(extra_libs) $(LDFLAGS)
+          -Wl,--start-group $(libs) $(filter %.a,$^) -Wl,--end-group $(extra_libs) $(LDFLAGS)
 # Expanded here: a target's own additions must not look like a change of flags.
 all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
 
@@ -101,6 +103,8 @@ all_flags := $(compile) $(ldflags) $(libs) $(LDFLAGS)
 out      := build/$(MODE)
 program  := $(out)/soquete
 archive  := $(out)/libsoquete.a
+modules_lib := $(out)/libmodules.a
+runtime  := $(archive) $(modules_lib)
 luatest  := $(out)/luatest
 faulty   := $(out)/soquete-faulty
 campaign := $(out)/campaign
@@ -109,8 +113,10 @@ embedded := $(out)/gen/embedded.c
 lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a)
 
 sources := $(sort $(filter-out src/cli/main.c src/api/embed.c,$(wildcard src/*/*.c)))
-objects := $(sources:%.c=$(out)/%.o) $(out)/gen/embedded.o
-modules := $(sort $(shell find lua -name '*.lua'))
+objects := $(sources:%.c=$(out)/%.o)
+# What scripts load first lies together, so that they touch fewer pages.
+modules := $(addprefix lua/net,.lua /boot.lua /sockets.lua /require.lua)
+modules += $(filter-out $(modules),$(sort $(shell find lua -name '*.lua')))
 
 support      := $(sort $(filter-out tests/support/main_%,$(wildcard tests/support/*.c)))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c tests/regress/*.c))
@@ -130,7 +136,7 @@ bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \
                 $(bench_objs) $(storm_obj) $(campaign_objs)
-all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o
+all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o $(out)/gen/embedded.o
 
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
 lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
@@ -149,15 +155,15 @@ all: build
 build: $(program)
 	$(Q)ln -sfn $(MODE)/soquete build/soquete
 
-$(program): $(out)/src/cli/main.o $(archive)
-$(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(archive)
-$(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(archive)
-$(campaign): $(campaign_objs) $(support_lib) $(archive)
-$(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(archive)
+$(program): $(out)/src/cli/main.o $(runtime)
+$(luatest): $(out)/tests/support/main_luatest.o $(support_lib) $(runtime)
+$(faulty): $(out)/tests/support/main_faulty.o $(support_lib) $(runtime)
+$(campaign): $(campaign_objs) $(support_lib) $(runtime)
+$(units): $(out)/tests/%: $(out)/tests/%.o $(support_lib) $(runtime)
 $(luatest) $(faulty) $(campaign): extra_libs := $(wraps)
 $(units): extra_libs := $(wraps) -lcmocka
 $(out)/tests/unit/test_storm: $(storm_obj)
-$(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(archive)
+$(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(runtime)
 $(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o $(out)/tests/bench/figures.o
 $(out)/tests/bench/load: $(out)/tests/bench/answer.o
@@ -173,8 +179,10 @@ $(archive): $(objects) $(wildcard src/*)
 	@echo "  pack  $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
-# An archive, so that what needs cmocka is linked where that is.
+# Archives, so that what needs cmocka is linked where that is, and the modules come last.
 $(support_lib): $(support_objs)
+$(modules_lib): $(out)/gen/embedded.o
+$(support_lib) $(modules_lib):
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(test_objs): includes := -Itests

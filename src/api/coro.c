@@ -22,7 +22,7 @@ static lua_State *check_thread(lua_State *L, int idx) {
 static void mark_waiting(lua_State *L, int idx, bool waits) {
   lua_pushvalue(L, idx);
   if (waits)
-    lua_pushinteger(L, (lua_Integer)sched_of(L)->current->park);
+    lua_pushinteger(L, (lua_Integer)task_wait_number(sched_of(L)->current));
   else
     lua_pushboolean(L, false);
   lua_rawset(L, lua_upvalueindex(UP_WAITING));
@@ -32,20 +32,20 @@ static void mark_waiting(lua_State *L, int idx, bool waits) {
 static uint64_t mark_of(lua_State *L, int idx) {
   lua_pushvalue(L, idx);
   lua_rawget(L, lua_upvalueindex(UP_WAITING));
-  uint64_t park = (uint64_t)lua_tointeger(L, -1);
+  uint64_t number = (uint64_t)lua_tointeger(L, -1);
   lua_pop(L, 1);
-  return park;
+  return number;
 }
 
 /* The task that is parked in the coroutine at `idx`, or NULL. A mark may outlive its wait:
  * when an outer coroutine was closed, the task went on without the inner ones. */
 static struct task *waiting_task(lua_State *L, int idx) {
   struct sched *s = sched_of(L);
-  uint64_t park = mark_of(L, idx);
-  if (!park) return NULL;
+  uint64_t number = mark_of(L, idx);
+  if (!number) return NULL;
   for (struct list *i = s->tasks.next; i != &s->tasks; i = i->next) {
     struct task *t = list_entry(i, struct task, all);
-    if (t->parked && t->park == park) return t;
+    if (t->parked && task_wait_number(t) == number) return t;
   }
   return NULL;
 }

@@ -1,6 +1,6 @@
 /* A program of the build: compiles the modules of lua/ with the very Lua that is linked, and
  * writes them as the table of api/embedded.h: embed lua/net.lua lua/net/boot.lua ... >out.c
- * Lines and names are kept for messages. */
+ * They lie in this order. Lines and names are kept for messages. */
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,26 +44,25 @@ static int compile(lua_State *L, const char *path, const char *name) {
   return -1;
 }
 
-/* Writes the array of one module. */
-static int embed(lua_State *L, const char *path, int number) {
-  size_t count = 0;
+/* Writes the bytes of one module, and notes how many they are. */
+static int embed(lua_State *L, const char *path, size_t *size) {
   char *name = module_name(path);
   int status = name ? compile(L, path, name) : -1;
   if (status == 0) {
-    printf("\n/* %s */\nstatic const char code_%d[] = {\n", name, number);
-    status = lua_dump(L, write_bytes, &count, 0);
-    puts("};");
+    printf("\n/* %s */\n", name);
+    status = lua_dump(L, write_bytes, size, 0);
   }
   free(name);
   lua_settop(L, 0);
   return status;
 }
 
-static void write_table(int argc, char *argv[]) {
+static void write_table(int count, char *paths[], const size_t sizes[]) {
+  size_t at = 0;
   puts("\nconst struct embedded embedded_modules[] = {");
-  for (int i = 1; i < argc; i++) {
-    char *name = module_name(argv[i]);
-    printf("  {\"%s\", code_%d, sizeof code_%d},\n", name, i, i);
+  for (int i = 0; i < count; at += sizes[i++]) {
+    char *name = module_name(paths[i]);
+    printf("  {\"%s\", code + %zu, %zu},\n", name, at, sizes[i]);
     free(name);
   }
   puts("  {NULL, NULL, 0},\n};");
@@ -72,10 +71,13 @@ static void write_table(int argc, char *argv[]) {
 int main(int argc, char *argv[]) {
   lua_State *L = luaL_newstate();
   if (!L) return EXIT_FAILURE;
-  puts("#include \"api/embedded.h\"");
+  puts("#include \"api/embedded.h\"\nstatic const char code[] = {");
+  size_t *sizes = calloc((size_t)argc, sizeof *sizes);
   for (int i = 1; i < argc; i++)
-    if (embed(L, argv[i], i) != 0) return EXIT_FAILURE;
-  write_table(argc, argv);
+    if (!sizes || embed(L, argv[i], &sizes[i - 1]) != 0) return EXIT_FAILURE;
+  puts("};");
+  write_table(argc - 1, argv + 1, sizes);
+  free(sizes);
   lua_close(L);
   return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -20,7 +20,7 @@ struct socket *socket_new(lua_State *L, struct sched *sched, int family, int typ
   s->class = &socket_class;
   s->sched = sched;
   s->h = -1;
-  s->family = (uint16_t)family;
+  s->family = (uint8_t)family;
   s->type = (uint8_t)type;
   s->timeout_ns = NET_NEVER;
   gate_init(&s->rd);

@@ -25,15 +25,14 @@ union socket_peer {
   struct sockaddr_in6 in6;
 };
 
-struct reading; /* a way to read a stream (socket_read.c) */
-
 /* Each connection has one, so it is small; what each operation touches comes first. */
 struct socket {
   const void *class;   /* identity of this struct: &socket_class */
   struct sched *sched; /* borrowed */
   net_h h;             /* -1: closed */
-  uint16_t family;
-  uint8_t type, phase;    /* enum socket_phase */
+  uint8_t family, type;
+  uint8_t phase;          /* enum socket_phase */
+  uint8_t how;            /* the reading operation, as socket_read.c numbers them */
   bool bound : 1;         /* bind has succeeded */
   bool connecting : 1;    /* a connect has begun and not ended: to `peer` */
   bool taking : 1;        /* a result is being made: finalizers must not read */
@@ -45,10 +44,8 @@ struct socket {
   uint16_t flags;         /* of the reading operation: MSG_DONTWAIT, MSG_OOB */
   union socket_peer peer; /* here it fills a gap */
   struct gate rd, wr;
-  int64_t timeout_ns; /* of each operation; NET_NEVER */
-  /* What a reading operation is after; fixed at its entry, in force until it ends. */
-  const struct reading *how;
-  size_t want;          /* bytes wanted, or the limit of a search */
+  int64_t timeout_ns;   /* of each operation; NET_NEVER */
+  size_t want;          /* bytes that a reading operation wants, or its limit */
   struct stream stream; /* of a datagram socket: `in` holds datagrams that were joined */
   size_t sent;          /* progress of the send that holds the gate */
 };

@@ -30,6 +30,29 @@ struct reading {
   bool iterates;    /* the end is nil, any other failure raises */
 };
 
+/* What the formats of Lua's file:read ask for. */
+enum format { FORMAT_N, FORMAT_LINE, FORMAT_LINE_END, FORMAT_NUMBER, FORMAT_ALL };
+
+/* The readings: of a method each, or with a format of read or of lines. */
+enum {
+  RECV,
+  RECV_PEEK,
+  PEEK,
+  PIECES,
+  EXACT,
+  UNTIL,
+  READ,
+  LINES = READ + FORMAT_ALL + 1,
+  READINGS = LINES + FORMAT_ALL /* which is none of lines */
+};
+
+static const struct reading readings[READINGS];
+
+/* The reading that is in force: a number, because a pointer takes more of the socket. */
+static const struct reading *how(const struct socket *s) {
+  return &readings[s->how];
+}
+
 /* --- takers: what is wanted, from the buffer ------------------------------------------ */
 
 /* Pushes n bytes and takes them, and `drop` more, out of the buffer. A push may run
@@ -65,7 +88,7 @@ static int take_line(lua_State *L, struct socket *s) {
   ssize_t at = stream_find(st, "\n", 1);
   if (at < 0) return buf_len(&st->in) > s->want ? STATUS_OVERSIZED : 0;
   if ((size_t)at > s->want) return STATUS_OVERSIZED;
-  if (s->how->keep_end) return push_bytes(L, s, (size_t)at + 1, 0);
+  if (how(s)->keep_end) return push_bytes(L, s, (size_t)at + 1, 0);
   bool crlf = at > 0 && buf_bytes(&st->in)[at - 1] == '\r';
   return push_bytes(L, s, (size_t)at - crlf, 1 + (size_t)crlf);
 }
@@ -112,9 +135,9 @@ static int take_all(lua_State *L, struct socket *s) {
 /* --- the one operation ---------------------------------------------------------------- */
 
 static int read_failed(lua_State *L, struct socket *s, int status) {
-  bool iterates = s->how->iterates;
+  bool iterates = how(s)->iterates;
   size_t held = s->h < 0 ? 0 : buf_len(&s->stream.in);
-  socket_failure(L, SLOT_SOCKET, s->how->op, status);
+  socket_failure(L, SLOT_SOCKET, how(s)->op, status);
   lua_pushinteger(L, (lua_Integer)held);
   lua_setfield(L, -3, "partial");
   return iterates ? task_fail_raising(L, s->sched) : task_fail(L, s->sched);
@@ -123,15 +146,15 @@ static int read_failed(lua_State *L, struct socket *s, int status) {
 /* The end of the stream: the rest, nil for an iterator, or a failure. */
 static int read_end(lua_State *L, struct socket *s) {
   size_t held = buf_len(&s->stream.in);
-  bool all = s->how->take == take_all;
-  if (s->how->rest_at_end && (held > 0 || all)) {
-    if (s->how->take == take_number)
+  bool all = how(s)->take == take_all;
+  if (how(s)->rest_at_end && (held > 0 || all)) {
+    if (how(s)->take == take_number)
       push_number(L, s, true);
     else
       push_bytes(L, s, held, 0);
     return task_step(L, s->sched, 1, held);
   }
-  if (!s->how->iterates) return read_failed(L, s, STATUS_EOF);
+  if (!how(s)->iterates) return read_failed(L, s, STATUS_EOF);
   if (s->sched->current) gate_leave(s->sched->current);
   lua_pushnil(L);
   return task_step(L, s->sched, 1, 0);
@@ -145,7 +168,7 @@ static int read_done(lua_State *L, struct socket *s) {
 /* Of one receive. Who looks for an end does not know how far it is: what comes beyond it,
  * or beyond the limit, has to be held, so it is little. */
 static size_t fill_bytes(const struct socket *s) {
-  bool counts = s->how->take == take_exact || s->how->take == take_all;
+  bool counts = how(s)->take == take_exact || how(s)->take == take_all;
   return counts ? SCRATCH_BYTES : PIECE_BYTES;
 }
 
@@ -155,7 +178,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
   struct net *net = s->sched->loop.net;
   for (;;) {
     if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
-    int taken = s->how->take(L, s);
+    int taken = how(s)->take(L, s);
     if (taken > 0) return read_done(L, s);
     if (taken < 0) return read_failed(L, s, taken);
     char *scratch = socket_scratch(L, s->sched);
@@ -165,7 +188,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
     if (r == STATUS_EOF) return read_end(L, s);
     if (s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-      struct task_wait w = {s->how->op, s, s->h, NET_RD, deadline, 0};
+      struct task_wait w = {how(s)->op, s, s->h, NET_RD, deadline, 0};
       gate_enter(&s->rd, s->sched);
       return task_await(L, s->sched, &w, read_k);
     }
@@ -175,19 +198,20 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
 
 /* Which way to read there is, and what for. */
 struct want {
-  const struct reading *how;
+  uint8_t how;
   size_t n; /* bytes wanted, or the limit of a search */
   int flags;
 };
 
 /* Checks, and fixes the operation. */
 static void claim(lua_State *L, struct socket *s, struct want want) {
-  socket_need_stream(L, s, want.how->op);
-  socket_claim(L, s, want.how->op);
+  const char *op = readings[want.how].op;
+  socket_need_stream(L, s, op);
+  socket_claim(L, s, op);
   s->how = want.how;
   s->want = want.n;
   s->flags = (uint16_t)want.flags;
-  if (s->h >= 0) interrupt_check(L, s->sched, want.how->op, s);
+  if (s->h >= 0) interrupt_check(L, s->sched, op, s);
 }
 
 /* Begins an operation on the buffer. */
@@ -195,31 +219,29 @@ static int begin(lua_State *L, struct want want) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (!socket_is_stream(s))
     return luaL_error(L, "%s: this is a datagram socket; use recvfrom or recv",
-                      want.how->op);
+                      readings[want.how].op);
   claim(L, s, want);
   stream_restart(&s->stream);
   return read_k(L, LUA_OK, socket_deadline(s));
 }
 
-static const struct reading recv_way = {.op = "recv"},
-                            recv_peek = {.op = "recv", .take = take_peek},
-                            peek_way = {.op = "peek", .take = take_peek},
-                            pieces_way = {.op = "pieces", .iterates = true},
-                            exact_way = {.op = "read_exact", .take = take_exact},
-                            until_way = {.op = "read_until", .take = take_until};
-
-/* What the formats of Lua's file:read ask for: of read, then of lines. */
-enum format { FORMAT_N, FORMAT_LINE, FORMAT_LINE_END, FORMAT_NUMBER, FORMAT_ALL };
-static const struct reading formats[2][FORMAT_ALL + 1] = {
-    {{"read", take_exact, .rest_at_end = true},
-     {"read", take_line, .rest_at_end = true},
-     {"read", take_line, .keep_end = true, .rest_at_end = true},
-     {"read", take_number, .rest_at_end = true},
-     {"read", take_all, .rest_at_end = true}},
-    {{"lines", take_exact, .rest_at_end = true, .iterates = true},
-     {"lines", take_line, .rest_at_end = true, .iterates = true},
-     {"lines", take_line, .keep_end = true, .rest_at_end = true, .iterates = true},
-     {"lines", take_number, .rest_at_end = true, .iterates = true}},
+/* op, take, keep_end, rest_at_end, iterates */
+static const struct reading readings[READINGS] = {
+    {"recv",       NULL,        false, false, false},
+    {"recv",       take_peek,   false, false, false},
+    {"peek",       take_peek,   false, false, false},
+    {"pieces",     NULL,        false, false, true },
+    {"read_exact", take_exact,  false, false, false},
+    {"read_until", take_until,  false, false, false},
+    {"read",       take_exact,  false, true,  false},
+    {"read",       take_line,   false, true,  false},
+    {"read",       take_line,   true,  true,  false},
+    {"read",       take_number, false, true,  false},
+    {"read",       take_all,    false, true,  false},
+    {"lines",      take_exact,  false, true,  true },
+    {"lines",      take_line,   false, true,  true },
+    {"lines",      take_line,   true,  true,  true },
+    {"lines",      take_number, false, true,  true },
 };
 
 /* --- methods -------------------------------------------------------------------------- */
@@ -262,7 +284,7 @@ static int recv_once(lua_State *L, struct socket *s, int64_t deadline) {
   if (r == STATUS_EOF) return read_end(L, s);
   if (r != -EAGAIN || s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
   if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
-  struct task_wait w = {s->how->op, s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {how(s)->op, s, s->h, NET_RD, deadline, 0};
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, recv_k);
 }
@@ -303,9 +325,9 @@ static int recv_method(lua_State *L) {
   int flags = socket_flags(L, SLOT_FLAGS, "recv",
                            MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB);
   lua_settop(L, SLOT_SOCKET);
-  struct want want = {&recv_way, n < SCRATCH_BYTES ? n : SCRATCH_BYTES, flags};
+  struct want want = {RECV, n < SCRATCH_BYTES ? n : SCRATCH_BYTES, flags};
   if (flags & MSG_PEEK) {
-    want.how = &recv_peek;
+    want.how = RECV_PEEK;
     return begin(L, want);
   }
   claim(L, s, want);
@@ -315,18 +337,18 @@ static int recv_method(lua_State *L) {
 
 /* Reads a format of Lua's file:read at `idx`, and its limit. */
 static struct want read_format(lua_State *L, int idx, bool iterates) {
-  const struct reading *ways = formats[iterates];
+  int way = iterates ? LINES : READ;
   if (lua_type(L, idx) == LUA_TNUMBER)
-    return (struct want){&ways[FORMAT_N], args_size(L, idx, 0, LUA_MAXINTEGER), 0};
+    return (struct want){way + FORMAT_N, args_size(L, idx, 0, LUA_MAXINTEGER), 0};
   const char *format = luaL_optstring(L, idx, "l");
   if (*format == '*') format++; /* Lua 5.1 wrote them so */
   if (strcmp(format, "l") == 0)
-    return (struct want){&ways[FORMAT_LINE], limit(L, idx + 1, LINE_MAX_BYTES), 0};
+    return (struct want){way + FORMAT_LINE, limit(L, idx + 1, LINE_MAX_BYTES), 0};
   if (strcmp(format, "L") == 0)
-    return (struct want){&ways[FORMAT_LINE_END], limit(L, idx + 1, LINE_MAX_BYTES), 0};
-  if (strcmp(format, "n") == 0) return (struct want){&ways[FORMAT_NUMBER], 0, 0};
+    return (struct want){way + FORMAT_LINE_END, limit(L, idx + 1, LINE_MAX_BYTES), 0};
+  if (strcmp(format, "n") == 0) return (struct want){way + FORMAT_NUMBER, 0, 0};
   if (strcmp(format, "a") == 0 && !iterates)
-    return (struct want){&ways[FORMAT_ALL], limit(L, idx + 1, ALL_MAX_BYTES), 0};
+    return (struct want){way + FORMAT_ALL, limit(L, idx + 1, ALL_MAX_BYTES), 0};
   if (strcmp(format, "a") == 0)
     luaL_argerror(L, idx, "\"a\" has no next line; use read(\"a\")");
   luaL_argerror(L, idx,
@@ -353,7 +375,7 @@ static int read_exact_method(lua_State *L) {
     lua_pushliteral(L, "");
     return task_step(L, s->sched, 1, 0);
   }
-  return begin(L, (struct want){&exact_way, n, 0});
+  return begin(L, (struct want){EXACT, n, 0});
 }
 
 /* sock:read_until(delimiter [, {max=bytes}]) -> the bytes before it, which is consumed
@@ -364,14 +386,14 @@ static int read_until_method(lua_State *L) {
   luaL_argcheck(L, len > 0, SLOT_DELIMITER, "the delimiter is empty");
   size_t max = limit(L, 3, LINE_MAX_BYTES);
   lua_settop(L, SLOT_DELIMITER);
-  return begin(L, (struct want){&until_way, max, 0});
+  return begin(L, (struct want){UNTIL, max, 0});
 }
 
 /* sock:peek([n]) -> up to n bytes that stay in the buffer | nil, err, code           [y] */
 static int peek_method(lua_State *L) {
   size_t n = lua_isnoneornil(L, 2) ? PIECE_BYTES : args_size(L, 2, 1, LUA_MAXINTEGER);
   lua_settop(L, SLOT_SOCKET);
-  return begin(L, (struct want){&peek_way, n, 0});
+  return begin(L, (struct want){PEEK, n, 0});
 }
 
 /* sock:pending() -> bytes that the buffer holds                                          */
@@ -411,7 +433,7 @@ static int next_piece(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(2));
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  claim(L, s, (struct want){&pieces_way, PIECE_BYTES, 0});
+  claim(L, s, (struct want){PIECES, PIECE_BYTES, 0});
   return recv_once(L, s, socket_deadline(s));
 }
 

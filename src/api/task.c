@@ -206,8 +206,8 @@ static void run(struct waiter *w) {
   }
   t->parked = NULL;
   t->on = NULL;
-  t->ops = 0;
-  t->bytes = 0;
+  s->ops = 0;
+  s->bytes = 0;
   s->resumes++;
   s->current = t;
   s->running = t->L;
@@ -275,7 +275,7 @@ bool task_can_wait(lua_State *L, const struct sched *s) {
 static int park(lua_State *L, struct task *t, const char *op, const struct socket *on,
                 lua_KContext context, lua_KFunction k) {
   t->parked = L;
-  t->park = ++t->sched->last_park;
+  t->waits++;
   t->op = op;
   t->on = on;
   t->since_ns = t->sched->loop.turn_ns;
@@ -357,10 +357,9 @@ int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
 }
 
 bool task_spent(lua_State *L, struct sched *s, size_t bytes) {
-  struct task *t = s->current;
-  if (!t) return false;
-  t->bytes += bytes < SHARE_BYTES ? (uint32_t)bytes : SHARE_BYTES;
-  if (++t->ops < SHARE_OPS && t->bytes < SHARE_BYTES) return false;
+  if (!s->current) return false;
+  s->bytes += bytes < SHARE_BYTES ? (uint32_t)bytes : SHARE_BYTES;
+  if (++s->ops < SHARE_OPS && s->bytes < SHARE_BYTES) return false;
   return task_can_wait(L, s);
 }
 

@@ -52,20 +52,18 @@ struct task {
   const char *op;           /* what it waits in, for reports */
   const struct socket *on;  /* borrowed while it waits; NULL: no socket */
   int64_t since_ns;
-  uint64_t park;  /* which wait this is, or was last: unique in the scheduler */
-  uint32_t bytes; /* that its operations have moved since it waited last */
-  uint8_t ops;    /* how many they were */
+  uint32_t id;
+  uint32_t waits; /* how often it has waited; may wrap */
   uint8_t state;  /* enum task_state */
   bool cancelled;
-  bool named;         /* the watchdog has told that it computes for long */
-  struct list queued; /* in a gate's queue or in another task's `joiners` */
-  struct list all;    /* in sched.tasks while alive; in sched.untold when it failed */
-  const char *site;   /* "file:line" of the spawn: the string at TASK_SITE */
-  uint32_t id;
+  bool named; /* the watchdog has told that it computes for long */
   union {
     int anchor;  /* while it is alive: its place in the table sched.tasks_ref */
     int results; /* then: values on its stack; the error when it failed */
   };
+  struct list queued; /* in a gate's queue or in another task's `joiners` */
+  struct list all;    /* in sched.tasks while alive; in sched.untold when it failed */
+  const char *site;   /* "file:line" of the spawn: the string at TASK_SITE */
 };
 
 struct sched {
@@ -75,8 +73,9 @@ struct sched {
    * the classes of tasks and of sockets; the function `body`; its message handler; places (error.h); addresses (address.h). */
   int tasks_ref, class_ref, socket_ref, body_ref, handler_ref;
   int places_ref, addresses_ref;
-  int free_anchor;             /* the first free place for a living task */
-  struct task *current;        /* the task that runs, or NULL */
+  int free_anchor;      /* the first free place for a living task */
+  struct task *current; /* the task that runs, or NULL */
+  uint32_t ops, bytes; /* its operations since it waited last, and what they have moved */
   lua_State *volatile running; /* the innermost thread that runs, or NULL */
   lua_State *blocked;   /* not NULL: this thread is inside a C call that cannot yield */
   struct list tasks;    /* alive, oldest first */
@@ -85,7 +84,6 @@ struct sched {
   int64_t reap_ns;      /* not before this time */
   size_t alive;
   uint32_t last_id;
-  uint64_t last_park;
   struct task *first;                 /* the main script's, while it is alive */
   bool stopping;                      /* every task is cancelled, new ones are born so */
   volatile sig_atomic_t signal;       /* SIGINT or SIGTERM that came, else 0 */
@@ -269,6 +267,11 @@ void task_told(struct task *t);
 
 /* The side of a task, made if need be; NULL without memory. */
 struct task_side *task_side(struct task *t);
+
+/* Which wait this is, or was last: no other of any task has this number, which is not 0. */
+static inline uint64_t task_wait_number(const struct task *t) {
+  return (uint64_t)t->id << 32 | t->waits;
+}
 
 /* True while an interruption of `t` unwinds in `L`. */
 static inline bool task_unwinds(const struct task *t, const lua_State *L) {

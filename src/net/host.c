@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,12 @@ void host_refuse(int listener, int *reserve_fd) {
   int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd >= 0) close(fd);
   *reserve_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+bool host_nears_limit(size_t count) {
+  enum { FEW = 64 };
+  struct rlimit files;
+  return getrlimit(RLIMIT_NOFILE, &files) < 0 || count + FEW > files.rlim_cur;
 }
 
 int host_listen(struct net *net, net_h h, int backlog) {

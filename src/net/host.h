@@ -51,6 +51,9 @@ uint32_t host_what_of(uint32_t events);
 int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
                     int64_t deadline_ns);
 
+/* True when a process that has `count` descriptors can have few more, or none. */
+bool host_nears_limit(size_t count);
+
 /* The SOCK_ number of a descriptor that is a socket, 0 for any other, or -EBADF. */
 int host_kind(int fd);
 

@@ -24,16 +24,16 @@
 
 /* Makes room for descriptor `fd` in the table. */
 static int grow(struct epoll_net *e, int fd) {
+  if ((size_t)fd < e->slot_count) return 0;
   void *slots = table_reach(e->slots, &e->slot_count, sizeof *e->slots, (size_t)fd);
   if (!slots) return -ENOMEM;
   e->slots = slots;
+  if (host_nears_limit(e->slot_count)) libm_load(); /* while there is one left for it */
   return 0;
 }
 
 /* Takes a fresh descriptor in as a handle; closes it when that fails. */
 static net_h enrol(struct epoll_net *e, int fd, uint32_t flags) {
-  enum { FEW = 64 };
-  if (fd >= FEW) libm_load(); /* while there is a descriptor left for it */
   int r = grow(e, fd);
   if (r < 0) {
     close(fd);

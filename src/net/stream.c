@@ -18,7 +18,7 @@ void stream_fini(struct stream *st) {
 /* What a receive gave, with its end remembered. Lack of memory passes. */
 static ssize_t received(struct stream *st, ssize_t r) {
   if (r > 0 || r == -EAGAIN || r == -ENOMEM || r == -ENOBUFS) return r;
-  st->rd_status = r == 0 ? STATUS_EOF : (int)r;
+  st->rd_status = r == 0 ? STATUS_EOF : (int16_t)r;
   return st->rd_status;
 }
 
@@ -51,13 +51,13 @@ ssize_t stream_fill(struct stream *st, struct net *net, net_h h, char *scratch,
   ssize_t r = received(st, net_recv(net, h, scratch, n));
   if (r <= 0) return r;
   int status = buf_append(&st->in, scratch, (size_t)r);
-  st->unkept = status < 0 ? (size_t)r : 0;
+  st->unkept = status < 0 ? (uint32_t)r : 0;
   return status < 0 ? status : r;
 }
 
 /* What a send gave, with its failure remembered. Lack of memory passes. */
 static ssize_t sent(struct stream *st, ssize_t r) {
-  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int)r;
+  if (r < 0 && r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS) st->wr_status = (int16_t)r;
   return r;
 }
 

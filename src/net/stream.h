@@ -9,11 +9,11 @@
 
 struct stream {
   struct buf in;
-  size_t scanned; /* bytes of `in` that the running search has seen */
-  int rd_status;  /* 0, or what ended the receiving direction (a status) */
-  int wr_status;  /* the same for sending */
-  size_t unkept;  /* bytes of the last fill that there was no memory for: they lie in its
-                    scratch area */
+  size_t scanned;    /* bytes of `in` that the running search has seen */
+  int16_t rd_status; /* 0, or what ended the receiving direction (a status) */
+  int16_t wr_status; /* the same for sending */
+  uint32_t unkept; /* bytes of the last fill that there was no memory for: they lie in its
+                        scratch area */
 };
 
 void stream_init(struct stream *st);

@@ -97,12 +97,29 @@ class Mathematics(Case):
     def test_it_is_there_for_modules_in_c(self):
         self.assertLoads("assert(not package.loadlib('/no/such.so', '*'))")
 
-    def test_it_is_loaded_while_there_are_descriptors(self):
-        self.assertLoads("""
+    def test_descriptors_do_not_load_it(self):
+        code = self.LOADED + """
         local net = require "net"
-        local sockets = {}
-        for i = 1, 64 do sockets[i] = assert(net.socket()) end
-        """)
+        local before, sockets = loaded(), {}
+        for i = 1, 300 do sockets[i] = assert(net.socket()) end
+        print(loaded() == before)
+        """
+        self.assertEqual(self.code(code).out, "true\n")
+
+    def test_it_is_there_when_descriptors_have_run_out(self):
+        code = """
+        local net = require "net"
+        local sockets, s, _, code = {}
+        repeat
+          s, _, code = net.socket()
+          sockets[#sockets + 1] = s
+        until not s
+        print(code, math.sin(0))
+        """
+        for limit in (16, 64, 256, 1000, 1025):
+            result = self.run_program("bash", "-c", f'ulimit -n {limit}; exec "$0" "$1"',
+                                      harness.soquete, self.file("main.lua", code))
+            self.assertEqual((result.out, result.err), ("EMFILE\t0.0\n", ""), limit)
 
     def test_its_functions_are_right(self):
         code = """

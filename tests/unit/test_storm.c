@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -225,8 +226,10 @@ static struct storm run(struct net *net, bool real) {
 
 static void every_wake_and_byte_reaches_its_owner_over_epoll(void **state) {
   struct storm s = run(host_net(), true);
-  assert_true(s.needless <=
-              s.wakes / 100); /* a ring's events and epoll's may be of one cause */
+  const char *backend = getenv("SOQUETE_BACKEND");
+  bool ring = backend && strcmp(backend, "uring") == 0;
+  /* an event of the ring and one of epoll may be of one cause */
+  assert_true(s.needless <= (ring ? s.wakes / 100 : 0));
 }
 
 static void every_byte_reaches_its_owner_over_a_net_with_faults(void **state) {
