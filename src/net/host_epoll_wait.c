@@ -45,7 +45,7 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what) {
 
 /* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
 static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
-  if (e->slots[h].chunk || e->slots[h].error || batch_holds(&e->batch, h))
+  if (e->slots[h].chunk || uring_has_failed(e, h) || batch_holds(&e->batch, h))
     events |= EPOLLIN;
   uint32_t what = host_what_of(events) & asked, rest;
   if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
@@ -84,7 +84,7 @@ static void read_ahead(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   bool drained;
   slot->flags &= ~(uint32_t)SLOT_WANTED;
-  if (slot->chunk || slot->flags & SLOT_ARMED) return;
+  if (slot->chunk || uring_is_armed(e, h)) return;
   slot->chunk = ahead_read(&e->ahead, h, &drained);
   if (drained) slot->flags |= SLOT_DRAINED;
   if (slot->chunk && !drained) slot->flags |= SLOT_BULK;

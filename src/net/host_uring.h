@@ -6,12 +6,42 @@
 
 #include "net/host_epoll.h"
 
+/* What the backend knows of a handle that the ring has received for. */
+struct uring_slot {
+  uint16_t last;    /* the last chunk of the chain that begins with slot.chunk */
+  int16_t error;    /* of the receive, to be told once after these bytes; 0: none */
+  uint8_t held;     /* chunks that came since it was armed, up to 255 */
+  bool armed : 1;   /* the ring receives for it */
+  bool starved : 1; /* the ring had no buffer for it: it reads by itself once */
+  bool noted : 1;   /* its owner is to hear of it */
+  bool chained : 1; /* it stands in the chain of the noted, maybe for a former owner */
+  net_h next;       /* in that chain; meaningful while `chained` */
+};
+
+/* NULL: the ring has never received for this descriptor. */
+static inline struct uring_slot *uring_slot_of(const struct epoll_net *e, net_h h) {
+  return (size_t)h < e->uring_slot_count ? &e->uring_slots[h] : NULL;
+}
+
+static inline bool uring_is_armed(const struct epoll_net *e, net_h h) {
+  const struct uring_slot *own = uring_slot_of(e, h);
+  return own && own->armed;
+}
+
+/* True when a receive has met an error that was not told yet. */
+static inline bool uring_has_failed(const struct epoll_net *e, net_h h) {
+  const struct uring_slot *own = uring_slot_of(e, h);
+  return own && own->error;
+}
+
 /* True when the ring receives for this handle, or would. Bytes of other programs' sockets,
  * beside urgent data, and in great numbers are better read directly. */
-static inline bool uring_receives(const struct epoll_net *e, const struct slot *slot) {
-  const uint32_t of = SLOT_TCP | SLOT_AHEAD | SLOT_BLOCKS | SLOT_UNSURE | SLOT_BULK |
-                      SLOT_STARVED | SLOT_LINGERS;
-  return e->ring && (slot->flags & of) == (SLOT_TCP | SLOT_AHEAD);
+static inline bool uring_receives(const struct epoll_net *e, net_h h) {
+  const uint32_t of =
+      SLOT_TCP | SLOT_AHEAD | SLOT_BLOCKS | SLOT_UNSURE | SLOT_BULK | SLOT_LINGERS;
+  const struct uring_slot *own = uring_slot_of(e, h);
+  return e->ring && (e->slots[h].flags & of) == (SLOT_TCP | SLOT_AHEAD) &&
+         !(own && own->starved);
 }
 
 /* Arms the receive of a handle that had no bytes: -EAGAIN, or the error of arming. */
