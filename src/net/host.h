@@ -51,6 +51,10 @@ uint32_t host_what_of(uint32_t events);
 int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
                     int64_t deadline_ns);
 
+/* Until when a poll that may sleep until the deadline looks without sleeping (net.spin_ns); 0:
+ * it does not. */
+int64_t host_spin_end(struct net *net, int64_t deadline_ns);
+
 /* The SOCK_ number of a descriptor that is a socket, 0 for any other, or -EBADF. */
 int host_kind(int fd);
 

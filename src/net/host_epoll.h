@@ -59,11 +59,12 @@ struct epoll_net {
   struct batch batch;
   net_h named; /* the connection that accept gave last, and its peer; -1: none */
   struct addr named_peer;
-  struct resolver *resolver;      /* owned; NULL until a name has to be asked */
-  size_t lingering;               /* handles with SLOT_LINGERS */
-  struct ring *ring;              /* owned; NULL: none */
-  bool epoll_has;                 /* the epoll descriptor may have events */
-  bool woken;                     /* by net_wake, in the last look at epoll */
+  struct resolver *resolver; /* owned; NULL until a name has to be asked */
+  size_t lingering;          /* handles with SLOT_LINGERS */
+  bool takes_ring;           /* the first wait of a stream sets a ring up, if it can */
+  struct ring *ring;         /* owned; NULL: none */
+  bool epoll_has;            /* the epoll descriptor may have events */
+  bool woken;                /* by net_wake, in the last look at epoll */
   struct uring_slot *uring_slots; /* owned; indexed by descriptor; NULL without a ring */
   size_t uring_slot_count;
   net_h noted_first, noted_last; /* a chain of handles that the ring told of; -1: none */

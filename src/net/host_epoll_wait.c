@@ -131,6 +131,17 @@ int epoll_take_in(struct epoll_net *e, int found, struct net_event *events) {
   return count;
 }
 
+/* Until something has come; before it sleeps it looks for a while. */
+static int wait_for(struct epoll_net *e, int max, int64_t deadline_ns) {
+  int64_t end_ns = host_spin_end(&e->net, deadline_ns);
+  while (end_ns > 0) {
+    int found = host_epoll_wait(e->epoll_fd, e->found, max, 0);
+    if (found != 0) return found;
+    if (host_now(NULL) >= end_ns) break;
+  }
+  return host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+}
+
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
   if (max > EPOLL_EVENTS) max = EPOLL_EVENTS;
@@ -138,7 +149,7 @@ int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadl
   outq_flush_all(&e->outq);
   int found = outq_failed(&e->outq, events, max);
   if (found > 0) return found; /* what epoll has stays for the next poll */
-  found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+  found = wait_for(e, max, deadline_ns);
   return found < 0 ? found : epoll_take_in(e, found, events);
 }
 

@@ -2,9 +2,6 @@
 #include "net/host_uring.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/table.h"
 #include "net/host.h"
@@ -67,7 +64,6 @@ static void received(struct epoll_net *e, const struct ring_done *done) {
   else if (done->buffer >= 0)
     ring_give(e->ring, done->buffer);
   if (done->result == 0) slot->flags |= SLOT_UNSURE;
-  if (done->result == -ENOBUFS) own->starved = true;
   bool failed =
       done->result < 0 && done->result != -ENOBUFS && done->result != -ECANCELED;
   if (failed) own->error = (int16_t)-done->result;
@@ -101,6 +97,7 @@ ssize_t uring_ask(struct epoll_net *e, net_h h) {
 }
 
 ssize_t uring_arm(struct epoll_net *e, net_h h) {
+  if (ring_idle(e->ring) == 0) return epoll_arm(e, h, NET_RD);
   void *rows = table_reach(e->uring_slots, &e->uring_slot_count, sizeof *e->uring_slots,
                            (size_t)h);
   if (!rows) return -ENOMEM;
@@ -188,10 +185,21 @@ static int merge(struct net_event *events, int first, int more) {
   return count;
 }
 
+/* Until something has come, or the spin is over. */
+static int wait_for(struct epoll_net *e, int64_t deadline_ns) {
+  int64_t end_ns = host_spin_end(&e->net, deadline_ns);
+  int r = 0;
+  while (end_ns > 0 && r == 0 && !ring_has(e->ring)) {
+    r = ring_reap(e->ring);
+    if (host_now(NULL) >= end_ns) end_ns = 0;
+  }
+  return r < 0 || end_ns > 0 ? r : ring_enter(e->ring, deadline_ns);
+}
+
 /* Sends what is queued, waits, and takes in what has come. */
 static int exchange(struct epoll_net *e, int64_t deadline_ns) {
   outq_send_all(&e->outq, e->ring, send_entry);
-  int r = ring_enter(e->ring, deadline_ns);
+  int r = wait_for(e, deadline_ns);
   uring_take_in(e);
   outq_emptied(&e->outq);
   return r;
@@ -229,6 +237,7 @@ int uring_poll(struct epoll_net *e, struct net_event *events, int max,
 
 int uring_begin(struct epoll_net *e) {
   int status;
+  e->takes_ring = false;
   e->ring = ring_open(&status);
   if (!e->ring) return status;
   e->ahead.ring = e->ring;
@@ -240,30 +249,4 @@ int uring_begin(struct epoll_net *e) {
 void uring_fini(struct epoll_net *e) {
   ring_close(e->ring);
   table_free(e->uring_slots, e->uring_slot_count, sizeof *e->uring_slots);
-}
-
-/* --- choosing ----------------------------------------------------------------------- */
-
-int net_host_has_uring(void) {
-  int status;
-  struct ring *ring = ring_open(&status);
-  ring_close(ring);
-  return ring ? 0 : status;
-}
-
-static struct net *with_ring(int *status) {
-  struct net *net = net_host_epoll(status);
-  if (!net) return NULL;
-  *status = uring_begin(epoll_self(net));
-  if (*status == 0) return net;
-  net_free(net);
-  return NULL;
-}
-
-struct net *net_host(const char *backend, int *status) {
-  if (!backend || strcmp(backend, "auto") == 0 || strcmp(backend, "epoll") == 0)
-    return net_host_epoll(status);
-  if (strcmp(backend, "uring") == 0) return with_ring(status);
-  *status = -EINVAL;
-  return NULL;
 }
