@@ -1,6 +1,7 @@
 /* The command line. */
 #include "cli/args.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct args complain(const char *complaint, const char *word) {
@@ -21,6 +22,14 @@ static const char *command_of(const char *word) {
   return NULL;
 }
 
+/* The microseconds, or -1. */
+static int parse_spin(const char *word) {
+  char *end;
+  long us = strtol(word, &end, 10);
+  bool is_number = *word >= '0' && *word <= '9' && *end == '\0';
+  return is_number && us <= ARGS_SPIN_MAX_US ? (int)us : -1;
+}
+
 struct args args_parse(int argc, char *const argv[]) {
   struct args a = {.action = ARGS_PROMPT, .first = argc};
   for (int i = 1; i < argc; i++) {
@@ -30,6 +39,11 @@ struct args args_parse(int argc, char *const argv[]) {
     } else if (strcmp(word, "--backend") == 0) {
       if (i + 1 >= argc) return complain("--backend needs a name after it", "");
       a.backend = argv[++i];
+    } else if (strcmp(word, "--spin") == 0) {
+      if (i + 1 >= argc) return complain("--spin needs microseconds after it", "");
+      a.spin_us = parse_spin(argv[++i]);
+      if (a.spin_us < 0)
+        return complain("--spin takes 0 to 1000000 microseconds, not", argv[i]);
     } else if (strcmp(word, "--version") == 0 || strcmp(word, "-v") == 0) {
       return (struct args){.action = ARGS_VERSION};
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {

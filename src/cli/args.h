@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+enum { ARGS_SPIN_MAX_US = 1000000 };
+
 enum args_action {
   ARGS_RUN,  /* the script `script` ("-": standard input) */
   ARGS_CODE, /* the text `code` */
@@ -18,6 +20,7 @@ enum args_action {
 struct args {
   enum args_action action;
   bool trace;
+  int spin_us;
   const char *backend;       /* borrowed from argv; NULL: none was named */
   const char *script, *code; /* borrowed from argv */
   const char *command;

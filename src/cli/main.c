@@ -35,6 +35,9 @@ static const char usage[] =
     "       soquete --version | --help\n"
     "\n"
     "--backend NAME is epoll, uring (io_uring) or auto; SOQUETE_BACKEND is the same.\n"
+    "--spin MICROSECONDS looks so long for events before it sleeps: answers come sooner, "
+    "and\n"
+    "a processor is busy meanwhile.\n"
     "--trace prints each operation on a socket on standard error. Ctrl-\\ shows what "
     "each\n"
     "task waits for. SOQUETE_PATH names a folder whose Lua modules come before the "
@@ -132,6 +135,16 @@ static const char *backend_of(const struct args *a) {
   return a->backend ? a->backend : getenv("SOQUETE_BACKEND");
 }
 
+static const char *why_no_ring(int status) {
+  switch (status) {
+  case -ENOSYS: return "this kernel has none";
+  case -EOPNOTSUPP: return "this kernel's lacks what is needed";
+  case -EPERM: return "it is not allowed (seccomp, or sysctl kernel.io_uring_disabled)";
+  case -ENOMEM: return "no memory for it (or a limit of locked memory, ulimit -l)";
+  default: return status_text(status);
+  }
+}
+
 static int backend_failed(const char *name, int status) {
   if (status == -EINVAL) {
     fprintf(stderr, "soquete: there is no backend '%s', but auto, epoll and uring\n",
@@ -140,18 +153,19 @@ static int backend_failed(const char *name, int status) {
   }
   fprintf(stderr, "soquete: cannot set up the event loop%s: %s\n",
           name && strcmp(name, "uring") == 0 ? " with io_uring" : "",
-          status_text(status));
+          name && strcmp(name, "uring") == 0 ? why_no_ring(status) : status_text(status));
   return EXIT_FAILURE;
 }
 
+/* Which would be used, and what stands against io_uring. */
 static int print_version(const struct args *a) {
   const char *name = backend_of(a);
   int status = net_host_has_uring();
-  bool uring = name && strcmp(name, "uring") == 0;
+  bool uring = status == 0 && name && strcmp(name, "uring") == 0;
   printf("soquete %s (%s)\n", SOQUETE_VERSION, LUA_RELEASE);
   printf("backend: %s; io_uring is %s%s\n", uring ? "uring" : "epoll",
          status == 0 ? "there (--backend uring)" : "not to be had: ",
-         status == 0 ? "" : status_text(status));
+         status == 0 ? "" : why_no_ring(status));
   return EXIT_SUCCESS;
 }
 
@@ -159,6 +173,7 @@ static int run_script(const struct args *a, int argc, char *argv[]) {
   int status;
   struct net *net = net_host(backend_of(a), &status);
   if (!net) return backend_failed(backend_of(a), status);
+  net->spin_ns = (int64_t)a->spin_us * 1000;
   char *folder = folder_of(a);
   struct runtime *rt = runtime_new(net, folder);
   free(folder);

@@ -96,6 +96,14 @@ int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
   }
 }
 
+int64_t host_spin_end(struct net *net, int64_t deadline_ns) {
+  if (net->spin_ns == 0 || deadline_ns == 0) return 0;
+  int64_t now = host_now(net), end = now + net->spin_ns;
+  if (deadline_ns == NET_NEVER) return end;
+  if (deadline_ns <= now) return 0;
+  return deadline_ns < end ? deadline_ns : end;
+}
+
 static int poll_now(struct pollfd *asked, nfds_t n) {
   int r;
   do r = poll(asked, n, 0);

@@ -54,6 +54,10 @@ int host_epoll_wait(int epoll_fd, struct epoll_event *found, int max,
 /* True when a process that has `count` descriptors can have few more, or none. */
 bool host_nears_limit(size_t count);
 
+/* Until when a poll that may sleep until the deadline looks without sleeping (net.spin_ns); 0:
+ * it does not. */
+int64_t host_spin_end(struct net *net, int64_t deadline_ns);
+
 /* The SOCK_ number of a descriptor that is a socket, 0 for any other, or -EBADF. */
 int host_kind(int fd);
 

@@ -58,13 +58,12 @@ int epoll_give_back(struct epoll_net *e, net_h h) {
    * the old generation may still come, and are dropped. */
   if (slot->flags & SLOT_IN_SET && slot->flags & (SLOT_LENT | SLOT_PLAIN | SLOT_BLOCKS))
     epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
-  bool lent = slot->flags & SLOT_LENT, armed = slot->flags & SLOT_ARMED;
+  bool lent = slot->flags & SLOT_LENT, armed = uring_is_armed(e, h);
   if (slot->flags & SLOT_LINGERS) e->lingering--;
   if (armed) uring_close(e, h);
   uring_forget(e, h);
   slot->generation++;
   slot->flags = 0;
-  slot->error = 0;
   if (lent || armed) return 0;
   /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
   return close(h) < 0 && errno != EINTR ? -errno : 0;
@@ -179,7 +178,7 @@ static bool is_drained(struct slot *slot) {
 static ssize_t nothing_read(struct epoll_net *e, net_h h, ssize_t r) {
   int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
-  if (r == -EAGAIN && uring_receives(e, &e->slots[h])) return uring_arm(e, h);
+  if (r == -EAGAIN && uring_receives(e, h)) return uring_arm(e, h);
   return settled(e, h, NET_RD, r);
 }
 
@@ -195,12 +194,12 @@ static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
 
 static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   struct slot *slot = &e->slots[h];
-  if (!slot->chunk && slot->flags & SLOT_ARMED && uring_receives(e, slot)) {
+  if (!slot->chunk && uring_is_armed(e, h) && uring_receives(e, h)) {
     ssize_t r = uring_ask(e, h);
     if (r < 0) return r;
   }
   if (uring_holds(e, h)) return ahead_take(&e->ahead, &slot->chunk, bytes, n, false);
-  if (slot->error) return uring_error(e, h);
+  if (uring_has_failed(e, h)) return uring_error(e, h);
   slot->flags |= SLOT_WANTED;
   return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_recv(h, bytes, n));
 }
@@ -211,7 +210,7 @@ static ssize_t epoll_discard(struct net *net, net_h h, size_t n) {
   struct slot *slot = &e->slots[h];
   if (!(slot->flags & SLOT_TCP)) return -EINVAL;
   if (uring_holds(e, h)) return ahead_take(&e->ahead, &slot->chunk, NULL, n, false);
-  if (slot->error) return uring_error(e, h);
+  if (uring_has_failed(e, h)) return uring_error(e, h);
   slot->flags = (slot->flags & ~(uint32_t)SLOT_WANTED) | SLOT_BULK;
   return was_read(e, h, n, is_drained(slot) ? -EAGAIN : host_discard(h, n));
 }
@@ -249,7 +248,8 @@ static ssize_t stream_message(struct epoll_net *e, net_h h, struct msghdr *msg,
     return ahead_take(&e->ahead, &slot->chunk, iov->iov_base, iov->iov_len,
                       flags & MSG_PEEK);
   }
-  if (slot->error && !(flags & (MSG_OOB | MSG_ERRQUEUE))) return uring_error(e, h);
+  if (uring_has_failed(e, h) && !(flags & (MSG_OOB | MSG_ERRQUEUE)))
+    return uring_error(e, h);
   /* A plain read would lose what comes beside the bytes: an urgent one, for instance. */
   slot->flags &= ~(uint32_t)SLOT_WANTED;
   return settled(e, h, NET_RD, host_recvmsg(h, msg, flags));
@@ -350,7 +350,7 @@ static ssize_t epoll_splice_in(struct net *net, net_h h, int pipe_fd, size_t n) 
   struct slot *slot = &e->slots[h];
   if (slot->flags & (SLOT_PLAIN | SLOT_BLOCKS)) return -EINVAL;
   if (uring_holds(e, h)) return splice_held(e, h, pipe_fd, n);
-  if (slot->error) return uring_error(e, h);
+  if (uring_has_failed(e, h)) return uring_error(e, h);
   slot->flags = (slot->flags & ~(uint32_t)SLOT_WANTED) | SLOT_BULK;
   ssize_t r = is_drained(slot) ? -EAGAIN : host_splice_in(h, pipe_fd, n);
   bool unsure = r == 0 || (r == -EAGAIN && slot->flags & SLOT_UNSURE);
@@ -387,7 +387,7 @@ static int epoll_close(struct net *net, net_h h) {
   e->slots[h].flags &= ~(uint32_t)SLOT_WANTED;
   int r = outq_flush(&e->outq, h);
   net->open--;
-  e->slots[h].error = 0;
+  if (uring_has_failed(e, h)) uring_error(e, h);
   if (r == -EAGAIN) {
     e->slots[h].flags |= SLOT_LINGERS;
     e->lingering++;
@@ -474,7 +474,7 @@ struct net *net_host_epoll(int *status) {
   if (!e) return NULL;
   e->net.ops = &epoll_ops;
   outq_init(&e->outq, &e->net, send_now);
-  e->named = -1;
+  e->named = e->noted_first = e->noted_last = -1;
   batch_init(&e->batch);
   e->found = calloc(EPOLL_EVENTS, sizeof *e->found);
   e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

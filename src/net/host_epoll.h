@@ -4,6 +4,7 @@
 #ifndef NET_HOST_EPOLL_H
 #define NET_HOST_EPOLL_H
 
+#include <assert.h>
 #include <sys/epoll.h>
 
 #include "net/host_ahead.h"
@@ -28,19 +29,17 @@ enum {
   SLOT_WANTED = 8192,    /* its owner has asked for bytes that were not there */
   SLOT_OUT_TOO = 16384,  /* registered for writing too */
   SLOT_TCP = 32768,      /* its bytes can be dropped in the kernel */
-  SLOT_ARMED = 65536,    /* the ring receives for it */
-  SLOT_STARVED = 131072, /* the ring had no buffer for it: it reads by itself once */
-  SLOT_NOTED = 262144,   /* it is in the list of `noted` */
 };
 
+/* Each handle has one, so it is small: what only a ring needs stands beside it, in a table
+ * that there is only with a ring (host_uring.h). */
 struct slot {
   uint32_t generation; /* bumped by close: events of a former owner are dropped */
-  uint32_t flags;
+  uint16_t flags;
   uint16_t chunk; /* 1-based: bytes that were received already lie there; 0: none */
-  uint16_t last;  /* the last chunk of the chain */
-  int16_t error;  /* of the ring's receive, to be told once after these bytes; 0: none */
-  uint8_t held;   /* chunks that the ring has appended since it was armed, up to 255 */
 };
+
+static_assert(sizeof(struct slot) == 8, "an idle connection pays for it");
 
 /* Of one epoll_wait, at most. A turn first reads from all sockets that have bytes and in the
  * end writes to all: more of them than this, and what the kernel knows of the first has left
@@ -62,11 +61,13 @@ struct epoll_net {
   struct addr named_peer;
   struct resolver *resolver; /* owned; NULL until a name has to be asked */
   size_t lingering;          /* handles with SLOT_LINGERS */
+  bool takes_ring;           /* the first wait of a stream sets a ring up, if it can */
   struct ring *ring;         /* owned; NULL: none */
   bool epoll_has;            /* the epoll descriptor may have events */
   bool woken;                /* by net_wake, in the last look at epoll */
-  net_h *noted;              /* owned; handles of which the ring has told something */
-  size_t noted_count, noted_cap;
+  struct uring_slot *uring_slots; /* owned; indexed by descriptor; NULL without a ring */
+  size_t uring_slot_count;
+  net_h noted_first, noted_last; /* a chain of handles that the ring told of; -1: none */
 };
 
 static inline struct epoll_net *epoll_self(struct net *net) {

@@ -45,7 +45,7 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what) {
 
 /* What of `asked` is ready, by the events that poll(2) gave. The rest is armed. */
 static uint32_t ready_of(struct epoll_net *e, net_h h, uint32_t asked, uint32_t events) {
-  if (e->slots[h].chunk || e->slots[h].error || batch_holds(&e->batch, h))
+  if (e->slots[h].chunk || uring_has_failed(e, h) || batch_holds(&e->batch, h))
     events |= EPOLLIN;
   uint32_t what = host_what_of(events) & asked, rest;
   if (outq_holds(&e->outq, h) && !(events & (EPOLLHUP | EPOLLERR)))
@@ -84,7 +84,7 @@ static void read_ahead(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   bool drained;
   slot->flags &= ~(uint32_t)SLOT_WANTED;
-  if (slot->chunk || slot->flags & SLOT_ARMED) return;
+  if (slot->chunk || uring_is_armed(e, h)) return;
   slot->chunk = ahead_read(&e->ahead, h, &drained);
   if (drained) slot->flags |= SLOT_DRAINED;
   if (slot->chunk && !drained) slot->flags |= SLOT_BULK;
@@ -131,6 +131,17 @@ int epoll_take_in(struct epoll_net *e, int found, struct net_event *events) {
   return count;
 }
 
+/* Until something has come; before it sleeps it looks for a while. */
+static int wait_for(struct epoll_net *e, int max, int64_t deadline_ns) {
+  int64_t end_ns = host_spin_end(&e->net, deadline_ns);
+  while (end_ns > 0) {
+    int found = host_epoll_wait(e->epoll_fd, e->found, max, 0);
+    if (found != 0) return found;
+    if (host_now(NULL) >= end_ns) break;
+  }
+  return host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+}
+
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
   if (max > EPOLL_EVENTS) max = EPOLL_EVENTS;
@@ -138,7 +149,7 @@ int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadl
   outq_flush_all(&e->outq);
   int found = outq_failed(&e->outq, events, max);
   if (found > 0) return found; /* what epoll has stays for the next poll */
-  found = host_epoll_wait(e->epoll_fd, e->found, max, deadline_ns);
+  found = wait_for(e, max, deadline_ns);
   return found < 0 ? found : epoll_take_in(e, found, events);
 }
 

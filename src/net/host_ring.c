@@ -12,7 +12,7 @@
 
 #include "net/host.h"
 
-enum { ENTRIES = 1024, COMPLETIONS = 16384, GROUP = 0 };
+enum { GROUP = 0 };
 
 /* Small pieces at a distance of a power of two would compete for the same few lines of the
  * processor's cache. */
@@ -21,7 +21,8 @@ enum { STRIDE = RING_BUFFER_BYTES + 64 };
 struct ring {
   struct io_uring io;
   struct io_uring_buf_ring *provided; /* owned: mapped */
-  char *buffers;                      /* owned: mapped, touched where they are used */
+  char *bytes;                        /* owned: mapped, touched where they are used */
+  unsigned buffers;
   int idle;
 };
 
@@ -33,17 +34,16 @@ static void *map(size_t bytes) {
 }
 
 static int provide(struct ring *ring) {
-  size_t bytes = RING_BUFFERS * sizeof(struct io_uring_buf);
-  ring->provided = map(bytes);
-  ring->buffers = map((size_t)RING_BUFFERS * STRIDE);
-  if (!ring->provided || !ring->buffers) return -ENOMEM;
+  ring->provided = map(ring->buffers * sizeof(struct io_uring_buf));
+  ring->bytes = map((size_t)ring->buffers * STRIDE);
+  if (!ring->provided || !ring->bytes) return -ENOMEM;
   struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)ring->provided,
-                                 .ring_entries = RING_BUFFERS,
+                                 .ring_entries = ring->buffers,
                                  .bgid = GROUP};
   int r = io_uring_register_buf_ring(&ring->io, &reg, 0);
   if (r < 0) return r;
   io_uring_buf_ring_init(ring->provided);
-  for (int i = 0; i < RING_BUFFERS; i++) ring_give(ring, i);
+  for (unsigned i = 0; i < ring->buffers; i++) ring_give(ring, (int)i);
   return 0;
 }
 
@@ -56,55 +56,66 @@ static int probe(struct ring *ring) {
   ring_recv(ring, fds[0], 0);
   r = ring_reap(ring);
   bool early = r == 0 && ring_next(ring, &done);
-  if (r == 0 && !early && host_send(fds[1], "x", 1) == 1) r = ring_reap(ring);
+  ring_send(ring, fds[1], 0, "x", 1);
+  if (r == 0 && !early) r = ring_reap(ring);
   bool seen = r == 0 && !early && ring_next(ring, &done) && done.result == 1 && done.more;
-  if (done.buffer >= 0 && seen) ring_give(ring, done.buffer);
+  if (seen && done.buffer >= 0) ring_give(ring, done.buffer);
   close(fds[1]);
   close(fds[0]);
   ring_cancel_recv(ring, fds[0], 0);
   ring_reap(ring);
   while (ring_next(ring, &done))
     if (done.buffer >= 0) ring_give(ring, done.buffer);
-  return r < 0 ? r : seen ? 0 : -ENOSYS;
+  return r < 0 ? r : seen ? 0 : -EOPNOTSUPP;
 }
 
-struct ring *ring_open(int *status) {
+/* A kernel that does not know what it is asked for says that it is invalid. */
+static int refusal(int status) {
+  return status == -EINVAL ? -EOPNOTSUPP : status;
+}
+
+struct ring *ring_open_sized(unsigned entries, unsigned completions, unsigned buffers,
+                             int *status) {
   struct ring *ring = calloc(1, sizeof *ring);
   struct io_uring_params params = {
       .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-      .cq_entries = COMPLETIONS,
+      .cq_entries = completions,
   };
   *status = -ENOMEM;
   if (!ring) return NULL;
-  *status = io_uring_queue_init_params(ENTRIES, &ring->io, &params);
+  ring->buffers = buffers;
+  *status = refusal(io_uring_queue_init_params(entries, &ring->io, &params));
   if (*status < 0) {
     free(ring);
     return NULL;
   }
   io_uring_register_ring_fd(&ring->io); /* saves time only: it may fail */
-  *status = provide(ring);
-  if (*status == 0) *status = probe(ring);
+  *status = refusal(provide(ring));
+  if (*status == 0) *status = refusal(probe(ring));
   if (*status == 0) return ring;
   ring_close(ring);
   return NULL;
 }
 
+struct ring *ring_open(int *status) {
+  return ring_open_sized(RING_ENTRIES, RING_COMPLETIONS, RING_BUFFERS, status);
+}
+
 void ring_close(struct ring *ring) {
   if (!ring) return;
   io_uring_queue_exit(&ring->io);
-  if (ring->provided) munmap(ring->provided, RING_BUFFERS * sizeof(struct io_uring_buf));
-  if (ring->buffers) munmap(ring->buffers, (size_t)RING_BUFFERS * STRIDE);
+  if (ring->provided) munmap(ring->provided, ring->buffers * sizeof(struct io_uring_buf));
+  if (ring->bytes) munmap(ring->bytes, (size_t)ring->buffers * STRIDE);
   free(ring);
 }
 
 /* --- submitting ------------------------------------------------------------------------- */
 
 static struct io_uring_sqe *entry(struct ring *ring) {
-  struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->io);
-  if (sqe) return sqe;
-  ring_submit(ring);
-  return io_uring_get_sqe(&ring->io);
+  struct io_uring_sqe *sqe;
+  while (!(sqe = io_uring_get_sqe(&ring->io))) ring_reap(ring);
+  return sqe;
 }
 
 /* After io_uring_prep_*, which clear it. */
@@ -149,21 +160,23 @@ void ring_watch(struct ring *ring, int epoll_fd) {
   name(sqe, RING_WATCH, (uint32_t)epoll_fd, 0);
 }
 
-void ring_submit(struct ring *ring) {
-  io_uring_submit(&ring->io);
-}
-
 bool ring_queued(const struct ring *ring) {
   return io_uring_sq_ready(&ring->io) > 0;
 }
 
 /* --- waiting ---------------------------------------------------------------------------- */
 
+/* What only says: not now. */
+static bool is_passing(int r) {
+  return r == -EINTR || r == -EBUSY || r == -EAGAIN;
+}
+
+/* What the queue holds points into its owner's memory, so it has to leave before this ends. */
 int ring_reap(struct ring *ring) {
   int r;
   do r = io_uring_submit_and_get_events(&ring->io);
-  while (r == -EINTR);
-  return r < 0 && r != -EBUSY && r != -EAGAIN ? r : 0;
+  while (r == -EINTR || (ring_queued(ring) && (r >= 0 || is_passing(r))));
+  return r < 0 && !is_passing(r) ? r : 0;
 }
 
 int ring_enter(struct ring *ring, int64_t deadline_ns) {
@@ -175,9 +188,14 @@ int ring_enter(struct ring *ring, int64_t deadline_ns) {
     struct io_uring_cqe *cqe;
     int r = io_uring_submit_and_wait_timeout(
         &ring->io, &cqe, 1, deadline_ns == NET_NEVER ? NULL : &left, NULL);
-    if (r >= 0 || r == -ETIME || r == -EBUSY || r == -EAGAIN) return 0;
-    if (r != -EINTR) return r;
+    if (r < 0 && r != -ETIME && !is_passing(r)) return r;
+    if (ring_queued(ring)) return ring_reap(ring);
+    if (r != -EINTR) return 0;
   }
+}
+
+bool ring_has(const struct ring *ring) {
+  return io_uring_cq_ready(&ring->io) > 0;
 }
 
 bool ring_next(struct ring *ring, struct ring_done *done) {
@@ -200,12 +218,12 @@ bool ring_next(struct ring *ring, struct ring_done *done) {
 /* --- buffers ---------------------------------------------------------------------------- */
 
 char *ring_bytes(struct ring *ring, int buffer) {
-  return ring->buffers + (size_t)buffer * STRIDE;
+  return ring->bytes + (size_t)buffer * STRIDE;
 }
 
 void ring_give(struct ring *ring, int buffer) {
   io_uring_buf_ring_add(ring->provided, ring_bytes(ring, buffer), RING_BUFFER_BYTES,
-                        (unsigned short)buffer, RING_BUFFERS - 1, 0);
+                        (unsigned short)buffer, (int)ring->buffers - 1, 0);
   io_uring_buf_ring_advance(ring->provided, 1);
   ring->idle++;
 }

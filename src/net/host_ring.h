@@ -13,7 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RING_BUFFERS = 1024, RING_BUFFER_BYTES = 2048 };
+enum {
+  RING_ENTRIES = 1024,      /* of the submission queue */
+  RING_COMPLETIONS = 16384, /* what is more waits in the kernel */
+  RING_BUFFERS = 1024,
+  RING_BUFFER_BYTES = 2048,
+};
 
 enum ring_op { RING_RECV = 1, RING_SEND, RING_CLOSE, RING_CANCEL, RING_WATCH };
 
@@ -29,30 +34,35 @@ struct ring_done {
   int buffer;          /* that the result lies in; -1: none */
 };
 
-/* A ring, or NULL with `*status`: the kernel has no io_uring, does not allow it, or it cannot
- * do what is needed. */
+/* A ring, or NULL with `*status`: -ENOSYS: the kernel has no io_uring; -EOPNOTSUPP: it has, but
+ * cannot do all that is needed; -EPERM: it is not allowed; or what was short. */
 struct ring *ring_open(int *status);
+
+/* The same with other sizes, which are powers of two. */
+struct ring *ring_open_sized(unsigned entries, unsigned completions, unsigned buffers,
+                             int *status);
 void ring_close(struct ring *ring);
 
-/* Each puts something into the submission queue. */
+/* Each puts something into the submission queue; where that is full, it is submitted. */
 void ring_recv(struct ring *ring, int fd, uint32_t generation);
 void ring_cancel_recv(struct ring *ring, int fd, uint32_t generation);
 void ring_send(struct ring *ring, int fd, uint32_t number, const void *bytes, size_t n);
 void ring_close_fd(struct ring *ring, int fd);
 void ring_watch(struct ring *ring, int epoll_fd);
 
-/* Submits, and waits for a completion until the deadline (monotonic nanoseconds; -1: without
- * a limit; the past: not at all). 0, or -errno; a signal is no error. */
+/* Submits all that is queued, and waits for a completion until the deadline (monotonic
+ * nanoseconds; -1: without a limit; the past: not at all). 0, or -errno; a signal is no error,
+ * and a kernel without memory for it is asked again. */
 int ring_enter(struct ring *ring, int64_t deadline_ns);
 
-/* Submits and lets the kernel complete what it can, without waiting. */
+/* The same without waiting: the kernel completes what it can. */
 int ring_reap(struct ring *ring);
-
-/* Submits what is queued. */
-void ring_submit(struct ring *ring);
 
 /* True while something is queued that was not submitted. */
 bool ring_queued(const struct ring *ring);
+
+/* True when a completion waits to be taken. */
+bool ring_has(const struct ring *ring);
 
 /* The next completion; false: there is none. */
 bool ring_next(struct ring *ring, struct ring_done *done);

@@ -2,10 +2,8 @@
 #include "net/host_uring.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "base/table.h"
 #include "net/host.h"
 
 /* Chunks that a handle may hold before the ring stops to receive for it. */
@@ -15,65 +13,60 @@ enum { MOST_HELD = 32 };
 
 /* Its owner hears of it from poll. */
 static void note(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  if (slot->flags & SLOT_NOTED || e->noted_count == e->noted_cap) return;
-  slot->flags |= SLOT_NOTED;
-  e->noted[e->noted_count++] = h;
+  struct uring_slot *own = &e->uring_slots[h];
+  own->noted = true;
+  if (own->chained) return;
+  own->chained = true;
+  own->next = -1;
+  if (e->noted_last >= 0)
+    e->uring_slots[e->noted_last].next = h;
+  else
+    e->noted_first = h;
+  e->noted_last = h;
 }
 
 void uring_forget(struct epoll_net *e, net_h h) {
-  if (!(e->slots[h].flags & SLOT_NOTED)) return;
-  for (size_t i = 0; i < e->noted_count; i++)
-    if (e->noted[i] == h) e->noted[i] = -1;
-}
-
-/* Room to note every handle, so that noting never fails. */
-static int reserve_notes(struct epoll_net *e) {
-  if (e->noted_cap >= e->slot_count) return 0;
-  net_h *noted = realloc(e->noted, e->slot_count * sizeof *noted);
-  if (!noted) return -ENOMEM;
-  e->noted = noted;
-  e->noted_cap = e->slot_count;
-  return 0;
+  struct uring_slot *own = uring_slot_of(e, h);
+  if (own) *own = (struct uring_slot){.next = own->next, .chained = own->chained};
 }
 
 /* Many bytes at once are better read directly, and so are those of an owner who does not ask
  * for what he has. */
 static void hold(struct epoll_net *e, net_h h, const struct ring_done *done) {
   struct slot *slot = &e->slots[h];
+  struct uring_slot *own = &e->uring_slots[h];
   uint16_t chunk = ahead_hold(&e->ahead, done->buffer, (size_t)done->result);
   if (slot->chunk)
-    ahead_append(&e->ahead, slot->last, chunk);
+    ahead_append(&e->ahead, own->last, chunk);
   else
     slot->chunk = chunk;
-  slot->last = chunk;
-  if (slot->held < UINT8_MAX) slot->held++;
+  own->last = chunk;
+  if (own->held < UINT8_MAX) own->held++;
   e->net.intake++;
   if (done->result == RING_BUFFER_BYTES) slot->flags |= SLOT_BULK;
-  bool enough = slot->flags & SLOT_BULK || slot->held >= MOST_HELD;
+  bool enough = slot->flags & SLOT_BULK || own->held >= MOST_HELD;
   if (enough && done->more) ring_cancel_recv(e->ring, h, slot->generation);
 }
 
 static void received(struct epoll_net *e, const struct ring_done *done) {
   net_h h = (net_h)done->id;
   struct slot *slot = &e->slots[h];
-  bool own = slot->generation == done->generation && slot->flags & SLOT_ARMED;
-  if (!own || slot->flags & SLOT_LINGERS) { /* a former owner's */
+  struct uring_slot *own = &e->uring_slots[h];
+  bool is_own = slot->generation == done->generation && own->armed;
+  if (is_own && !done->more) own->armed = false;
+  if (!is_own || slot->flags & SLOT_LINGERS) { /* a former owner's */
     if (done->buffer >= 0) ring_give(e->ring, done->buffer);
-    if (own && !done->more) slot->flags &= ~(uint32_t)SLOT_ARMED;
     return;
   }
   slot->flags &= ~(uint32_t)SLOT_DRAINED;
-  if (!done->more) slot->flags &= ~(uint32_t)SLOT_ARMED;
   if (done->result > 0)
     hold(e, h, done);
   else if (done->buffer >= 0)
     ring_give(e->ring, done->buffer);
   if (done->result == 0) slot->flags |= SLOT_UNSURE;
-  if (done->result == -ENOBUFS) slot->flags |= SLOT_STARVED;
   bool failed =
       done->result < 0 && done->result != -ENOBUFS && done->result != -ECANCELED;
-  if (failed) slot->error = (int16_t)-done->result;
+  if (failed) own->error = (int16_t)-done->result;
   if (failed) slot->flags |= SLOT_UNSURE;
   note(e, h);
 }
@@ -100,25 +93,26 @@ ssize_t uring_ask(struct epoll_net *e, net_h h) {
   if (drained) return -EAGAIN;
   ring_reap(e->ring);
   uring_take_in(e);
-  return e->slots[h].chunk || e->slots[h].error ? 0 : -EAGAIN;
+  return e->slots[h].chunk || uring_has_failed(e, h) ? 0 : -EAGAIN;
 }
 
 ssize_t uring_arm(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  int r = reserve_notes(e);
-  if (r < 0) return r;
-  slot->held = 0;
-  slot->flags |= SLOT_ARMED;
-  ring_recv(e->ring, h, slot->generation);
+  if (ring_idle(e->ring) == 0) return epoll_arm(e, h, NET_RD);
+  void *rows = table_reach(e->uring_slots, &e->uring_slot_count, sizeof *e->uring_slots,
+                           (size_t)h);
+  if (!rows) return -ENOMEM;
+  e->uring_slots = rows;
+  e->uring_slots[h].held = 0;
+  e->uring_slots[h].armed = true;
+  ring_recv(e->ring, h, e->slots[h].generation);
   return -EAGAIN;
 }
 
 /* A cancelled receive has told so by the end of the call that submitted the cancel. */
 void uring_disarm(struct epoll_net *e, net_h h) {
-  const struct slot *slot = &e->slots[h];
-  if (!(slot->flags & SLOT_ARMED)) return;
-  ring_cancel_recv(e->ring, h, slot->generation);
-  for (int i = 0; e->slots[h].flags & SLOT_ARMED && i < 100; i++) {
+  if (!uring_is_armed(e, h)) return;
+  ring_cancel_recv(e->ring, h, e->slots[h].generation);
+  for (int i = 0; uring_is_armed(e, h) && i < 100; i++) {
     ring_reap(e->ring);
     uring_take_in(e);
   }
@@ -126,20 +120,18 @@ void uring_disarm(struct epoll_net *e, net_h h) {
 
 bool uring_holds(struct epoll_net *e, net_h h) {
   if (!e->slots[h].chunk) uring_disarm(e, h);
-  if (e->slots[h].chunk)
-    e->slots[h].flags |= e->slots[h].flags & SLOT_ARMED ? SLOT_DRAINED : 0;
+  if (e->slots[h].chunk && uring_is_armed(e, h)) e->slots[h].flags |= SLOT_DRAINED;
   return e->slots[h].chunk;
 }
 
 ssize_t uring_error(struct epoll_net *e, net_h h) {
-  int error = e->slots[h].error;
-  e->slots[h].error = 0;
+  int error = e->uring_slots[h].error;
+  e->uring_slots[h].error = 0;
   return -error;
 }
 
 void uring_close(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  if (slot->flags & SLOT_ARMED) ring_cancel_recv(e->ring, h, slot->generation);
+  if (uring_is_armed(e, h)) ring_cancel_recv(e->ring, h, e->slots[h].generation);
   ring_close_fd(e->ring, h);
 }
 
@@ -157,16 +149,15 @@ static void send_entry(void *to, net_h h, uint32_t number, const void *bytes, si
 
 /* Moves noted handles into events, those that were noted first. */
 static int give_noted(struct epoll_net *e, struct net_event *events, int max) {
-  size_t seen = 0;
   int count = 0;
-  for (; seen < e->noted_count && count < max; seen++) {
-    net_h h = e->noted[seen];
-    if (h < 0) continue; /* closed since */
-    e->slots[h].flags &= ~(uint32_t)SLOT_NOTED;
-    events[count++] = (struct net_event){h, NET_RD};
+  while (e->noted_first >= 0 && count < max) {
+    net_h h = e->noted_first;
+    struct uring_slot *own = &e->uring_slots[h];
+    if (own->noted) events[count++] = (struct net_event){h, NET_RD};
+    own->noted = own->chained = false;
+    e->noted_first = own->next;
   }
-  e->noted_count -= seen;
-  memmove(e->noted, e->noted + seen, e->noted_count * sizeof *e->noted);
+  if (e->noted_first < 0) e->noted_last = -1;
   return count;
 }
 
@@ -194,10 +185,21 @@ static int merge(struct net_event *events, int first, int more) {
   return count;
 }
 
+/* Until something has come, or the spin is over. */
+static int wait_for(struct epoll_net *e, int64_t deadline_ns) {
+  int64_t end_ns = host_spin_end(&e->net, deadline_ns);
+  int r = 0;
+  while (end_ns > 0 && r == 0 && !ring_has(e->ring)) {
+    r = ring_reap(e->ring);
+    if (host_now(NULL) >= end_ns) end_ns = 0;
+  }
+  return r < 0 || end_ns > 0 ? r : ring_enter(e->ring, deadline_ns);
+}
+
 /* Sends what is queued, waits, and takes in what has come. */
 static int exchange(struct epoll_net *e, int64_t deadline_ns) {
   outq_send_all(&e->outq, e->ring, send_entry);
-  int r = ring_enter(e->ring, deadline_ns);
+  int r = wait_for(e, deadline_ns);
   uring_take_in(e);
   outq_emptied(&e->outq);
   return r;
@@ -212,7 +214,7 @@ static int gather(struct epoll_net *e, struct net_event *events, int max) {
 }
 
 static bool is_ready(const struct epoll_net *e) {
-  return e->noted_count > 0 || e->epoll_has || e->outq.failed >= 0;
+  return e->noted_first >= 0 || e->epoll_has || e->outq.failed >= 0;
 }
 
 static bool is_past(int64_t deadline_ns) {
@@ -235,6 +237,7 @@ int uring_poll(struct epoll_net *e, struct net_event *events, int max,
 
 int uring_begin(struct epoll_net *e) {
   int status;
+  e->takes_ring = false;
   e->ring = ring_open(&status);
   if (!e->ring) return status;
   e->ahead.ring = e->ring;
@@ -245,31 +248,5 @@ int uring_begin(struct epoll_net *e) {
 
 void uring_fini(struct epoll_net *e) {
   ring_close(e->ring);
-  free(e->noted);
-}
-
-/* --- choosing ----------------------------------------------------------------------- */
-
-int net_host_has_uring(void) {
-  int status;
-  struct ring *ring = ring_open(&status);
-  ring_close(ring);
-  return ring ? 0 : status;
-}
-
-static struct net *with_ring(int *status) {
-  struct net *net = net_host_epoll(status);
-  if (!net) return NULL;
-  *status = uring_begin(epoll_self(net));
-  if (*status == 0) return net;
-  net_free(net);
-  return NULL;
-}
-
-struct net *net_host(const char *backend, int *status) {
-  if (!backend || strcmp(backend, "auto") == 0 || strcmp(backend, "epoll") == 0)
-    return net_host_epoll(status);
-  if (strcmp(backend, "uring") == 0) return with_ring(status);
-  *status = -EINVAL;
-  return NULL;
+  table_free(e->uring_slots, e->uring_slot_count, sizeof *e->uring_slots);
 }

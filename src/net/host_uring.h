@@ -6,15 +6,53 @@
 
 #include "net/host_epoll.h"
 
-/* True when the ring receives for this handle, or would. Bytes of other programs' sockets,
- * beside urgent data, and in great numbers are better read directly. */
-static inline bool uring_receives(const struct epoll_net *e, const struct slot *slot) {
-  const uint32_t of = SLOT_TCP | SLOT_AHEAD | SLOT_BLOCKS | SLOT_UNSURE | SLOT_BULK |
-                      SLOT_STARVED | SLOT_LINGERS;
-  return e->ring && (slot->flags & of) == (SLOT_TCP | SLOT_AHEAD);
+/* What the backend knows of a handle that the ring has received for. */
+struct uring_slot {
+  uint16_t last;    /* the last chunk of the chain that begins with slot.chunk */
+  int16_t error;    /* of the receive, to be told once after these bytes; 0: none */
+  uint8_t held;     /* chunks that came since it was armed, up to 255 */
+  bool armed : 1;   /* the ring receives for it */
+  bool noted : 1;   /* its owner is to hear of it */
+  bool chained : 1; /* it stands in the chain of the noted, maybe for a former owner */
+  net_h next;       /* in that chain; meaningful while `chained` */
+};
+
+/* NULL: the ring has never received for this descriptor. */
+static inline struct uring_slot *uring_slot_of(const struct epoll_net *e, net_h h) {
+  return (size_t)h < e->uring_slot_count ? &e->uring_slots[h] : NULL;
 }
 
-/* Arms the receive of a handle that had no bytes: -EAGAIN, or the error of arming. */
+static inline bool uring_is_armed(const struct epoll_net *e, net_h h) {
+  const struct uring_slot *own = uring_slot_of(e, h);
+  return own && own->armed;
+}
+
+/* True when a receive has met an error that was not told yet. */
+static inline bool uring_has_failed(const struct epoll_net *e, net_h h) {
+  const struct uring_slot *own = uring_slot_of(e, h);
+  return own && own->error;
+}
+
+/* Sets the ring up. 0 or a status, and then there is none. */
+int uring_begin(struct epoll_net *e);
+void uring_fini(struct epoll_net *e);
+
+/* True when there is a ring. The first wait of a stream sets it up, so that a
+ * script which never waits does not pay; when that fails, epoll does it all. */
+static inline bool uring_is_there(struct epoll_net *e) {
+  return e->ring || (e->takes_ring && uring_begin(e) == 0);
+}
+
+/* True when the ring receives for this handle, or would. Bytes of other programs' sockets,
+ * beside urgent data, and in great numbers are better read directly. */
+static inline bool uring_receives(struct epoll_net *e, net_h h) {
+  const uint32_t of =
+      SLOT_TCP | SLOT_AHEAD | SLOT_BLOCKS | SLOT_UNSURE | SLOT_BULK | SLOT_LINGERS;
+  return (e->slots[h].flags & of) == (SLOT_TCP | SLOT_AHEAD) && uring_is_there(e);
+}
+
+/* Arms the receive of a handle that had no bytes: -EAGAIN, or the error of arming. While the
+ * ring has no buffers left, epoll tells when something comes. */
 ssize_t uring_arm(struct epoll_net *e, net_h h);
 
 /* Asks an armed one whether more has come: 0: something is held; or -EAGAIN. */
@@ -46,9 +84,5 @@ void uring_flush(struct epoll_net *e);
 /* net_ops.poll with a ring. */
 int uring_poll(struct epoll_net *e, struct net_event *events, int max,
                int64_t deadline_ns);
-
-/* Sets the ring up. 0 or a status. */
-int uring_begin(struct epoll_net *e);
-void uring_fini(struct epoll_net *e);
 
 #endif

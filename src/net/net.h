@@ -135,6 +135,8 @@ struct net {
   /* Grows each time bytes of peers may have come: with each poll, and when recv asks the
    * kernel between two polls. */
   uint64_t intake;
+  int64_t
+      spin_ns; /* so long poll looks again and again before it sleeps; 0: not at all */
 };
 
 /* The operations as the rooms above call them: the backend's, then the observer. */

@@ -353,13 +353,15 @@ static void a_number_that_is_used_again_gets_no_event_of_its_former_owner(void *
   assert_int_equal(peers_send(net, a, "x", 1), 1);
   net_close(net, b);
   net_flush(net, -1);
-  net_h lower = net_socket(net, AF_INET, SOCK_DGRAM, 0); /* the listener's number */
-  net_h fresh = net_socket(net, AF_INET, SOCK_DGRAM, 0);
+  net_h lower[4], fresh; /* numbers of the listener and of what the backend has closed */
+  int others = 0;
+  while ((fresh = net_socket(net, AF_INET, SOCK_DGRAM, 0)) != b && others < 4)
+    lower[others++] = fresh;
   assert_int_equal(fresh, b);
   int n = net_poll(net, events, 8, net_now(net) + 1000000);
   if (nets_kind != NETS_FAULTY) assert_int_equal(times(events, n, fresh), 0);
   close_both(net, a, fresh);
-  net_close(net, lower);
+  while (others > 0) net_close(net, lower[--others]);
 }
 
 /* --- names, options --- */
