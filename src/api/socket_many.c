@@ -172,14 +172,16 @@ static int send_many_k(lua_State *L, int status, lua_KContext deadline);
 
 /* Waits for the turn among those that send. */
 static int await_gate(lua_State *L, struct socket *s, int64_t deadline) {
-  struct task_wait w = {"send_many", s, -1, 0, deadline, 0};
+  struct sending *m = lua_touserdata(L, SLOT_SENDING);
+  struct task_wait w = {"send_many", s, -1, 0, deadline, 0, &m->sent};
   if (task_late(s->sched, deadline)) return send_failed(L, s, STATUS_TIMEOUT, NULL);
   return task_queue(L, s->sched, &s->wr, &w, send_many_k);
 }
 
 /* Waits for room, or lets the others have a turn. */
 static int await_room(lua_State *L, struct socket *s, bool room, int64_t deadline) {
-  struct task_wait w = {"send_many", s, s->h, NET_WR, deadline, 0};
+  struct sending *m = lua_touserdata(L, SLOT_SENDING);
+  struct task_wait w = {"send_many", s, s->h, NET_WR, deadline, 0, &m->sent};
   if (task_late(s->sched, deadline)) return send_failed(L, s, STATUS_TIMEOUT, NULL);
   gate_enter(&s->wr, s->sched);
   return room ? task_yield(L, s->sched, &w, send_many_k)
@@ -271,7 +273,7 @@ static int send_many_method(lua_State *L) {
   size_t count = count_items(L, s, segment);
   struct sending *m = lua_newuserdatauv(L, sizeof *m, 0);
   *m = (struct sending){.count = count, .segment = segment};
-  if (s->h >= 0) interrupt_check(L, s->sched, "send_many", s);
+  if (s->h >= 0) interrupt_check_sent(L, s->sched, "send_many", s, &m->sent);
   return send_many_k(L, LUA_OK, socket_deadline(s));
 }
 
@@ -339,7 +341,7 @@ static int recv_many_k(lua_State *L, int status, lua_KContext deadline);
 
 /* Waits for a datagram, or for the turn among those that receive. */
 static int await_some(lua_State *L, struct socket *s, bool turn, int64_t deadline) {
-  struct task_wait w = {"recv_many", s, turn ? s->h : -1, NET_RD, deadline, 0};
+  struct task_wait w = {"recv_many", s, turn ? s->h : -1, NET_RD, deadline, 0, NULL};
   if (task_late(s->sched, deadline))
     return socket_fail(L, SLOT_SOCKET, "recv_many", STATUS_TIMEOUT);
   if (!turn) return task_queue(L, s->sched, &s->rd, &w, recv_many_k);
