@@ -142,7 +142,8 @@ def datagram_sides(_):
     yield Datagrams("C UDP_SEGMENT, UDP_GRO", [DATAGRAM_PAIR, "receive", "offload", *words],
                     [DATAGRAM_PAIR, "send", "offload", "{port}", ENDLESS])
     script = BENCH / "datagrams.lua"
-    for name, way in (("soquete", "many"), ("soquete send_repeat, discard", "repeat")):
+    for name, way in (("soquete", "into"), ("soquete, as strings", "many"),
+                      ("soquete send_repeat, discard", "repeat")):
         yield Datagrams(name, [SOQUETE, script, "receive", way, *words],
                         [SOQUETE, script, "send", way, "{port}"])
     if shutil.which("iperf3"):
