@@ -391,9 +391,8 @@ function socket:sendfile(file, offset, count) end
 ---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
 ---kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
 ---data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
----used, `"send"` is taken; a method that was asked for fails instead. Before its first byte
----`"sendfile"` writes its file, of the size of the data at least: with data of many MB the whole
----program, with all its tasks, stands still meanwhile.
+---used, `"send"` is taken; a method that was asked for fails instead. The file of `"sendfile"`
+---takes as much memory as the data once more, 1 MiB at least; it is written piece by piece.
 ---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
 ---
 ---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of a method that was asked for: `EMFILE`,
