@@ -178,7 +178,10 @@ def delay_sides(_):
     receive = [BULK_PAIR, "receive", "free", "{port}"]
     yield Delay("beside a loop of send", "loop", receive)
     yield Delay("beside send_repeat", "send_repeat", receive)
-    yield Delay("beside discard", "discard", [BULK_PAIR, "send", "free", "{port}", ENDLESS])
+    yield Delay("beside discard", "discard",
+                send=[BULK_PAIR, "send", "free", "{via}", ENDLESS])
+    yield Delay("beside a relay", "relay", receive,
+                [BULK_PAIR, "send", "copy", "{via}", ENDLESS])
 
 
 # --- what is measured -----------------------------------------------------------------
