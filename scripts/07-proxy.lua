@@ -17,7 +17,9 @@ local net = require "net"
 local SILENCE = 300 -- seconds without a byte, after which a connection is given up
 
 local port, target, target_port = arg[1] or 12001, arg[2] or "localhost", arg[3] or 12000
-net.address("::", target_port) -- raises here, not at the first client, if it is no port
+-- What is no port, or a name that nobody knows, is told here and not at the first client.
+net.address("::", target_port)
+assert(net.getaddrinfo(target:match("^%[(.*)%]$") or target, target_port))
 
 local function pass(conn, peer)
   local client <close> = conn

@@ -189,8 +189,7 @@ function socket:close() end
 ---`i` to `j`; it cannot be changed while the send waits.
 ---
 ---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
----call that were accepted. The error of an interruption (`net.deadline`, `cancel`) does not
----tell it; that of the socket's own `settimeout` does.
+---call that were accepted, also where an interruption (`net.deadline`, `cancel`) ended it.
 ---
 ---Raises: the stream is not connected; a fragment is no string, number or buffer; a buffer
 ---in which a `recv_into` waits.
@@ -253,12 +252,14 @@ function socket:write(data) end
 ---@return net.code? code
 function socket:send_some(data) end
 
----Sends one datagram, which may be empty. It may be lost on the way, and nobody tells.
+---Sends one datagram, which may be empty: a string, or all bytes of a [buffer](buffer.md).
+---It may be lost on the way, and nobody tells.
 ---
 ---Codes: `EMSGSIZE` (more than 65,507 bytes over IPv4), `ENETUNREACH`, `EDESTADDRREQ`,
 ---`ECONNREFUSED` (connected sockets: the answer to an earlier datagram), `EAI_*`.
 ---
----Raises: a stream socket; the address is malformed, names no host or no port.
+---Raises: a stream socket; the address is malformed, names no host or no port; a buffer in
+---which a `recv_into` waits.
 ---
 ---Source: sendto(2), RFC 768, udp(7).
 ---
@@ -269,7 +270,7 @@ function socket:send_some(data) end
 ---print(b:sendto("abc", a:getsockname()))           --> 3
 ---print(b:sendto("", "127.0.0.1", a:getsockname().port))  --> 0
 ---```
----@param data string the datagram
+---@param data string|net.buffer the datagram
 ---@param host string|net.address host, whole address, or address object
 ---@param port? integer|string port number, 0 to 65535
 ---@return integer? bytes how many, which is all
@@ -277,8 +278,8 @@ function socket:send_some(data) end
 ---@return net.code? code
 function socket:sendto(data, host, port) end
 
----Sends a list of datagrams with as few system calls as the kernel allows. An item is a string,
----or a pair `{string, address}`; those without an address of their own go to `to`, or to the
+---Sends a list of datagrams with as few system calls as the kernel allows. An item is a string
+---or a [buffer](buffer.md), or a pair of one and an address; those without an address of their own go to `to`, or to the
 ---connected peer. All of them go, in order, or the call fails: `err.sent` counts those that
 ---went, and `err.index` is the first that did not, whose error this is.
 ---
@@ -288,7 +289,9 @@ function socket:sendto(data, host, port) end
 ---same datagrams go one by one, and so do all that follow on this socket: on Unix sockets, on
 ---kernels before 4.18, without checksum offload, or where the device's MTU is below their size.
 ---
----One long string is cut into datagrams of `segment_bytes`, the last of which may be shorter.
+---One block, a string or a buffer, is cut into datagrams of `segment_bytes`, the last of which
+---may be shorter. `first` and `last` are positions in it: only the bytes between are sent. This
+---is the fastest way: nothing is looked at that belongs to a single datagram.
 ---
 ---Each datagram is on its own on the way: whether it arrives nobody tells. An ICMP error that
 ---meets a datagram in the midst of a call is told by none of these calls; one that is still
@@ -296,17 +299,19 @@ function socket:sendto(data, host, port) end
 ---
 ---The second result is a table: `datagrams`, `bytes`, `calls` (system calls), and `method`,
 ---which is `"gso"` when a train went, else `"sendmmsg"`. `err.figures` has the same. While
----the task waits for room the list must not change.
+---the task waits for room the list must not change, and a block that is a buffer cannot;
+---buffers in a list are copied when the task has to wait.
 ---
 ---Codes: those of `sendto`, and `timeout`, `closed`. The error of an interruption
----(`net.deadline`, `cancel`) does not tell how many went; that of the socket's own `settimeout`
----does.
+---(`net.deadline`, `cancel`) tells `err.sent` too.
 ---
----Raises: a stream socket; an item that is neither a string nor a pair; an address of a pair
----that is no address object (names take a `to`); nothing has been sent then.
+---Raises: a stream socket; an item that is no string, buffer or pair; an address of a pair
+---that is no address object (names take a `to`); a buffer in which a receive waits; a position
+---outside of the block. Nothing has been sent then.
 ---
 ---Source: sendmmsg(2), udp(7) (`UDP_SEGMENT`),
----[decision 0021](../decisions/0021-many-datagrams.md).
+---[decisions 0021](../decisions/0021-many-datagrams.md) and
+---[0026](../decisions/0026-trains-in-buffers.md).
 ---
 ---```lua
 ---local net = require "net"
@@ -317,8 +322,8 @@ function socket:sendto(data, host, port) end
 ---print((a:send_many { { "to b", to }, { "to a", a:getsockname() } }))         --> 2
 ---print((a:send_many(("x"):rep(3000), { segment_bytes = 1400, to = to })))     --> 3
 ---```
----@param data (string|table)[]|string the datagrams, or one string to be cut
----@param options? { to?: string|net.address, segment_bytes?: integer }
+---@param data (string|net.buffer|table)[]|string|net.buffer the datagrams, or one block to be cut
+---@param options? { to?: string|net.address, segment_bytes?: integer, first?: integer, last?: integer }
 ---@return integer? count how many went, which is all
 ---@return { datagrams: integer, bytes: integer, calls: integer, method: string } figures
 ---@return net.error? err
@@ -336,9 +341,9 @@ function socket:send_many(data, options) end
 ---`/proc`) is sent to its end. A pipe has no offset: what Lua holds of it goes first, and
 ---what is not taken stays there for the next read.
 ---
----All of it or a failure, whose `err.sent` counts what had gone. The error of an interruption
----(`net.deadline`, `cancel`) does not tell it; that of the socket's own `settimeout` does. A file
----that has become shorter gives the code `truncated`; one that has grown sends no more than was promised.
+---All of it or a failure, whose `err.sent` counts what had gone, also where an interruption
+---(`net.deadline`, `cancel`) ended it. A file that has become shorter gives the code
+---`truncated`; one that has grown sends no more than was promised.
 ---While one call may take long, the other tasks run; but a slow disk, or a pipe in which
 ---nothing is, stops them as `file:read` does ([files](file.md)).
 ---
@@ -386,9 +391,8 @@ function socket:sendfile(file, offset, count) end
 ---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
 ---kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
 ---data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
----used, `"send"` is taken; a method that was asked for fails instead. Before its first byte
----`"sendfile"` writes its file, of the size of the data at least: with data of many MB the whole
----program, with all its tasks, stands still meanwhile.
+---used, `"send"` is taken; a method that was asked for fails instead. The file of `"sendfile"`
+---takes as much memory as the data once more, 1 MiB at least; it is written piece by piece.
 ---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
 ---
 ---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of a method that was asked for: `EMFILE`,
@@ -596,6 +600,56 @@ function socket:recvfrom(n, flags) end
 ---@return net.error? err
 ---@return net.code? code
 function socket:recv_many(n, flags) end
+
+---Waits for a datagram and takes, without waiting, those that are there besides, into a
+---[buffer](buffer.md): no string is made of any. Gives how many came and their bytes.
+---
+---The buffer is cut into rooms of `room` bytes, and each takes one message, up to 64: a
+---datagram, or, on a socket with the option `UDP_GRO`, a train of datagrams as it came, one
+---behind the other. The third result tells where they lie: `trains.n` is how many messages, and
+---of the i-th
+---
+---| list | what |
+---|---|---|
+---| `trains.at[i]` | the position of its first byte |
+---| `trains.bytes[i]` | how many bytes lie there |
+---| `trains.segment_bytes[i]` | bytes of each of its datagrams, of which the last may have fewer; a single one has `bytes` |
+---| `trains.size[i]` | bytes that came; more than `bytes[i]`: they had no room, and the rest is lost |
+---| `trains.from[i]` | the sender; false for a Unix socket without a name |
+---
+---Give the table back with the next call: its lists are used again, and the loop makes no
+---garbage. What is behind `n` in them is of earlier calls. What an earlier `recv_many` or
+---`recvfrom` has left of a train comes first, each datagram by itself. While it waits, the
+---buffer is busy: nobody else can write to it or receive into it.
+---
+---Codes: those of `recvfrom`.
+---
+---Raises: a stream socket; a buffer or a room without bytes; the buffer is busy; it is called
+---by a finalizer.
+---
+---Source: recvmmsg(2), udp(7) (`UDP_GRO`),
+---[decision 0026](../decisions/0026-trains-in-buffers.md).
+---
+---```lua
+---local net = require "net"
+---local a <close> = assert(net.udp("127.0.0.1:0"))
+---local b <close> = assert(net.udp("127.0.0.1:0"))
+---a:send_many({ "one", "three" }, { to = b:getsockname() })
+---local buffer = net.buffer(4096)
+---local datagrams, bytes, trains = assert(b:recv_many_into(buffer, nil, 1024))
+---print(datagrams, bytes, trains.n)                           --> 2	8	2
+---print(buffer:sub(trains.at[2], trains.at[2] + trains.bytes[2] - 1))  --> three
+---```
+---@param buffer net.buffer where the bytes go
+---@param trains? table the third result of an earlier call, to be used again
+---@param room? integer bytes for each message; 65,536, or the whole buffer, unless told
+---@param flags? integer `net.MSG_DONTWAIT`
+---@return integer? datagrams how many came
+---@return integer bytes how many of theirs lie in the buffer
+---@return { n: integer, at: integer[], bytes: integer[], segment_bytes: integer[], size: integer[], from: (net.address|false)[] } trains
+---@return net.error? err
+---@return net.code? code
+function socket:recv_many_into(buffer, trains, room, flags) end
 
 -- ## Receiving a stream
 --

@@ -47,7 +47,8 @@ local task = {}
 ---Waits for the end of a task and gives what its function returned. Several tasks may
 ---join one, and it may be joined again later.
 ---
----Codes: `cancelled`.
+---Codes: `cancelled`. `err.sent` and `err.figures` tell then how far the operation had come in
+---which the task was cut short, if it was one that tells such.
 ---
 ---Raises: the very error that the task's function raised (it is then reported nowhere
 ---else); a task that joins itself.

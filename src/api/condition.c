@@ -36,7 +36,7 @@ static int wait_k(lua_State *L, int status, lua_KContext context) {
 static int wait(lua_State *L) {
   struct condition *c = check(L);
   /* the text stays on this stack as long as the task waits */
-  struct task_wait w = {luaL_checkstring(L, 2), NULL, -1, 0, NET_NEVER, 0};
+  struct task_wait w = {luaL_checkstring(L, 2), NULL, -1, 0, NET_NEVER, 0, NULL};
   return task_wait_in(L, sched_of(L), &c->queue, &w, wait_k);
 }
 

@@ -167,7 +167,7 @@ static int await(lua_State *L, struct http_conn *c, const char *op, uint32_t wha
   struct socket *s = c->sock;
   int64_t deadline = limit(c);
   if (task_late(s->sched, deadline)) return body_failed(L, c, op, STATUS_TIMEOUT, 0);
-  struct task_wait w = {op, s, s->h, what, deadline, 0};
+  struct task_wait w = {op, s, s->h, what, deadline, 0, NULL};
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, k);
 }
@@ -242,7 +242,7 @@ static int whole_k(lua_State *L, int status, lua_KContext context);
 /* Others are due; the body is still this task's. */
 static int step_aside(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
-  struct task_wait w = {"body", s, s->h, NET_RD, NET_NEVER, 0};
+  struct task_wait w = {"body", s, s->h, NET_RD, NET_NEVER, 0, NULL};
   gate_enter(&s->rd, s->sched);
   return task_yield(L, s->sched, &w, whole_k);
 }
@@ -310,7 +310,7 @@ static int drop_k(lua_State *L, int status, lua_KContext deadline) {
     ssize_t r =
         s->h < 0 ? STATUS_CLOSED : http_body_step(c, scratch, SCRATCH_BYTES, &rule);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-      struct task_wait w = {"body", s, s->h, NET_RD, deadline, 0};
+      struct task_wait w = {"body", s, s->h, NET_RD, deadline, 0, NULL};
       gate_enter(&s->rd, s->sched);
       return task_await(L, s->sched, &w, drop_k);
     }
@@ -368,7 +368,7 @@ static int linger_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct http_conn *c = http_conn_check(L, 1);
   struct socket *s = c->sock;
-  struct task_wait w = {"close", s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {"close", s, s->h, NET_RD, deadline, 0, NULL};
   socket_scratch(L, s->sched);
   ssize_t r = s->h < 0 ? 0 : end_sending(c);
   if (r == -EAGAIN) w.what = NET_WR;

@@ -127,7 +127,7 @@ static int await(lua_State *L, struct http_conn *c) {
   if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
-  struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0};
+  struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0, NULL};
   gate_enter(&s->rd, s->sched);
   return task_await_first(L, s->sched, &w, c->shared->hot ? &c->first : NULL, next_k);
 }
@@ -210,7 +210,7 @@ static int send_ready(lua_State *L, struct http_conn *c) {
   int r = http_hot_send(c);
   if (r == -EAGAIN && c->deadline_ns == NET_NEVER) c->deadline_ns = http_patience(c, len);
   if (r == -EAGAIN && task_late(s->sched, c->deadline_ns)) r = STATUS_TIMEOUT;
-  struct task_wait w = {"send", s, s->h, NET_WR, c->deadline_ns, 0};
+  struct task_wait w = {"send", s, s->h, NET_WR, c->deadline_ns, 0, NULL};
   if (r == -EAGAIN) {
     gate_enter(&s->wr, s->sched);
     return task_await(L, s->sched, &w, next_k);

@@ -359,7 +359,7 @@ static int put_k(lua_State *L, int status, lua_KContext deadline) {
   if (r < 0 && r != -EAGAIN) return put_failed(L, c, (int)r);
   if (c->put / HTTP_STEP_BYTES > step) deadline = http_patience(c, HTTP_STEP_BYTES);
   if (task_late(s->sched, deadline)) return put_failed(L, c, STATUS_TIMEOUT);
-  struct task_wait w = {"send", s, turn ? s->h : -1, NET_WR, deadline, 0};
+  struct task_wait w = {"send", s, turn ? s->h : -1, NET_WR, deadline, 0, NULL};
   if (!turn) return task_queue(L, s->sched, &s->wr, &w, put_k);
   lua_settop(L, SLOT_BYTES);
   lua_pushboolean(L, 1);

@@ -24,7 +24,8 @@ static struct scope *expired_scope(struct task *t, int64_t now) {
 }
 
 static void raise_interruption(lua_State *L, struct task *t, struct scope *scope,
-                               const char *op, const struct socket *on) {
+                               const char *op, const struct socket *on,
+                               const size_t *sent) {
   char address[SOCKET_TEXT] = "";
   if (on) socket_whom(on, address);
   gate_leave(t);
@@ -33,6 +34,10 @@ static void raise_interruption(lua_State *L, struct task *t, struct scope *scope
   if (!side) luaL_error(L, "%s: %s", op, status_text(-ENOMEM));
   int status = t->cancelled ? STATUS_CANCELLED : STATUS_TIMEOUT;
   error_push(L, &(struct failure){op, status, *address ? address : NULL, NULL});
+  if (sent) {
+    lua_pushinteger(L, (lua_Integer)*sent);
+    lua_setfield(L, -2, "sent");
+  }
   const void *identity = lua_topointer(L, -1);
   int64_t grace = loop_now(&t->sched->loop) + GRACE_NS;
   if (t->cancelled) {
@@ -53,14 +58,14 @@ static int64_t cancel_grace(const struct task *t) {
 
 /* Raises when `t` is interrupted. While an interruption unwinds, the waits are those of
  * <close> variables: they may go on until the grace is over. */
-void interrupt_look(lua_State *L, struct task *t, const char *op,
-                    const struct socket *on) {
+void interrupt_look(lua_State *L, struct task *t, const char *op, const struct socket *on,
+                    const size_t *sent) {
   int64_t now = loop_now(&t->sched->loop);
   struct scope *scope = expired_scope(t, now);
   if (!t->cancelled && !scope) return;
   int64_t grace = t->cancelled ? cancel_grace(t) : scope->grace_ns;
   if (t->side && t->side->unwind_L && now < grace) return;
-  raise_interruption(L, t, scope, op, on);
+  raise_interruption(L, t, scope, op, on, sent);
 }
 
 int64_t interrupt_limit(const struct task *t, int64_t deadline_ns) {

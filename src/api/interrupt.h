@@ -7,6 +7,7 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sched;
@@ -38,9 +39,11 @@ bool interrupt_caught(lua_State *L, struct sched *s, intptr_t depth);
 /* Raises the interruption on top again, from here.                          [-1, +0, v] */
 int interrupt_again(lua_State *L, struct sched *s);
 
-/* Raises when the task, which is cancelled or in a scope, is interrupted.   [-0, +0, v] */
-void interrupt_look(lua_State *L, struct task *t, const char *op,
-                    const struct socket *on);
+/* Raises when the task, which is cancelled or in a scope, is interrupted. `sent`: what the
+ * operation had handed over, which the error then tells; NULL: it hands over nothing.
+ *                                                                           [-0, +0, v] */
+void interrupt_look(lua_State *L, struct task *t, const char *op, const struct socket *on,
+                    const size_t *sent);
 
 /* The earliest of a wait's own deadline, those of the scopes, and the grace while an
  * interruption unwinds. */

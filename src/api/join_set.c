@@ -83,7 +83,7 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   struct join_set *set = check(L);
-  struct task_wait w = {lua_tostring(L, 2), NULL, -1, 0, NET_NEVER, 0};
+  struct task_wait w = {lua_tostring(L, 2), NULL, -1, 0, NET_NEVER, 0, NULL};
   if (!list_empty(&set->ended)) return take(L, set);
   if (set->count > 0) return task_wait_in(L, sched_of(L), &set->waiting, &w, next_k);
   lua_pushnil(L);

@@ -71,14 +71,24 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f) {
   return 0;
 }
 
-int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
-                 lua_KFunction k) {
+int lookup_await_more(lua_State *L, int idx, const struct task_wait *w,
+                      struct task_more *more, lua_KFunction k) {
   struct lookup *l = luaL_checkudata(L, idx, class);
   /* However this function is left, its ticket is given back at once. */
   if (!l->guarded) lua_toclose(L, idx);
   l->guarded = true;
-  struct task_wait w = {op, NULL, l->q.ticket, NET_RD, deadline_ns, 0};
-  return task_await(L, sched_get(L), &w, k);
+  struct task_wait answer = {.op = w->op,
+                             .h = l->q.ticket,
+                             .what = NET_RD,
+                             .deadline_ns = w->deadline_ns,
+                             .sent = w->sent};
+  return task_await_more(L, sched_get(L), &answer, more, k);
+}
+
+int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
+                 lua_KFunction k) {
+  return lookup_await_more(
+      L, idx, &(struct task_wait){.op = op, .deadline_ns = deadline_ns}, NULL, k);
 }
 
 /* Pushes whom `l` is about, for people. */

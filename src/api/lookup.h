@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "api/error.h"
+#include "api/task.h"
 
 /* Makes the class of lookup objects.                                      [-0, +0, m] */
 void lookup_open(lua_State *L);
@@ -24,6 +25,11 @@ int lookup_resolve(lua_State *L, int idx, struct failure *f);
 /* Waits for the answer to the lookup at `idx`.                          [-0, +0, v] [y] */
 int lookup_await(lua_State *L, int idx, const char *op, int64_t deadline_ns,
                  lua_KFunction k);
+
+/* The same as task_await_more does it; of `w` the operation, its deadline and what it has
+ * sent count. */
+int lookup_await_more(lua_State *L, int idx, const struct task_wait *w,
+                      struct task_more *more, lua_KFunction k);
 
 /* Pushes the name or address that an operation parked in `in` asks for; false, pushing
  * nothing, when it waits for no answer.                                 [-0, +(0|1), m] */

@@ -139,7 +139,7 @@ static int poll_k(lua_State *L, int status, lua_KContext deadline) {
   int r = ask(g);
   if (r < 0) return error_return(L, &(struct failure){"poll", r, NULL, NULL});
   if (r > 0 || task_late(g->sched, deadline)) return poll_done(L, g);
-  struct task_wait w = {"poll", NULL, -1, 0, deadline, 0};
+  struct task_wait w = {"poll", NULL, -1, 0, deadline, 0, NULL};
   return task_await_more(L, g->sched, &w, &g->more, poll_k);
 }
 

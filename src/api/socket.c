@@ -372,7 +372,8 @@ void socket_open(lua_State *L) {
   socket_bulk_methods(L);
   socket_connect_methods(L);
   socket_datagram_methods(L);
-  socket_many_methods(L);
+  socket_recv_many_methods(L);
+  socket_send_many_methods(L);
   socket_option_methods(L);
   socket_read_methods(L);
   socket_recv_into_methods(L);

@@ -176,6 +176,10 @@ void socket_settle(struct sched *sched);
  * sockets share.                                                           [-0, +0, v] */
 void socket_refuse_finalizer(lua_State *L, const char *op);
 
+/* Raises unless it is a datagram socket; others have `instead`.            [-0, +0, v] */
+void socket_need_datagrams(lua_State *L, const struct socket *s, const char *op,
+                           const char *instead);
+
 /* Whether the kernel can send datagrams of the open socket in trains; whether it has not
  * refused one yet. */
 bool socket_knows_trains(struct socket *s);
@@ -205,9 +209,10 @@ void socket_bulk_methods(lua_State *L);
 void socket_read_methods(lua_State *L);
 void socket_send_methods(lua_State *L);
 void socket_datagram_methods(lua_State *L);
-void socket_many_methods(lua_State *L);
 void socket_recv_into_methods(lua_State *L);
+void socket_recv_many_methods(lua_State *L);
 void socket_recvmsg_methods(lua_State *L);
+void socket_send_many_methods(lua_State *L);
 void socket_sendfile_methods(lua_State *L);
 void socket_sendmsg_methods(lua_State *L);
 void socket_connect_methods(lua_State *L);

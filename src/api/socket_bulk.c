@@ -30,14 +30,14 @@ static int move_failed(lua_State *L, struct bulk *b, int status) {
 /* Waits for the handle. */
 static int wait_handle(lua_State *L, struct socket *s, struct bulk *b,
                        const struct socket_way *way, int64_t deadline) {
-  struct task_wait w = {b->op, s, s->h, way->what, deadline, bulk_wake_ns(b)};
+  struct task_wait w = {b->op, s, s->h, way->what, deadline, bulk_wake_ns(b), NULL};
   gate_enter(gate_of(s, way), s->sched);
   return task_await(L, s->sched, &w, way->k);
 }
 
 static int step_aside(lua_State *L, struct socket *s, struct bulk *b,
                       const struct socket_way *way, int64_t deadline) {
-  struct task_wait w = {b->op, s, s->h, way->what, deadline, 0};
+  struct task_wait w = {b->op, s, s->h, way->what, deadline, 0, NULL};
   gate_enter(gate_of(s, way), s->sched);
   return task_yield(L, s->sched, &w, way->k);
 }
@@ -49,14 +49,14 @@ static int finish(lua_State *L, struct socket *s, struct bulk *b,
   bool late = task_late(s->sched, limit) || task_late(s->sched, deadline);
   if (s->h < 0 || !way->settled || way->settled(s, b) || late)
     return bulk_done(L, SLOT_MOVE);
-  struct task_wait w = {b->op, s, s->h, way->what, deadline, limit};
+  struct task_wait w = {b->op, s, s->h, way->what, deadline, limit, NULL};
   gate_enter(gate_of(s, way), s->sched);
   return task_await(L, s->sched, &w, way->k);
 }
 
 static int wait_turn(lua_State *L, struct socket *s, struct bulk *b,
                      const struct socket_way *way, int64_t deadline) {
-  struct task_wait w = {b->op, s, -1, 0, deadline, 0};
+  struct task_wait w = {b->op, s, -1, 0, deadline, 0, NULL};
   if (task_late(s->sched, deadline)) return move_failed(L, b, STATUS_TIMEOUT);
   return task_queue(L, s->sched, gate_of(s, way), &w, way->k);
 }

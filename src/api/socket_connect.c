@@ -150,7 +150,7 @@ static int accept_k(lua_State *L, int status, lua_KContext deadline);
 
 /* Waits for a client, or for the end of a back-off. */
 static int accept_wait(lua_State *L, struct socket *s, int r, int64_t deadline) {
-  struct task_wait w = {"accept", s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {"accept", s, s->h, NET_RD, deadline, 0, NULL};
   gate_enter(&s->rd, s->sched);
   if (r != -EAGAIN) {
     w.h = -1;
@@ -178,7 +178,7 @@ static int accept_k(lua_State *L, int status, lua_KContext deadline) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, "accept", STATUS_CLOSED);
   if (!gate_open(&s->rd, s->sched)) {
-    struct task_wait w = {"accept", s, -1, 0, deadline, 0};
+    struct task_wait w = {"accept", s, -1, 0, deadline, 0, NULL};
     if (task_late(s->sched, deadline))
       return socket_fail(L, SLOT_SOCKET, "accept", STATUS_TIMEOUT);
     return task_queue(L, s->sched, &s->rd, &w, accept_k);
@@ -233,7 +233,7 @@ static int connect_k(lua_State *L, int status, lua_KContext deadline);
 /* Waits for the answer, or to ask a full backlog again. */
 static int connect_wait(lua_State *L, struct socket *s, int r, int64_t deadline) {
   enum { AGAIN_NS = 10 * 1000 * 1000 };
-  struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0};
+  struct task_wait w = {"connect", s, s->h, NET_WR, deadline, 0, NULL};
   if (r == -EBUSY) {
     w.h = -1;
     w.wake_ns = loop_now(&s->sched->loop) + AGAIN_NS;
@@ -289,7 +289,7 @@ static int shutdown_k(lua_State *L, int status, lua_KContext deadline) {
   bool turn = how == SHUT_RD || gate_open(&s->wr, s->sched);
   int r = turn ? net_shutdown(s->sched->loop.net, s->h, how) : -EAGAIN;
   if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-    struct task_wait w = {"shutdown", s, turn ? s->h : -1, NET_WR, deadline, 0};
+    struct task_wait w = {"shutdown", s, turn ? s->h : -1, NET_WR, deadline, 0, NULL};
     if (!turn) return task_queue(L, s->sched, &s->wr, &w, shutdown_k);
     gate_enter(&s->wr, s->sched);
     return task_await(L, s->sched, &w, shutdown_k);

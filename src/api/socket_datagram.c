@@ -4,6 +4,7 @@
 
 #include "api/address.h"
 #include "api/args.h"
+#include "api/buffer.h"
 #include "api/lookup.h"
 #include "api/socket.h"
 #include "base/status.h"
@@ -32,9 +33,18 @@ static int send_failed(lua_State *L, struct socket *s, int status, const char *n
 
 static int sendto_k(lua_State *L, int status, lua_KContext deadline);
 
+/* Makes a string of a buffer, which a wait does not hold then. */
+static void copy_buffer(lua_State *L) {
+  const struct buffer *b = buffer_at(L, SLOT_DATA);
+  if (!b) return;
+  lua_pushlstring(L, b->bytes, b->size);
+  lua_replace(L, SLOT_DATA);
+}
+
 /* Waits for the turn or for room. */
 static int send_wait(lua_State *L, struct socket *s, bool turn, int64_t deadline) {
-  struct task_wait w = {"sendto", s, turn ? s->h : -1, NET_WR, deadline, 0};
+  struct task_wait w = {"sendto", s, turn ? s->h : -1, NET_WR, deadline, 0, NULL};
+  copy_buffer(L);
   if (!turn) return task_queue(L, s->sched, &s->wr, &w, sendto_k);
   gate_enter(&s->wr, s->sched);
   return task_await(L, s->sched, &w, sendto_k);
@@ -50,7 +60,9 @@ static int send_once(lua_State *L, struct socket *s, const struct addr *to, bool
     return may_wait ? send_wait(L, s, false, deadline) : send_failed(L, s, in_vain, NULL);
   size_t len;
   struct addr mapped;
-  const char *data = lua_tolstring(L, SLOT_DATA, &len);
+  const struct buffer *b = buffer_at(L, SLOT_DATA);
+  const char *data = b ? b->bytes : lua_tolstring(L, SLOT_DATA, &len);
+  if (b) len = b->size;
   if (to) to = address_for(to, s->family, &mapped);
   ssize_t n = net_sendto(s->sched->loop.net, s->h, data, len, to, flags);
   if (n == -EAGAIN && may_wait) return send_wait(L, s, true, deadline);
@@ -67,17 +79,24 @@ static int sendto_k(lua_State *L, int status, lua_KContext deadline) {
   if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL);
   bool late = task_late(s->sched, deadline), named = !lua_isnil(L, SLOT_ADDRESS);
   int r = named ? lookup_resolve(L, SLOT_ADDRESS, &f) : 0;
-  if (r == -EAGAIN && !late)
+  if (r == -EAGAIN && !late) {
+    copy_buffer(L);
     return lookup_await(L, SLOT_ADDRESS, "sendto", deadline, sendto_k);
+  }
   if (r < 0) return send_failed(L, s, r == -EAGAIN ? STATUS_TIMEOUT : r, f.address);
   if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL); /* by a __gc */
   return send_once(L, s, named ? address_at(L, SLOT_ADDRESS) : NULL, late, deadline);
 }
 
-/* sock:sendto(data, address) or sock:sendto(data, host, port) -> bytes | nil, err, code  */
+/* sock:sendto(data, address) or sock:sendto(data, host, port) -> bytes | nil, err, code; the
+ * data is a string or a buffer                                                       [y] */
 static int sendto_method(lua_State *L) {
   struct socket *s = socket_check(L, SLOT_SOCKET);
-  luaL_checkstring(L, SLOT_DATA);
+  const struct buffer *b = buffer_at(L, SLOT_DATA);
+  if (b)
+    buffer_need_still(L, b, "sendto");
+  else
+    luaL_checkstring(L, SLOT_DATA);
   need_datagram(L, s, "sendto", "connect and send");
   if (s->type == SOCK_SEQPACKET)
     return luaL_error(L, "sendto: this socket has one peer; use send");
@@ -123,7 +142,7 @@ static int recvfrom_k(lua_State *L, int status, lua_KContext deadline);
 /* Waits for the turn or for a datagram, with what is asked for in the slots. */
 static int receive_wait(lua_State *L, struct socket *s, bool turn, size_t n, int flags,
                         int64_t deadline) {
-  struct task_wait w = {"recvfrom", s, turn ? s->h : -1, NET_RD, deadline, 0};
+  struct task_wait w = {"recvfrom", s, turn ? s->h : -1, NET_RD, deadline, 0, NULL};
   lua_settop(L, SLOT_SOCKET);
   lua_pushinteger(L, (lua_Integer)n);
   lua_pushnil(L);

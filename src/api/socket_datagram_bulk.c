@@ -19,7 +19,7 @@ enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE = SOCKET_MOVE, SLOT_A
 
 enum {
   NUMBER_BYTES = sizeof(uint64_t), /* at the front, in network order; the first is 1 */
-  CALL_BYTES = 512 * 1024,         /* of one system call, about 0.1 ms */
+  CALL_DATAGRAMS = 64 * TRAIN_MAX, /* of one system call */
   COPIED_TRAINS = 8,               /* more would only push each other out of the cache */
 };
 
@@ -66,9 +66,11 @@ static void repeat_figures(lua_State *L, struct bulk *b) {
 /* How many datagrams the next call may send; 0: none yet, b->wake_ns says when. */
 static unsigned allowed(struct flight *r) {
   struct bulk *b = &r->b;
-  uint64_t most = CALL_BYTES / r->len;
-  if (most > DATAGRAMS_PIECES) most = DATAGRAMS_PIECES;
+  uint64_t most = (DATAGRAMS_BYTES + r->len - 1) / r->len;
+  if (most > CALL_DATAGRAMS) most = CALL_DATAGRAMS;
   if (r->numbered && most > r->copies) most = r->copies;
+  uint64_t train = TRAIN_BYTES / r->len; /* whole ones */
+  if (most > train) most -= most % train;
   if (b->limit != UINT64_MAX) {
     uint64_t left = (bulk_left(b) + r->len - 1) / r->len;
     if (most > left) most = left;
@@ -193,8 +195,8 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   lua_rotate(L, 2, 1); /* the options, then the data */
   bool numbered = flag_option(L, "send_repeat", "numbered");
   luaL_argcheck(L, !numbered || len >= NUMBER_BYTES, 2, "a number takes 8 bytes");
-  size_t copies = (numbered ? CALL_BYTES : TRAIN_BYTES) / len;
-  if (copies > DATAGRAMS_PIECES) copies = DATAGRAMS_PIECES;
+  size_t copies = (numbered ? DATAGRAMS_BYTES : TRAIN_BYTES) / len;
+  if (copies > CALL_DATAGRAMS) copies = CALL_DATAGRAMS;
   struct flight *r =
       bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *r + copies * len);
   r->b.figures = repeat_figures;

@@ -188,7 +188,7 @@ static int read_k(lua_State *L, int status, lua_KContext deadline) {
     if (r == STATUS_EOF) return read_end(L, s);
     if (s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
     if (r == -EAGAIN && !task_late(s->sched, deadline)) {
-      struct task_wait w = {how(s)->op, s, s->h, NET_RD, deadline, 0};
+      struct task_wait w = {how(s)->op, s, s->h, NET_RD, deadline, 0, NULL};
       gate_enter(&s->rd, s->sched);
       return task_await(L, s->sched, &w, read_k);
     }
@@ -284,7 +284,7 @@ static int recv_once(lua_State *L, struct socket *s, int64_t deadline) {
   if (r == STATUS_EOF) return read_end(L, s);
   if (r != -EAGAIN || s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
   if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
-  struct task_wait w = {how(s)->op, s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {how(s)->op, s, s->h, NET_RD, deadline, 0, NULL};
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, recv_k);
 }
@@ -310,7 +310,7 @@ static int urgent_k(lua_State *L, int status, lua_KContext deadline) {
   if (r == 0) return read_failed(L, s, STATUS_EOF);
   if (r != -EAGAIN || s->flags & MSG_DONTWAIT) return read_failed(L, s, (int)r);
   if (task_late(s->sched, deadline)) return read_failed(L, s, STATUS_TIMEOUT);
-  struct task_wait w = {"recv", s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {"recv", s, s->h, NET_RD, deadline, 0, NULL};
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, urgent_k);
 }

@@ -51,7 +51,7 @@ static int recv_into_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct buffer *b = buffer_check(L, SLOT_BUFFER);
-  struct task_wait w = {op, s, s->h, NET_RD, deadline, 0};
+  struct task_wait w = {op, s, s->h, NET_RD, deadline, 0, NULL};
   struct received r = {.n = -EAGAIN};
   if (s->h < 0) return socket_fail(L, SLOT_SOCKET, op, STATUS_CLOSED);
   bool turn = gate_open(&s->rd, s->sched);

@@ -90,7 +90,7 @@ static ssize_t receive(struct socket *s, struct msghdr *msg, int flags, size_t *
 static int recvmsg_k(lua_State *L, int status, lua_KContext deadline);
 
 static int recvmsg_wait(lua_State *L, struct socket *s, bool turn, int64_t deadline) {
-  struct task_wait w = {"recvmsg", s, turn ? s->h : -1, NET_RD, deadline, 0};
+  struct task_wait w = {"recvmsg", s, turn ? s->h : -1, NET_RD, deadline, 0, NULL};
   if (!turn) return task_queue(L, s->sched, &s->rd, &w, recvmsg_k);
   gate_enter(&s->rd, s->sched);
   return task_await(L, s->sched, &w, recvmsg_k);

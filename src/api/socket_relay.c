@@ -123,7 +123,7 @@ static int wait_on(lua_State *L, struct state *state, struct way *w) {
   int idx = reads ? SLOT_FROM : SLOT_TO;
   struct socket *s = socket_check(L, idx);
   int64_t limit = loop_after(state->moved_ns, state->idle_ns);
-  struct task_wait wait = {"relay", s, s->h, reads ? NET_RD : NET_WR, limit, 0};
+  struct task_wait wait = {"relay", s, s->h, reads ? NET_RD : NET_WR, limit, 0, NULL};
   if (task_late(state->sched, limit)) return way_failed(L, state, w, idx, STATUS_TIMEOUT);
   return task_await(L, state->sched, &wait, run_k);
 }
@@ -135,7 +135,7 @@ static bool is_kept(const struct gate_keep *k) {
 /* Holds both gates, which gives 0; waits while another task sends.    [-0, +0, v] [y] */
 static int enter(lua_State *L, struct state *state, struct way *w) {
   struct socket *from = socket_check(L, SLOT_FROM), *to = socket_check(L, SLOT_TO);
-  struct task_wait wait = {"relay", to, -1, 0, NET_NEVER, 0};
+  struct task_wait wait = {"relay", to, -1, 0, NET_NEVER, 0, NULL};
   if (is_kept(&w->sends)) return 0;
   if (!is_kept(&w->reads)) socket_claim(L, from, "relay");
   int status = is_kept(&w->reads) ? 0 : gate_keep(&w->reads, state->sched);
@@ -186,7 +186,7 @@ static int run_k(lua_State *L, int status, lua_KContext context) {
   int r = move(L, state, w, from, to);
   if (r == -EAGAIN) return wait_on(L, state, w);
   if (r > 0) {
-    struct task_wait wait = {"relay", from, -1, 0, NET_NEVER, 0};
+    struct task_wait wait = {"relay", from, -1, 0, NET_NEVER, 0, NULL};
     return task_yield(L, state->sched, &wait, run_k);
   }
   if (r != STATUS_EOF)

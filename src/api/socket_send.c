@@ -113,6 +113,8 @@ static void keep_piece(lua_State *L, struct piece p, size_t taken) {
 
 /* --- the one operation ------------------------------------------------------------------ */
 
+static const size_t nothing = 0; /* sent */
+
 /* Gives nil, err, code, where err.sent counts what had been handed over. */
 static int send_failed(lua_State *L, struct socket *s, int status, size_t sent) {
   socket_failure(L, SLOT_SOCKET, "send", status);
@@ -128,13 +130,13 @@ static struct task_more *holder(lua_State *L) {
 }
 
 static int wait_turn(lua_State *L, struct socket *s, int64_t deadline, lua_KFunction k) {
-  struct task_wait w = {"send", s, -1, 0, deadline, 0};
+  struct task_wait w = {"send", s, -1, 0, deadline, 0, &nothing};
   if (task_late(s->sched, deadline)) return send_failed(L, s, STATUS_TIMEOUT, 0);
   return task_queue_more(L, s->sched, &s->wr, &w, holder(L), k);
 }
 
 static int wait_room(lua_State *L, struct socket *s, int64_t deadline, lua_KFunction k) {
-  struct task_wait w = {"send", s, s->h, NET_WR, deadline, 0};
+  struct task_wait w = {"send", s, s->h, NET_WR, deadline, 0, &s->sent};
   gate_enter(&s->wr, s->sched);
   return task_await_more(L, s->sched, &w, holder(L), k);
 }
@@ -225,7 +227,7 @@ static void begin(lua_State *L, struct socket *s, int flags) {
   lua_pushinteger(L, flags);
   if (s->h < 0) return;
   socket_need_stream(L, s, "send");
-  interrupt_check(L, s->sched, "send", s);
+  interrupt_check_sent(L, s->sched, "send", s, &nothing);
 }
 
 /* What nearly every send is: one piece that the stream takes as a whole. 0 with what was

@@ -15,6 +15,8 @@ enum { SLOT_SOCKET = 1, SLOT_FILE, SLOT_OFFSET, SLOT_COUNT, SLOT_EXACT, SLOT_BEG
 
 enum { PIECE_BYTES = 512 * 1024 }; /* of one system call, while which all others wait */
 
+static const size_t nothing = 0; /* sent */
+
 /* Gives nil, err, code, where err.sent counts what had been handed over. */
 static int sendfile_failed(lua_State *L, int status, size_t sent) {
   socket_failure(L, SLOT_SOCKET, "sendfile", status);
@@ -37,14 +39,14 @@ static int file_closed(lua_State *L, size_t sent) {
 static int sendfile_k(lua_State *L, int status, lua_KContext deadline);
 
 static int wait_turn(lua_State *L, struct socket *s, int64_t deadline) {
-  struct task_wait w = {"sendfile", s, -1, 0, deadline, 0};
+  struct task_wait w = {"sendfile", s, -1, 0, deadline, 0, &nothing};
   if (task_late(s->sched, deadline)) return sendfile_failed(L, STATUS_TIMEOUT, 0);
   return task_queue(L, s->sched, &s->wr, &w, sendfile_k);
 }
 
 /* Waits for room, or, where there is some, for the next turn. */
 static int wait_on(lua_State *L, struct socket *s, int64_t deadline, bool room) {
-  struct task_wait w = {"sendfile", s, s->h, NET_WR, deadline, 0};
+  struct task_wait w = {"sendfile", s, s->h, NET_WR, deadline, 0, &s->sent};
   if (task_late(s->sched, deadline)) return sendfile_failed(L, STATUS_TIMEOUT, s->sent);
   gate_enter(&s->wr, s->sched);
   return room ? task_yield(L, s->sched, &w, sendfile_k)
@@ -139,7 +141,7 @@ static int sendfile_method(lua_State *L) {
     return luaL_error(L, "sendfile: this is a datagram socket; use send or sendto");
   int r = read_range(L);
   socket_need_stream(L, s, "sendfile");
-  if (s->h >= 0) interrupt_check(L, s->sched, "sendfile", s);
+  if (s->h >= 0) interrupt_check_sent(L, s->sched, "sendfile", s, &nothing);
   return r < 0 ? sendfile_failed(L, r, 0) : sendfile_k(L, LUA_OK, socket_deadline(s));
 }
 

@@ -104,7 +104,7 @@ static int sendmsg_k(lua_State *L, int status, lua_KContext deadline);
 
 /* Waits for room or, without a handle, for the turn. */
 static int sendmsg_wait(lua_State *L, struct socket *s, net_h h, int64_t deadline) {
-  struct task_wait w = {"sendmsg", s, h, NET_WR, deadline, 0};
+  struct task_wait w = {"sendmsg", s, h, NET_WR, deadline, 0, NULL};
   if (h < 0) return task_queue(L, s->sched, &s->wr, &w, sendmsg_k);
   lua_settop(L, SLOT_CREDENTIALS);
   lua_pushboolean(L, 1);

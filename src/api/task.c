@@ -294,7 +294,7 @@ static int await(lua_State *L, struct sched *s, const struct task_wait *w,
                  struct task_more *more, struct task_first *first, lua_KFunction k) {
   if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
-  interrupt_check(L, s, w->op, w->on);
+  interrupt_check_sent(L, s, w->op, w->on, w->sent);
   int64_t until = interrupt_limit(t, w->deadline_ns);
   if (w->wake_ns && (uint64_t)w->wake_ns < (uint64_t)until) until = w->wake_ns;
   int r = -ENOMEM; /* the queue is left whatever there was no memory for */
@@ -347,13 +347,22 @@ int task_queue(lua_State *L, struct sched *s, struct gate *gate,
   return task_queue_more(L, s, gate, w, NULL, k);
 }
 
+int task_yield_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k) {
+  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
+  struct task *t = s->current;
+  interrupt_check_sent(L, s, w->op, w->on, w->sent);
+  luaL_checkstack(L, 1, NULL);
+  if (more && (!task_side(t) || more->arm(more) < 0))
+    return luaL_error(L, "%s: %s", w->op, status_text(-ENOMEM));
+  if (more) t->side->more = more;
+  loop_later(&s->loop, &t->waiter);
+  return park(L, t, w->op, w->on, w->deadline_ns, k);
+}
+
 int task_yield(lua_State *L, struct sched *s, const struct task_wait *w,
                lua_KFunction k) {
-  if (!task_can_wait(L, s)) return refuse(L, s, w->op);
-  interrupt_check(L, s, w->op, w->on);
-  luaL_checkstack(L, 1, NULL);
-  loop_later(&s->loop, &s->current->waiter);
-  return park(L, s->current, w->op, w->on, w->deadline_ns, k);
+  return task_yield_more(L, s, w, NULL, k);
 }
 
 bool task_spent(lua_State *L, struct sched *s, size_t bytes) {

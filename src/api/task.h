@@ -117,11 +117,16 @@ static inline struct sched *sched_of(lua_State *L) {
 }
 
 /* Raises when the running task is interrupted: every operation that may wait asks first.
- *                                                                           [-0, +0, v] */
+ * `sent` as for interrupt_look.                                             [-0, +0, v] */
+static inline void interrupt_check_sent(lua_State *L, struct sched *s, const char *op,
+                                        const struct socket *on, const size_t *sent) {
+  struct task *t = s->current;
+  if (t && (t->cancelled || t->scope)) interrupt_look(L, t, op, on, sent);
+}
+
 static inline void interrupt_check(lua_State *L, struct sched *s, const char *op,
                                    const struct socket *on) {
-  struct task *t = s->current;
-  if (t && (t->cancelled || t->scope)) interrupt_look(L, t, op, on);
+  interrupt_check_sent(L, s, op, on, NULL);
 }
 
 /* True when the running task holds the gate or could take it. */
@@ -159,6 +164,8 @@ struct task_wait {
   uint32_t what;           /* NET_RD or NET_WR */
   int64_t deadline_ns;     /* the operation's; NET_NEVER: none */
   int64_t wake_ns;         /* wakes then, if that is earlier; 0: no */
+  const size_t *sent;      /* what the operation has handed over, for the error of an
+                              interruption; NULL: it hands over nothing */
 };
 
 /* What else a wait needs while the task is parked, and only then: further waiters, each of
@@ -223,6 +230,10 @@ int task_wait_in(lua_State *L, struct sched *s, struct list *queue,
 /* Steps aside until the next turn, then calls `k`; of `w` its operation, socket and
  * deadline count.                                                        [-0, +0, v] [y] */
 int task_yield(lua_State *L, struct sched *s, const struct task_wait *w, lua_KFunction k);
+
+/* The same, with what `more` holds until then. */
+int task_yield_more(lua_State *L, struct sched *s, const struct task_wait *w,
+                    struct task_more *more, lua_KFunction k);
 
 /* Counts a part of an operation and its bytes: true when the task has had its share, and
  * can step aside here. */

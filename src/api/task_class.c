@@ -29,7 +29,7 @@ static int sleep_k(lua_State *L, int status, lua_KContext deadline) {
   (void)status;
   struct sched *s = sched_of(L);
   if (task_late(s, deadline)) return 0;
-  struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0};
+  struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0, NULL};
   return task_await(L, s, &w, sleep_k);
 }
 
@@ -39,7 +39,7 @@ static int sleep_for(lua_State *L) {
   luaL_checknumber(L, 1);
   int64_t deadline = args_deadline(L, 1, s);
   interrupt_check(L, s, "sleep", NULL);
-  struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0};
+  struct task_wait w = {"sleep", NULL, -1, 0, deadline, 0, NULL};
   return task_await(L, s, &w, sleep_k);
 }
 
@@ -58,7 +58,7 @@ static int yield_k(lua_State *L, int status, lua_KContext context) {
 
 /* net.yield(): lets every other task and event have its turn                         [y] */
 static int yield(lua_State *L) {
-  struct task_wait w = {"yield", NULL, -1, 0, NET_NEVER, 0};
+  struct task_wait w = {"yield", NULL, -1, 0, NET_NEVER, 0, NULL};
   return task_yield(L, sched_of(L), &w, yield_k);
 }
 
@@ -101,6 +101,30 @@ static int push_results(lua_State *L, struct task *t) {
   return t->results;
 }
 
+/* Pushes the error that ended the task, or nil.                           [-0, +1, -] */
+static void push_end(lua_State *L, struct task *t) {
+  lua_pushnil(L);
+  if (t->results == 0 || !lua_checkstack(t->L, 1)) return; /* it had not begun */
+  lua_pop(L, 1);
+  lua_pushvalue(t->L, -1);
+  lua_xmove(t->L, L, 1);
+}
+
+/* Gives nil, err, "cancelled". The operation that was cut short has told how far it was.
+ *                                                                       [-0, +3, v] [y] */
+static int join_cancelled(lua_State *L, struct task *t) {
+  static const char *const told[] = {"figures", "sent"};
+  error_values(L, &(struct failure){"join", STATUS_CANCELLED, NULL, NULL});
+  push_end(L, t);
+  for (size_t i = 0; i < sizeof told / sizeof *told && error_is(L, -1); i++) {
+    lua_pushstring(L, told[i]);
+    lua_rawget(L, -2);
+    lua_setfield(L, -4, told[i]);
+  }
+  lua_pop(L, 1);
+  return task_fail(L, sched_of(L));
+}
+
 static int join_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
@@ -108,7 +132,7 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
   struct task *t = check_task(L, 1);
   if (t->state <= TASK_ALIVE) {
     if (t == s->current) return luaL_error(L, "join: a task cannot wait for its own end");
-    struct task_wait w = {"join", NULL, -1, 0, NET_NEVER, 0};
+    struct task_wait w = {"join", NULL, -1, 0, NET_NEVER, 0, NULL};
     struct task_side *side = task_side(t);
     if (!side) return luaL_error(L, "join: %s", status_text(-ENOMEM));
     return task_wait_in(L, s, &side->joiners, &w, join_k);
@@ -120,8 +144,7 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
     push_results(L, t);
     if (s->current) report_joined(L, s->current, t);
     return lua_error(L);
-  default:
-    return error_return(L, &(struct failure){"join", STATUS_CANCELLED, NULL, NULL});
+  default: return join_cancelled(L, t);
   }
 }
 

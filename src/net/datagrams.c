@@ -14,6 +14,7 @@
 void outgoing_init(struct outgoing *o, bool may_couple) {
   o->may_couple = may_couple;
   o->count = o->pieces = o->datagrams = 0;
+  o->bytes = 0;
 }
 
 bool trains_known(struct net *net, net_h h) {
@@ -60,19 +61,43 @@ static void append(struct outgoing *o, struct msghdr *msg, const char *bytes,
   msg->msg_iovlen++;
 }
 
+/* Adds to the last message. */
+static void add_to_last(struct outgoing *o, const char *bytes, size_t len,
+                        unsigned datagrams) {
+  struct train *t = &o->trains[o->count - 1];
+  append(o, &o->all[o->count - 1].msg_hdr, bytes, len);
+  t->bytes += len;
+  t->count += datagrams;
+  o->datagrams += datagrams;
+  o->bytes += len;
+}
+
+static bool is_full(const struct outgoing *o) {
+  return o->pieces == DATAGRAMS_PIECES || o->bytes >= DATAGRAMS_BYTES;
+}
+
 bool outgoing_add(struct outgoing *o, const char *bytes, size_t len,
                   const struct addr *to) {
-  if (o->datagrams == DATAGRAMS_PIECES) return false; /* no more pieces than datagrams */
+  if (is_full(o)) return false;
   if (!can_couple(o, len, to)) {
     if (o->count == DATAGRAMS_MESSAGES) return false;
     begin(o, len, to);
   }
-  struct train *t = &o->trains[o->count - 1];
-  append(o, &o->all[o->count - 1].msg_hdr, bytes, len);
-  t->bytes += len;
-  t->count++;
-  o->datagrams++;
+  add_to_last(o, bytes, len, 1);
   return true;
+}
+
+size_t outgoing_cut(struct outgoing *o, const char *bytes, size_t len, size_t segment,
+                    const struct addr *to) {
+  size_t most = o->may_couple ? TRAIN_BYTES / segment : 1, taken = 0;
+  if (most > TRAIN_MAX) most = TRAIN_MAX;
+  while (taken < len && o->count < DATAGRAMS_MESSAGES && !is_full(o)) {
+    size_t left = len - taken, n = left < most * segment ? left : most * segment;
+    begin(o, n < segment ? n : segment, to);
+    add_to_last(o, bytes + taken, n, (unsigned)((n + segment - 1) / segment));
+    taken += n;
+  }
+  return taken;
 }
 
 /* Tells the kernel where to cut. A message of one datagram needs no word. */
@@ -119,12 +144,13 @@ struct incoming *incoming_new(void) {
   if (!in) return NULL;
   in->count = in->next = in->ready = 0;
   in->joined = false;
-  in->room = 0;
+  in->room = in->stride = 0;
+  in->base = NULL;
   return in;
 }
 
 static void prepare(struct incoming *in, int i) {
-  in->iov[i] = (struct iovec){in->rooms[i], in->room};
+  in->iov[i] = (struct iovec){in->base + (size_t)i * in->stride, in->room};
   in->all[i].msg_hdr = (struct msghdr){
       .msg_name = in->room ? &in->from[i].u : NULL,
       .msg_namelen = in->room ? sizeof in->from[i].u : 0,
@@ -138,9 +164,13 @@ static void prepare(struct incoming *in, int i) {
 /* The kernel writes to the messages that come only, often to few of them. */
 int incoming_receive(struct incoming *in, struct net *net, net_h h,
                      const struct incoming_wish *wish) {
-  if (in->room != wish->room || in->joined != wish->joined) in->ready = 0;
+  char *base = wish->bytes ? wish->bytes : in->rooms[0];
+  if (in->room != wish->room || in->joined != wish->joined || in->base != base)
+    in->ready = 0;
   in->room = wish->room;
   in->joined = wish->joined;
+  in->base = base;
+  in->stride = wish->bytes ? wish->room : sizeof in->rooms[0];
   for (int i = 0; i < in->count && i < in->ready; i++) prepare(in, i);
   for (; in->ready < wish->n; in->ready++) prepare(in, in->ready);
   int r = net_recvmany(net, h, in->all, (unsigned)wish->n, wish->flags | MSG_TRUNC);
@@ -159,15 +189,34 @@ static size_t segment_of(struct mmsghdr *m) {
   return segment > 0 && (unsigned)segment < m->msg_len ? (size_t)segment : m->msg_len;
 }
 
+/* How many datagrams a message has. */
+static size_t count_of(size_t size, size_t segment) {
+  return size > segment ? (size + segment - 1) / segment : 1;
+}
+
 uint64_t incoming_count(struct incoming *in, uint64_t *bytes) {
   uint64_t count = 0;
   *bytes = 0;
   for (int i = 0; i < in->count; i++) {
-    size_t segment = segment_of(&in->all[i]), size = in->all[i].msg_len;
-    count += size > segment ? (size + segment - 1) / segment : 1;
-    *bytes += size;
+    count += count_of(in->all[i].msg_len, segment_of(&in->all[i]));
+    *bytes += in->all[i].msg_len;
   }
   return count;
+}
+
+bool incoming_next_message(struct incoming *in, struct arrival *a) {
+  if (in->next == in->count) return false;
+  struct mmsghdr *m = &in->all[in->next];
+  size_t size = m->msg_len, segment = segment_of(m);
+  in->from[in->next].len = m->msg_hdr.msg_namelen;
+  *a = (struct arrival){.at = (size_t)in->next * in->stride,
+                        .len = size < in->room ? size : in->room,
+                        .size = size,
+                        .segment = segment,
+                        .count = count_of(size, segment),
+                        .from = &in->from[in->next]};
+  in->next++;
+  return true;
 }
 
 bool incoming_next(struct incoming *in, struct datagram *d) {
@@ -178,8 +227,8 @@ bool incoming_next(struct incoming *in, struct datagram *d) {
   if (size > in->segment) size = in->segment;
   size_t room = in->at < in->room ? in->room - in->at : 0;
   in->from[in->next].len = m->msg_hdr.msg_namelen;
-  *d = (struct datagram){in->rooms[in->next] + in->at, size < room ? size : room, size,
-                         &in->from[in->next]};
+  const char *bytes = in->base + (size_t)in->next * in->stride + in->at;
+  *d = (struct datagram){bytes, size < room ? size : room, size, &in->from[in->next]};
   in->at += size;
   if (in->at == m->msg_len) {
     in->next++;
@@ -228,7 +277,7 @@ static int hold_train(struct incoming *in, struct buf *held, struct net *net, ne
   char *at; /* first, so that none is lost for lack of memory */
   if (buf_reserve(held, DATAGRAM_ROOM + TRAIN_MAX * sizeof(struct record), &at) < 0)
     return -ENOMEM;
-  struct incoming_wish wish = {1, DATAGRAM_ROOM, true, flags & ~MSG_PEEK};
+  struct incoming_wish wish = {1, DATAGRAM_ROOM, true, flags & ~MSG_PEEK, NULL};
   int r = incoming_receive(in, net, h, &wish);
   while (incoming_next(in, &d) && held_put(held, &d) == 0) continue;
   return r;

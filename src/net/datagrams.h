@@ -15,11 +15,12 @@
 #include "net/net.h"
 
 enum {
-  DATAGRAMS_MESSAGES = 64, /* in one call */
-  DATAGRAMS_PIECES = 256,  /* datagrams in one call that sends */
-  TRAIN_MAX = 64,          /* in one message: kernels before 6.9 take no more */
-  TRAIN_BYTES = 65507,     /* of one message, over IPv4 */
-  DATAGRAM_ROOM = 65536,   /* of one that comes: every UDP datagram fits */
+  DATAGRAMS_MESSAGES = 64,      /* in one call */
+  DATAGRAMS_PIECES = 256,       /* parts in memory of one call that sends */
+  DATAGRAMS_BYTES = 512 * 1024, /* of one call that sends, about: 0.1 ms in trains */
+  TRAIN_MAX = 64,               /* in one message: kernels before 6.9 take no more */
+  TRAIN_BYTES = 65507,          /* of one message, over IPv4 */
+  DATAGRAM_ROOM = 65536,        /* of one that comes: every UDP datagram fits */
   TRAIN_CONTROL = CMSG_SPACE(sizeof(int)),
 };
 
@@ -39,6 +40,7 @@ struct outgoing {
   bool may_couple;        /* trains may be formed */
   unsigned count, pieces; /* messages, and the parts in memory of which they are made */
   unsigned datagrams;     /* in all messages */
+  size_t bytes;           /* of them all */
   struct train trains[DATAGRAMS_MESSAGES];
   struct mmsghdr all[DATAGRAMS_MESSAGES];
   struct addr to[DATAGRAMS_MESSAGES];
@@ -56,6 +58,11 @@ bool trains_known(struct net *net, net_h h);
  * connected peer. False: full, it was not added. */
 bool outgoing_add(struct outgoing *o, const char *bytes, size_t len,
                   const struct addr *to);
+
+/* Adds datagrams of `segment` bytes that lie one behind the other in `len` bytes; the last may
+ * be shorter. How many bytes there was room for; what is left is to be cut anew. */
+size_t outgoing_cut(struct outgoing *o, const char *bytes, size_t len, size_t segment,
+                    const struct addr *to);
 
 /* Sends them. How many datagrams went, at least one, or the status of the first. */
 int outgoing_send(struct outgoing *o, struct net *net, net_h h, int flags);
@@ -75,10 +82,12 @@ struct datagram {
 
 /* Rooms for those that come. */
 struct incoming {
-  int count, next;    /* messages that came; the one that is cut now */
-  int ready;          /* messages that are prepared, those that came excepted */
-  size_t room;        /* how much of each is here, at most */
-  bool joined;        /* they have room for the word of a train */
+  int count, next; /* messages that came; the one that is cut now */
+  int ready;       /* messages that are prepared, those that came excepted */
+  size_t room;     /* how much of each is here, at most */
+  bool joined;     /* they have room for the word of a train */
+  char *base;      /* where the first is, and how far the next one is from it */
+  size_t stride;
   size_t at, segment; /* where the next datagram begins in it; the size of each */
   struct mmsghdr all[DATAGRAMS_MESSAGES];
   struct iovec iov[DATAGRAMS_MESSAGES];
@@ -98,6 +107,7 @@ struct incoming_wish {
   size_t room;
   bool joined; /* some may be trains */
   int flags;   /* of recvmmsg(2) */
+  char *bytes; /* where they go, room behind room; NULL: to the rooms here */
 };
 
 /* How many messages came, or a status. */
@@ -106,6 +116,17 @@ int incoming_receive(struct incoming *in, struct net *net, net_h h,
 
 /* How many datagrams came, and their bytes, wherever those are. */
 uint64_t incoming_count(struct incoming *in, uint64_t *bytes);
+
+/* A message as it came: `count` datagrams of `segment` bytes in a row, the last of which may
+ * have fewer. */
+struct arrival {
+  size_t at, len, size; /* where it begins behind the first room; as in struct datagram */
+  size_t segment, count;
+  const struct addr *from;
+};
+
+/* The next message; false: there is none. */
+bool incoming_next_message(struct incoming *in, struct arrival *a);
 
 /* The next of those that came. False: there is none. */
 bool incoming_next(struct incoming *in, struct datagram *d);

@@ -220,12 +220,14 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n) {
   return r < 0 ? -errno : r;
 }
 
-int file_in_memory(const void *bytes, size_t n) {
+int file_in_memory(void) {
   int fd = memfd_create("soquete", MFD_CLOEXEC);
-  if (fd < 0) return -errno;
-  if (write(fd, bytes, n) == (ssize_t)n) return fd;
-  close(fd);
-  return -ENOMEM;
+  return fd < 0 ? -errno : fd;
+}
+
+int file_append(int fd, const void *bytes, size_t n) {
+  ssize_t written = write(fd, bytes, n);
+  return written == (ssize_t)n ? 0 : written < 0 ? -errno : -ENOMEM;
 }
 
 void file_close(int fd) {

@@ -75,8 +75,11 @@ ssize_t file_send(int to, int fd, int64_t offset, size_t n);
  * splice(2) have no MSG_NOSIGNAL. */
 extern volatile sig_atomic_t file_is_sending;
 
-/* A nameless file that holds these bytes, in memory: a descriptor, or -errno. */
-int file_in_memory(const void *bytes, size_t n);
+/* A nameless file in memory, empty: a descriptor, or -errno. */
+int file_in_memory(void);
+
+/* Writes at the end of such a file. 0 or a status. */
+int file_append(int fd, const void *bytes, size_t n);
 
 void file_close(int fd);
 

@@ -111,9 +111,8 @@ static int prepare_vmsplice(struct repeat *r, struct net *net, net_h h) {
 static int prepare_sendfile(struct repeat *r, struct net *net, net_h h) {
   r->block_bytes = r->len;
   if (r->len < FILE_BYTES && make_block(r, FILE_BYTES, false) < 0) return -ENOMEM;
-  if (r->block) fill(r, r->block_bytes);
-  r->file = file_in_memory(r->block ? r->block : r->data, r->block_bytes);
-  free_block(r);
+  r->file = file_in_memory();
+  r->written = 0;
   return r->file < 0 ? r->file : 0;
 }
 
@@ -177,10 +176,27 @@ static ssize_t send_pages(struct repeat *r, struct stream *st, struct net *net, 
   return sent;
 }
 
+/* Writes the file up to `end`, no further: as with the block, a large datum is not copied all
+ * at once. When it is whole the block has served. */
+static int write_file(struct repeat *r, size_t end) {
+  if (end <= r->written) return 0;
+  if (r->block) fill(r, end);
+  const char *from = r->block ? r->block : r->data;
+  int status = file_append(r->file, from + r->written, end - r->written);
+  if (status < 0) return status;
+  r->written = end;
+  if (end == r->block_bytes) free_block(r);
+  return 0;
+}
+
 static ssize_t send_file(struct repeat *r, struct stream *st, struct net *net, net_h h,
                          uint64_t at, size_t n) {
   size_t begin = at % r->block_bytes, rest = r->block_bytes - begin;
-  return stream_sendfile(st, net, h, r->file, (int64_t)begin, n < rest ? n : rest);
+  if (n > rest) n = rest;
+  if (n > CALL_BYTES) n = CALL_BYTES;
+  int status = write_file(r, begin + n);
+  r->useless = status < 0;
+  return status < 0 ? status : stream_sendfile(st, net, h, r->file, (int64_t)begin, n);
 }
 
 /* What one word of the kernel says: so many zero-copy sends are done with. */

@@ -34,6 +34,7 @@ struct repeat {
   struct host_pipe pipe; /* owned */
   size_t piped;          /* bytes in it: those that follow what was sent */
   int file;              /* owned; the block as a file; -1: none */
+  size_t written;        /* bytes of it so far */
   uint64_t calls;        /* system calls that moved bytes */
   int64_t pending;       /* zero-copy sends that the kernel has not yet done with */
 };

@@ -142,7 +142,8 @@ def datagram_sides(_):
     yield Datagrams("C UDP_SEGMENT, UDP_GRO", [DATAGRAM_PAIR, "receive", "offload", *words],
                     [DATAGRAM_PAIR, "send", "offload", "{port}", ENDLESS])
     script = BENCH / "datagrams.lua"
-    for name, way in (("soquete", "many"), ("soquete send_repeat, discard", "repeat")):
+    for name, way in (("soquete", "into"), ("soquete, as strings", "many"),
+                      ("soquete send_repeat, discard", "repeat")):
         yield Datagrams(name, [SOQUETE, script, "receive", way, *words],
                         [SOQUETE, script, "send", way, "{port}"])
     if shutil.which("iperf3"):
@@ -177,7 +178,10 @@ def delay_sides(_):
     receive = [BULK_PAIR, "receive", "free", "{port}"]
     yield Delay("beside a loop of send", "loop", receive)
     yield Delay("beside send_repeat", "send_repeat", receive)
-    yield Delay("beside discard", "discard", [BULK_PAIR, "send", "free", "{port}", ENDLESS])
+    yield Delay("beside discard", "discard",
+                send=[BULK_PAIR, "send", "free", "{via}", ENDLESS])
+    yield Delay("beside a relay", "relay", receive,
+                [BULK_PAIR, "send", "copy", "{via}", ENDLESS])
 
 
 # --- what is measured -----------------------------------------------------------------

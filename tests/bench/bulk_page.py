@@ -11,9 +11,10 @@ NOTES = {
     "The lecture's loop of 8 KiB": "A loop of `send` that reads the clock each time, and a "
                                    "loop of `recv`.",
     "Datagrams of 1,472 bytes": "What the receiver has got. The kernel cuts large buffers "
-                                "into datagrams and joins them again. Lost: of what the "
-                                "kernel took for the receiver, what its queue had no room "
-                                "for.",
+                                "into datagrams and joins them again. `send_many` and "
+                                "`recv_many_into` move them between two buffers, `recv_many` "
+                                "makes a string of each. Lost: of what the kernel took for "
+                                "the receiver, what its queue had no room for.",
     "A loop of sendto": "CPU is the sender's alone; a bare C program receives.",
     "Relays": "A bare C sender and receiver, and the relay between them on a core of its "
               "own, or all three on one. CPU is the relay's alone.",

@@ -1,13 +1,15 @@
 -- One way over UDP, 1,472 bytes each:
 --   soquete datagrams.lua receive WAY PORT WARMUP SECONDS
 --   soquete datagrams.lua send WAY PORT
--- WAY: many (send_many and recv_many, which cut and join in the kernel: UDP_SEGMENT,
--- UDP_GRO), repeat (send_repeat and discard), loop (sendto, the clock read each time).
+-- WAY: into (send_many from a buffer and recv_many_into one), many (send_many of a string and
+-- recv_many, which makes strings), repeat (send_repeat and discard): all three cut and join in
+-- the kernel (UDP_SEGMENT, UDP_GRO); loop (sendto, the clock read each time).
 -- The receiver says "begin" WARMUP seconds after the first datagram, and SECONDS later what
 -- has come since, as one JSON object.
 local net = require "net"
 
 local PAYLOAD <const>, QUEUE <const> = ("x"):rep(1472), 4 * 1024 * 1024
+local ROOM <const>, ROOMS <const> = 65536, 8
 local ENDLESS <const> = 3600
 
 local receive, send = {}, {}
@@ -23,6 +25,16 @@ function receive.many(socket, seconds)
   return datagrams, bytes
 end
 
+function receive.into(socket, seconds)
+  local datagrams, bytes, stop = 0, 0, net.now() + seconds
+  local buffer, trains = net.buffer(ROOMS * ROOM), {}
+  repeat
+    local count, size = assert(socket:recv_many_into(buffer, trains))
+    datagrams, bytes = datagrams + count, bytes + size
+  until net.now() >= stop
+  return datagrams, bytes
+end
+
 receive["repeat"] = function(socket, seconds)
   local got = assert(socket:discard { seconds = seconds })
   return got.datagrams, got.bytes
@@ -31,6 +43,13 @@ end
 function send.many(socket, to)
   local data, cut = PAYLOAD:rep(8 * 44), { segment_bytes = #PAYLOAD, to = to }
   while true do assert(socket:send_many(data, cut)) end
+end
+
+function send.into(socket, to)
+  local block = net.buffer(PAYLOAD:rep(8 * 44))
+  local cut = { segment_bytes = #PAYLOAD }
+  assert(socket:connect(to))
+  while true do assert(socket:send_many(block, cut)) end
 end
 
 send["repeat"] = function(socket, to)

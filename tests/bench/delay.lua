@@ -1,10 +1,11 @@
 -- How late a task wakes that sleeps a millisecond at a time, beside a transfer of the same
--- process: soquete delay.lua alone|loop|send_repeat|discard PORT WARMUP SECONDS
--- Sends to PORT, or receives there; prints one JSON object.
+-- process: soquete delay.lua alone|loop|send_repeat|discard|relay PORT VIA WARMUP SECONDS
+-- Sends to PORT, receives at VIA, or passes on to PORT what comes to VIA; prints one JSON
+-- object.
 local net = require "net"
 
-local beside, port = arg[1], arg[2]
-local warmup, seconds = tonumber(arg[3]), tonumber(arg[4])
+local beside, port, via = arg[1], arg[2], arg[3]
+local warmup, seconds = tonumber(arg[4]), tonumber(arg[5])
 local TICK <const> = 0.001
 
 local transfer = {}
@@ -22,8 +23,14 @@ function transfer.send_repeat()
 end
 
 function transfer.discard()
-  local server <close> = assert(net.listen("127.0.0.1", port))
+  local server <close> = assert(net.listen("127.0.0.1", via))
   assert(server:accept()):discard()
+end
+
+function transfer.relay()
+  local server <close> = assert(net.listen("127.0.0.1", via))
+  local client = assert(server:accept())
+  net.relay(client, assert(net.connect("127.0.0.1", port)))
 end
 
 net.spawn(transfer[beside])

@@ -193,28 +193,27 @@ class Sender:
 
 class Delay:
     """How late a task wakes that sleeps a millisecond at a time, beside a transfer of the
-    same process. `other` is the transfer's other end, if it has one."""
+    same process: to `receive`, from `send`, between both, or to and from nobody."""
 
-    def __init__(self, name, beside, other=None):
-        self.name, self.beside, self.other = name, beside, other
+    def __init__(self, name, beside, receive=None, send=None):
+        self.name, self.beside, self.receive, self.send = name, beside, receive, send
 
     def commands(self):
         return [" ".join(str(word) for word in self.command())]
 
     def command(self):
-        return [PROGRAMS / "soquete", BENCH / "delay.lua", self.beside, "{port}", "{warmup}",
-                "{seconds}"]
+        return [PROGRAMS / "soquete", BENCH / "delay.lua", self.beside, "{port}", "{via}",
+                "{warmup}", "{seconds}"]
 
     def measure(self, cores, opt):
-        words = {"port": free_port(socket.SOCK_STREAM), "warmup": opt.warmup,
-                 "seconds": opt.seconds}
+        words = {"port": free_port(socket.SOCK_STREAM), "via": free_port(socket.SOCK_STREAM),
+                 "warmup": opt.warmup, "seconds": opt.seconds}
         with Running() as programs:
-            receives = self.other and self.other[1] == "receive"
-            if receives:
-                programs.start(self.other, cores[1], **words)
+            if self.receive:
+                programs.start(self.receive, cores[1], **words)
                 programs.wait_for(lambda: counters.listens(words["port"]), "no listener")
             subject = programs.start(self.command(), cores[0], tells=True, **words)
-            if self.other and not receives:
-                programs.wait_for(lambda: counters.listens(words["port"]), "no listener")
-                programs.start(self.other, cores[1], **words)
+            if self.send:
+                programs.wait_for(lambda: counters.listens(words["via"]), "no listener")
+                programs.start(self.send, cores[1], **words)
             return json.loads(programs.line_of(subject, self.name))

@@ -157,6 +157,12 @@ class Proxy(Case):
             self.assertEnds(result, 1, err=f"'{bad}'")
             self.assertEqual(result.out, "")
 
+    def test_a_bad_target_is_refused_at_the_start(self):
+        for bad in ("", "two words", "a:b", "::1:", "nowhere.invalid"):
+            result = self.run_soquete("07-proxy.lua", "0", bad, "12000")
+            self.assertEnds(result, 1, err=f"getaddrinfo {bad}".strip())
+            self.assertEqual(result.out, "")
+
     def test_two_hundred_connections_at_once(self):
         def answer(conn):
             with conn:

@@ -266,6 +266,27 @@ static void what_was_handed_over_stays_as_it_was(void **state) {
   }
 }
 
+/* A file is written ahead of what is sent only: a large datum stops nobody. */
+static void a_file_is_written_piece_by_piece(void **state) {
+  enum { LARGE = 16 << 20, STEP = 1 << 20 };
+  struct net *net = *state;
+  struct repeat r;
+  struct stream st;
+  char *large = malloc(LARGE);
+  assert_non_null(large);
+  memset(large, 'x', LARGE);
+  stream_init(&st);
+  repeat_init(&r, large, LARGE, 0);
+  r.method = REPEAT_SENDFILE;
+  r.forced = true;
+  ssize_t sent = repeat_send(&r, &st, net, a, 0, SIZE_MAX);
+  assert_true(sent > 0);
+  assert_true(r.written > 0 && r.written <= STEP);
+  repeat_fini(&r);
+  stream_fini(&st);
+  free(large);
+}
+
 static void the_word_of_every_zero_copy_send_is_taken(void **state) {
   struct net *net = *state;
   struct repeat r;
@@ -373,6 +394,7 @@ int main(void) {
       NET_TEST(discard_goes_past_an_urgent_byte),
       NET_TEST(every_method_repeats_the_datum),
       NET_TEST(what_was_handed_over_stays_as_it_was),
+      NET_TEST(a_file_is_written_piece_by_piece),
       NET_TEST(the_word_of_every_zero_copy_send_is_taken),
       cmocka_unit_test_setup_teardown(a_method_that_fails_midway_gives_way, set_up_exact,
                                       tear_down),

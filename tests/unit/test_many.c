@@ -160,7 +160,7 @@ static int send_out(void) {
 /* The next datagram that comes. */
 static struct datagram next(void) {
   struct datagram d;
-  struct incoming_wish wish = {4, DATAGRAM_ROOM, true, 0};
+  struct incoming_wish wish = {4, DATAGRAM_ROOM, true, 0, NULL};
   while (!incoming_next(in, &d))
     if (incoming_receive(in, net, b, &wish) == -EAGAIN) peers_await(net, b, NET_RD);
   return d;
@@ -200,7 +200,7 @@ static void a_train_arrives_as_its_datagrams(void **state) {
 
 static void those_that_nobody_reads_are_counted(void **state) {
   static const size_t sizes[] = {500, 500, 500, 20, 0, 7};
-  struct incoming_wish wish = {4, 0, true, 0};
+  struct incoming_wish wish = {4, 0, true, 0, NULL};
   uint64_t count = 0, total = 0, bytes;
   int on = 1;
   if (nets_kind == NETS_HOST) net_setopt(net, b, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
@@ -294,6 +294,45 @@ static void a_full_batch_says_so(void **state) {
   assert_false(outgoing_add(&out, text, 10, NULL));
 }
 
+/* What one call sends is bounded in bytes too. */
+static void a_batch_of_long_datagrams_is_full_early(void **state) {
+  static const char block[TRAIN_BYTES];
+  unsigned n = 0;
+  outgoing_init(&out, false);
+  while (outgoing_add(&out, block, sizeof block, NULL)) n++;
+  assert_int_equal(n, DATAGRAMS_BYTES / TRAIN_BYTES + 1);
+}
+
+static void a_block_is_cut_into_whole_trains(void **state) {
+  static const char block[200 * 1000 + 300];
+  outgoing_init(&out, true);
+  assert_int_equal(outgoing_cut(&out, block, sizeof block, 1000, &a_addr), sizeof block);
+  assert_int_equal(out.count, 4); /* 64, 64, 64 and 9 */
+  assert_int_equal(out.datagrams, 201);
+  assert_int_equal(out.trains[0].count, 64);
+  assert_int_equal(out.trains[3].count, 9);
+  assert_int_equal(out.trains[3].bytes, 8300);
+  assert_int_equal(out.all[3].msg_hdr.msg_iovlen, 1);
+  assert_ptr_equal(out.iov[3].iov_base, block + 192000);
+  assert_int_equal(out.all[3].msg_hdr.msg_namelen, a_addr.len);
+}
+
+static void a_block_shorter_than_a_datagram_is_one(void **state) {
+  outgoing_init(&out, true);
+  assert_int_equal(outgoing_cut(&out, text, 7, 1000, NULL), 7);
+  assert_int_equal(out.trains[0].count, 1);
+  assert_int_equal(out.trains[0].segment, 7);
+}
+
+static void a_block_without_trains_is_cut_into_messages(void **state) {
+  static const char block[100 * 1000];
+  outgoing_init(&out, false);
+  assert_int_equal(outgoing_cut(&out, block, sizeof block, 1000, NULL),
+                   DATAGRAMS_MESSAGES * 1000);
+  assert_int_equal(out.count, DATAGRAMS_MESSAGES);
+  assert_int_equal(out.datagrams, DATAGRAMS_MESSAGES);
+}
+
 static void only_a_train_can_derail(void **state) {
   static const int refusals[] = {-EIO, -EINVAL, -EMSGSIZE};
   outgoing_add(&out, text, 10, NULL);
@@ -370,6 +409,10 @@ int main(void) {
       NET_TEST(each_address_has_its_own_train),
       NET_TEST(neighbours_in_memory_are_one_piece),
       NET_TEST(a_full_batch_says_so),
+      NET_TEST(a_batch_of_long_datagrams_is_full_early),
+      NET_TEST(a_block_is_cut_into_whole_trains),
+      NET_TEST(a_block_shorter_than_a_datagram_is_one),
+      NET_TEST(a_block_without_trains_is_cut_into_messages),
       NET_TEST(only_a_train_can_derail),
       NET_TEST(a_kernel_that_knows_no_trains_is_found_out),
       NET_TEST(a_message_without_a_size_of_cars_is_one_datagram),
