@@ -129,19 +129,24 @@ class Interop(Throughput):
         sums = self.figures(server.port, "--bytes", "10M", "--omit", "1")["to_server"]
         self.assertEqual(sums["sent"]["bytes"], 10 << 20)
 
-    def test_our_client_ends_where_iperf3_shares_the_bytes_otherwise_or_omits_others(self):
+    def test_our_client_receives_so_many_bytes_from_iperf3(self):
         server = self.start_iperf3()
-        for more in (("-P", "3"), ("--omit", "1")):
-            sums = self.figures(server.port, "--bytes", "10M", "--reverse", *more)["from_server"]
-            self.assertGreater(sums["received"]["bytes"], 0)
-            self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
+        for size, more in ((10 << 20, ()), (10 << 20, ("-P3",)), (1000003, ("-P3", "--copy"))):
+            sums = self.figures(server.port, "--bytes", size, "--reverse", *more)["from_server"]
+            self.assertEqual(sums["received"]["bytes"], size, more)
+
+    def test_our_client_ends_where_iperf3_omits_others(self):
+        server = self.start_iperf3()
+        sums = self.figures(server.port, "--bytes", "10M", "--reverse", "-O1")["from_server"]
+        self.assertGreater(sums["received"]["bytes"], 0)
+        self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
 
     def test_our_client_sends_datagrams_to_iperf3(self):
         server = self.start_iperf3()
         sums = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1")["to_server"]
         self.assertEqual(sums["received"]["lost_datagrams"], 0)
-        self.assertEqual(sums["received"]["datagrams"], sums["sent"]["datagrams"])
-        self.assertEqual(sums["received"]["bytes"], sums["sent"]["bytes"])
+        self.assertGreater(sums["received"]["datagrams"], 0)  # iperf3 does not count the last ones
+        self.assertLessEqual(sums["received"]["datagrams"], sums["sent"]["datagrams"])
 
     def test_our_client_receives_datagrams_from_iperf3(self):
         server = self.start_iperf3()
@@ -169,7 +174,12 @@ class Interop(Throughput):
         server = self.start_server()
         end = self.iperf3(server.port, "--bytes", "10M", "--omit", "1")
         self.assertGreaterEqual(end["sum_sent"]["bytes"], 10 << 20)
-        self.iperf3(server.port, "--bytes", "10M", "--reverse")
+        for more in ((), ("--parallel", "3")):
+            end = self.iperf3(server.port, "--bytes", "10M", "--reverse", *more)
+            self.assertEqual(end["sum_sent"]["bytes"], 10 << 20)
+            self.assertGreaterEqual(end["sum_received"]["bytes"], 10 << 20)
+        end = self.iperf3(server.port, "--blockcount", "40", "--length", "1K", "--reverse")
+        self.assertEqual(end["sum_sent"]["bytes"], 40 << 10)
 
     def test_iperf3_sends_datagrams_to_our_server(self):
         server = self.start_server()

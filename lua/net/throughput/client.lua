@@ -77,9 +77,27 @@ local function open_flows(self)
   return true
 end
 
-local function ends_of(plan, position)
-  if plan.bytes then return { bytes = plans.share(plan, position) } end
-  return { seconds = plan.seconds }
+-- How each flow ends. Who sends has a share of the bytes; several who receive count together,
+-- since the server need not share evenly (iperf3 does not).
+local function ends_of(self)
+  local plan, ends = self.plan, {}
+  local pot = { left = plan.bytes }
+  for i, one in ipairs(self.flows) do
+    if not plan.bytes then
+      ends[i] = { seconds = plan.seconds }
+    elseif one.sends or plan.streams == 1 then
+      ends[i] = { bytes = plans.share(plan, i) }
+    else
+      ends[i] = { pot = pot }
+    end
+  end
+  -- wakes the others, and tells the server nothing
+  function pot.empty()
+    for i, one in ipairs(self.flows) do
+      if ends[i].pot then one.conn:shutdown(net.SHUT_RD) end
+    end
+  end
+  return ends
 end
 
 -- Ends the sending of a stream and waits until the peer's kernel has everything, so that
@@ -95,8 +113,8 @@ local function settle(one)
   until net.now() > last
 end
 
-local function run_flow(self, one, position)
-  local ok, err, code = one:run(self.plan, self.meter, ends_of(self.plan, position))
+local function run_flow(self, one, ends)
+  local ok, err, code = one:run(self.plan, self.meter, ends)
   if ok then
     settle(one)
   elseif not self.failure then
@@ -139,8 +157,8 @@ local function come(self)
   return sum
 end
 
--- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 neither
--- shares them evenly among its streams nor omits quite what is omitted here.
+-- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 does not
+-- omit quite what is omitted here.
 local function watch_stall(self)
   local seen, since = come(self), net.now()
   while net.now() - since < STALL do
@@ -162,8 +180,8 @@ local function measure(self)
   local cpu = usage.begin()
   net.group(function(group)
     local watcher = group:spawn(watch, self)
-    local movers = {}
-    for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, i) end
+    local movers, ends = {}, ends_of(self)
+    for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, ends[i]) end
     local stall = self.plan.bytes and group:spawn(watch_stall, self)
     for _, mover in ipairs(movers) do mover:join() end
     if stall then stall:cancel() end

@@ -97,13 +97,21 @@ function M.new(options)
   local reason = contradiction(plan)
   if reason then error("throughput: " .. reason, 3) end
   plan.each = plan.length ~= nil and not plan.udp
+  plan.ours = true
   return complete(plan)
 end
 
----The part of `bytes` that one of the streams of a direction moves.
+-- So many units, and one of the rest, for the nth of the streams.
+local function part(units, streams, nth)
+  return units // streams + (nth <= units % streams and 1 or 0)
+end
+
+---The part of `bytes` that one of the streams of a direction moves: for an iperf3, which may
+---wait for them, in whole blocks.
 function M.share(plan, position)
-  local nth = (position - 1) % plan.streams
-  return plan.bytes // plan.streams + (nth < plan.bytes % plan.streams and 1 or 0)
+  local nth = (position - 1) % plan.streams + 1
+  if plan.ours then return part(plan.bytes, plan.streams, nth) end
+  return plan.length * part((plan.bytes - 1) // plan.length + 1, plan.streams, nth)
 end
 
 ---The parameters of iperf3's protocol.

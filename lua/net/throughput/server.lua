@@ -99,10 +99,10 @@ local function finish(self, movers)
   for _, mover in ipairs(movers) do mover:join() end
 end
 
--- A stream ends when its client says so. Ours takes exactly its bytes, and no more need be
--- sent; iperf3 waits for whole blocks, and bytes may be lost over UDP or count as omitted.
+-- A stream ends when its client says so. A client that waits for so many bytes gets no more
+-- than those; but some may be lost over UDP, and none is sent in vain where some are omitted.
 local function ends_of(plan, one, position)
-  local exact = plan.ours and plan.bytes and one.sends and not plan.udp and plan.omit == 0
+  local exact = plan.bytes and one.sends and not plan.udp and plan.omit == 0
   return exact and { bytes = plans.share(plan, position) } or { seconds = flow.LONGEST }
 end
 
