@@ -354,6 +354,7 @@ class Command(Throughput):
             (("h", "--reverse", "--bidir"), "reverse and bidir exclude each other"),
             (("h", "--wibble"), "there is no option --wibble"),
             (("h", "-4", "-6"), "-4 and -6 exclude each other"),
+            (("server", "-4", "-6"), "-4 and -6 exclude each other"),
             (("server", "h"), "one word too many: h"),
         ):
             result = self.run_soquete("throughput", *words)

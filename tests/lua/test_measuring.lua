@@ -5,6 +5,7 @@ local net = require "net"
 local control = require "net.throughput.control"
 local plans = require "net.throughput.plan"
 local plot = require "net.throughput.plot"
+local reach = require "net.throughput.reach"
 local results = require "net.throughput.results"
 local throughput = require "net.throughput"
 local T = require "harness"
@@ -263,6 +264,58 @@ T.test("streams_whose_cookies_come_in_another_order_have_their_places", function
   assert(main:expect("test_start"))
   assert(main:expect("test_running"))
   assert(#second:read_exact(1000) == 1000) -- the server sends on the second
+end)
+
+-- Lets the name "several.test" have these addresses.
+local function several(...)
+  local true_getaddrinfo, hosts = net.getaddrinfo, { ... }
+  net.getaddrinfo = function(host, port)
+    if host ~= "several.test" then return true_getaddrinfo(host, port) end
+    local found = {}
+    for i, one in ipairs(hosts) do found[i] = assert(true_getaddrinfo(one, port))[1] end
+    return found
+  end
+  return setmetatable({}, { __close = function() net.getaddrinfo = true_getaddrinfo end })
+end
+
+T.test("of_a_family_that_was_asked_for_the_next_address_is_tried", function()
+  local site <close> = serve()
+  local _ <close> = several("::1", "127.0.0.2", "127.0.0.1")
+  local figures = assert(throughput.run {
+    bytes = 1000, family = "4", host = "several.test", port = site.address.port,
+  })
+  assert(figures.test.server == tostring(site.address))
+  local none, err = throughput.run {
+    bytes = 1000, family = "6", host = "127.0.0.1", port = site.address.port,
+  }
+  assert(not none and tostring(err):find("127.0.0.1 has no IPv6 address", 1, true), err)
+end)
+
+T.test("the_address_that_this_end_is_bound_to_chooses_the_family", function()
+  local site <close> = serve()
+  local _ <close> = several("::1", "127.0.0.1")
+  local function measure(bind)
+    return throughput.run {
+      bind = bind, bytes = 1000, host = "several.test", port = site.address.port,
+    }
+  end
+  assert(assert(measure("127.0.0.3")).test.server == tostring(site.address))
+  local figures, _, code = measure("::1")
+  assert(not figures and code == "ECONNREFUSED", code)
+  local none, err = throughput.run { bind = "::1", bytes = 1, host = "127.0.0.1" }
+  assert(not none and tostring(err):find("no address of one family", 1, true), err)
+end)
+
+T.test("a_server_of_one_family_does_not_take_the_other", function()
+  local listener = assert(reach.listen(nil, 0, "6"))
+  local port = listener:getsockname().port
+  local task = net.spawn(throughput.serve, listener)
+  assert(throughput.run { bytes = 1000, host = "::1", port = port, udp = true })
+  local figures, _, code = throughput.run { bytes = 1000, host = "127.0.0.1", port = port }
+  assert(not figures and code == "ECONNREFUSED", code)
+  local datagrams <close> = assert(net.udp("0.0.0.0", port)) -- IPv4's port is free
+  listener:close()
+  task:join()
 end)
 
 -- What a hostile client does on its control connection. None of it may end the server.

@@ -6,6 +6,7 @@ local flow = require "net.throughput.flow"
 local meters = require "net.throughput.meter"
 local net = require "net"
 local plans = require "net.throughput.plan"
+local reach = require "net.throughput.reach"
 local results = require "net.throughput.results"
 local sockets = require "net.throughput.sockets"
 local usage = require "net.throughput.usage"
@@ -16,38 +17,6 @@ local SETTLE = 2       -- seconds that the kernel may take to deliver the last b
 local LOOK = 0.002     -- seconds between two looks whether it has
 local STALL = 2        -- seconds without a byte: a server that was to send some has sent its all
 local QUIET = 0.2      -- seconds in which the server sees that a test ends early
-
--- The server's address, of the family that the plan wants.
-local function resolve(plan)
-  local found, err, code = net.getaddrinfo(plan.host, plan.port)
-  if not found then return nil, err, code end
-  local family = plan.family == "6" and net.AF_INET6 or plan.family == "4" and net.AF_INET
-  for _, address in ipairs(found) do
-    if not family or address.family == family then return address end
-  end
-  return core.invalid("connect", ("%s has no IPv%s address"):format(plan.host, plan.family))
-end
-
-local function connect(plan)
-  local conn, err, code
-  if plan.bind or plan.family then
-    local address
-    address, err, code = resolve(plan)
-    if not address then return nil, err, code end
-    conn, err, code = net.socket(address.family, net.SOCK_STREAM)
-    if not conn then return nil, err, code end
-    conn:settimeout(control.PATIENCE)
-    local ok = true
-    if plan.bind then ok, err, code = conn:bind(plan.bind, 0) end
-    if ok then ok, err, code = conn:connect(address) end
-    if not ok then
-      conn:close()
-      return nil, err, code
-    end
-    return conn
-  end
-  return net.deadline(control.PATIENCE, net.connect, plan.host, plan.port)
-end
 
 -- The directions that the plan has, in the order in which iperf3 opens their streams.
 local function directions(plan)
@@ -290,7 +259,7 @@ end
 
 ---Runs the test of a plan: its figures, or nil, err, code.
 function M.run(plan)
-  local conn, err, code = connect(plan)
+  local conn, err, code = reach.connect(plan)
   if not conn then return nil, err, code end
   local link <close> = control.new(conn)
   conn:settimeout(control.PATIENCE)

@@ -233,7 +233,7 @@ function M.serve(listener, options)
   local _ <close> = listener
   options = options or {}
   local server = {
-    accepted = 0, greeted = 0, greeter = greeter.new(listener:getsockname()), options = options,
+    accepted = 0, greeted = 0, greeter = greeter.new(listener), options = options,
     patience = options.patience or control.PATIENCE, running = 0, tests = {},
   }
   local _ <close> = server.greeter
