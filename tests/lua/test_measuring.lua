@@ -3,6 +3,7 @@
 
 local net = require "net"
 local control = require "net.throughput.control"
+local places = require "net.throughput.places"
 local plans = require "net.throughput.plan"
 local plot = require "net.throughput.plot"
 local reach = require "net.throughput.reach"
@@ -379,10 +380,62 @@ end
 T.test("silent_connections_do_not_pile_up", function()
   local site <close> = serve()
   local silent = {}
-  for i = 1, 257 do silent[i] = assert(net.connect(site.address)) end
-  assert(not silent[257]:recv()) -- the one too many is closed at once
+  for i = 1, 129 do silent[i] = assert(net.connect(site.address)) end
+  assert(not silent[129]:recv()) -- the one too many is closed at once
   for _, conn in ipairs(silent) do conn:close() end
   while not run(site, { bytes = 1000 }) do net.yield() end
+end)
+
+T.test("a_host_that_begins_many_tests_leaves_places_to_others", function()
+  local site <close> = serve()
+  local begun_tests, denied = {}, 0
+  for i = 1, 40 do
+    begun_tests[i] = assert(net.connect(site.address))
+    begun_tests[i]:send(control.cookie())
+    if begun_tests[i]:read_exact(1) == control.DENIED then denied = denied + 1 end
+  end
+  assert(denied == 8, denied)
+  assert(throughput.run {
+    bind = "127.0.0.2", bytes = 1000, host = "127.0.0.1", port = site.address.port,
+  })
+  for _, conn in ipairs(begun_tests) do conn:close() end
+  while not run(site, { bytes = 1000 }) do net.yield() end
+end)
+
+T.test("of_the_places_a_host_has_half_of_those_that_the_others_leave", function()
+  local all, had = places.new(8), {}
+  local function take(host)
+    local count = 0
+    local place = all:take(host)
+    while place do
+      had[#had + 1], count = place, count + 1
+      place = all:take(host)
+    end
+    return count
+  end
+  assert(take "192.0.2.1" == 4)
+  assert(take "192.0.2.2" == 2)
+  assert(take "192.0.2.3" == 1 and take "192.0.2.4" == 1)
+  assert(take "192.0.2.5" == 0)
+  for _, place in ipairs(had) do getmetatable(place).__close() end
+  assert(take "192.0.2.5" == 4)
+end)
+
+T.test("addresses_of_one_network_of_ipv6_are_one_host", function()
+  for _, case in ipairs {
+    { "2001:db8:0:1::1", "2001:db8:0:1:a:b:c:d", true },
+    { "2001:db8::1", "2001:db8::2:0:0:1", true },
+    { "::1", "::2", true },
+    { "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+    { "1::4:5:6:7:8", "1:0:0:4:a::", true },
+    { "1::4:5:6:7:8", "1::3:5:6:7:8", false },
+    { "192.0.2.1", "192.0.2.2", false },
+  } do
+    local two = places.new(2)
+    local first = assert(two:take(case[1]))
+    assert((two:take(case[2]) == nil) == case[3], case[1])
+    getmetatable(first).__close()
+  end
 end)
 
 T.test("a_second_answer_to_one_cookie_is_no_second_test", function()
