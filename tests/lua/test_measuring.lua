@@ -8,6 +8,7 @@ local plans = require "net.throughput.plan"
 local plot = require "net.throughput.plot"
 local reach = require "net.throughput.reach"
 local results = require "net.throughput.results"
+local quantity = require "net.cli.quantity"
 local throughput = require "net.throughput"
 local T = require "harness"
 
@@ -115,11 +116,25 @@ T.test("both_ends_omit_the_same_part_of_a_second", function()
   assert(site.reports[1].plan.omit == 0.1)
 end)
 
-T.test("a_rate_is_kept", function()
+for _, reverse in ipairs { false, true } do
+  local from = reverse and "_from_the_server" or ""
+  for _, rate in ipairs { 1e5, 8e6, 2e8 } do
+    T.test(("a_rate_of_%d_is_kept"):format(rate) .. from, function()
+      local site <close> = serve()
+      local figures = assert(run(site, { rate = rate, reverse = reverse, seconds = 0.5 }))
+      -- a send is no more than a hundredth of a second's
+      local received = figures[reverse and "from_server" or "to_server"].received
+      assert(received.bytes > 0 and received.bytes <= rate / 8 * (received.seconds + 0.02),
+        ("%d bytes in %f s"):format(received.bytes, received.seconds))
+    end)
+  end
+end
+
+T.test("at_a_rate_each_send_has_the_length_that_was_told", function()
   local site <close> = serve()
-  local figures = assert(run(site, { rate = 8e6, seconds = 0.5 }))
-  -- bytes that the kernel takes at the begin are no more than a hundredth of a second's
-  assert(figures.to_server.received.bytes < 2 * 8e6 / 8 * 0.5)
+  local sent = assert(run(site, { length = 1000, rate = 1e5, seconds = 0.5 })).to_server.sent
+  assert(sent.bytes > 0 and sent.bytes % 1000 == 0, sent.bytes)
+  assert(sent.bytes <= 1e5 / 8 * sent.seconds + 1000)
 end)
 
 T.test("datagrams_sent_and_received_agree", function()
@@ -317,6 +332,17 @@ T.test("a_server_of_one_family_does_not_take_the_other", function()
   local datagrams <close> = assert(net.udp("0.0.0.0", port)) -- IPv4's port is free
   listener:close()
   task:join()
+end)
+
+T.test("a_figure_is_told_in_the_unit_that_it_rounds_to", function()
+  for _, case in ipairs {
+    { 999.96e3, "1.00 Mbit/s" }, { 999.94e3, "999.9 kbit/s" }, { 999, "999 bit/s" },
+    { 0, "0 bit/s" }, { 1e15, "1000.0 Tbit/s" },
+  } do
+    assert(quantity.rate(case[1]) == case[2], quantity.rate(case[1]))
+  end
+  assert(quantity.size(1024 * 1024 - 1) == "1.00 MiB")
+  assert(quantity.size(1023) == "1023 B")
 end)
 
 -- What a hostile client does on its control connection. None of it may end the server.

@@ -5,6 +5,9 @@ local net = require "net"
 
 local COPY_BYTES = 256 * 1024
 local BLOCK_BYTES = 8 * 1024 -- what repeats: it stays in the processor's cache
+local PACE = 0.01            -- seconds: at a rate, a send has what is due in that time,
+local PACED_BYTES = 1 << 20  -- and at most so many bytes
+local NAP = 0.05             -- seconds: a flow that waits for its time looks whether it is stopped
 
 local function text_of(length)
   return ("soquete "):rep(length // 8 + 1):sub(1, length)
@@ -89,12 +92,13 @@ local function move_some(flow, pot, move, taken, patience)
     if most <= 0 then return 0 end
   end
   pot.left = pot.left - most
-  local n, err, code = move(most)
+  local n, err, code = move(most, patience)
   pot.left = pot.left + most - (n or 0)
   return n, err, code
 end
 
--- A loop in Lua: `move(most)` is one system call, for at most so many bytes.
+-- A loop in Lua: `move(most, patience)` is one system call, for at most so many bytes, and
+-- waits no longer than that.
 local function by_calls(flow, plan, ends, move)
   local begun, pot = net.now(), ends.pot or { left = ends.bytes or math.maxinteger }
   local before, options = ticking(flow, plan, ends)
@@ -138,12 +142,31 @@ local function drop_what_came(flow, plan, ends)
   end)
 end
 
--- Each send is of the length that was asked for.
+-- How long the sends of a flow are, where each is a call of its own.
+local function send_length(plan)
+  if plan.each then return plan.length end
+  local due = math.tointeger(plan.rate / 8 * PACE // 1)
+  return math.max(1, math.min(due, PACED_BYTES))
+end
+
+-- Each send has the length that was asked for, or that its rate makes, and goes when it is due.
 local function send_each(flow, plan, ends)
-  local data = text_of(plan.length)
-  return by_calls(flow, plan, ends, function(most)
-    return flow.conn:send_some(most < #data and data:sub(1, most) or data)
+  local data = text_of(send_length(plan))
+  local begun, sent = net.now(), 0
+  return by_calls(flow, plan, ends, function(most, patience)
+    local early = plan.rate and begun + sent * 8 / plan.rate - net.now() or 0
+    if early > 0 then
+      net.sleep(math.min(early, patience, NAP))
+      return 0
+    end
+    local n, err, code = flow.conn:send_some(most < #data and data:sub(1, most) or data)
+    sent = sent + (n or 0)
+    return n, err, code
   end)
+end
+
+local function sender(plan)
+  return (plan.each or plan.rate) and send_each or send
 end
 
 local function receiver(plan, ends)
@@ -154,6 +177,6 @@ end
 ---Moves bytes until `ends`, the peer's end, or a failure. `ends` has `seconds`, or `bytes`, or
 ---a `pot` that several flows take from: `left` bytes, and `empty()`, called when none is left.
 return function(flow, plan, ends)
-  local move = flow.sends and (plan.each and send_each or send) or receiver(plan, ends)
+  local move = flow.sends and sender(plan) or receiver(plan, ends)
   return move(flow, plan, ends)
 end

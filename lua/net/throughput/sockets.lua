@@ -9,14 +9,15 @@ local M = {}
 -- iperf3's greeting over UDP, and the answers of its old and new versions.
 local HELLO, ANSWER = "9876", "6789"
 local OLD_ANSWERS = { [("<I4"):pack(987654321)] = true, [(">I4"):pack(987654321)] = true }
-local LEAST_UNSENT, MOST_UNSENT = 16 * 1024, 1 << 20
 local TRIES, TRY_SECONDS = 10, 0.5
 
 M.HELLO, M.ANSWER = HELLO, ANSWER
 
--- Options that tcp(7) and socket(7) do not list, by level and number.
-local UNSENT = { 6, 25 }  -- IPPROTO_TCP, TCP_NOTSENT_LOWAT: bytes, linux/tcp.h
-local PACING = { 1, 47 }  -- SOL_SOCKET, SO_MAX_PACING_RATE: bytes a second, asm-generic/socket.h
+-- An option that socket(7) does not list: SOL_SOCKET, SO_MAX_PACING_RATE, in bytes a second
+-- (asm-generic/socket.h). The flow keeps its rate by itself; the kernel spreads each send, and
+-- must not be what holds it up.
+local PACING = { 1, 47 }
+local HEADROOM = 1.25
 
 -- Options that have to be set before the connection begins: sizes of windows, the largest
 -- segment. The first failure, if any.
@@ -35,19 +36,13 @@ end
 
 ---Options of a connected stream.
 function M.tune(sock, plan, sends)
-  local list = {
-    { "TCP_CONGESTION", plan.congestion },
-    { "TCP_NODELAY", plan.nodelay or nil },
-  }
-  if sends and plan.rate then
-    local per_second = math.max(1, math.tointeger(plan.rate // 8))
-    -- what the kernel has taken and not sent yet would count as sent
-    local unsent = math.max(LEAST_UNSENT, math.min(per_second // 100, MOST_UNSENT))
-    list[3], list[4] = { PACING, ("=I8"):pack(per_second) }, { UNSENT, unsent }
-  end
-  for i = 1, 4 do
-    if list[i] and list[i][2] then
-      local ok, err, code = sock:setsockopt(list[i][1], list[i][2])
+  local pace = sends and plan.rate and math.tointeger(plan.rate * HEADROOM // 8) + 1
+  for _, pair in ipairs {
+    { "TCP_CONGESTION", plan.congestion }, { "TCP_NODELAY", plan.nodelay or nil },
+    { PACING, pace and ("=I8"):pack(pace) },
+  } do
+    if pair[2] then
+      local ok, err, code = sock:setsockopt(pair[1], pair[2])
       if not ok then return nil, err, code end
     end
   end
