@@ -2,6 +2,7 @@
 -- lossy path does, and what the server makes of clients that do not keep to the protocol.
 
 local net = require "net"
+local json = require "net.throughput.json"
 local control = require "net.throughput.control"
 local places = require "net.throughput.places"
 local plans = require "net.throughput.plan"
@@ -343,6 +344,17 @@ T.test("a_figure_is_told_in_the_unit_that_it_rounds_to", function()
   end
   assert(quantity.size(1024 * 1024 - 1) == "1.00 MiB")
   assert(quantity.size(1023) == "1023 B")
+end)
+
+T.test("json_keeps_every_number_and_the_order_of_names", function()
+  local read = require("net.http.json").decode
+  for _, value in ipairs { 1 / 3, 0.1, 3.0, 941234567.123456789, 5e-324, 1.7976931348623157e308 } do
+    assert(tonumber(json.encode(value)) == value, json.encode(value))
+  end
+  assert(json.encode { b = 1 << 53, a = { 0.1, "ç\n" }, c = {} } ==
+    '{"a":[0.1,"ç\\n"],"b":9007199254740992,"c":[]}')
+  assert(read(json.encode { x = { true, false } }).x[1] == true)
+  for _, value in ipairs { 0 / 0, 1 / 0, -1 / 0 } do assert(not pcall(json.encode, value)) end
 end)
 
 -- What a hostile client does on its control connection. None of it may end the server.

@@ -3,7 +3,8 @@
 -- time, whatever it is.
 
 local core = require "net.http.core"
-local json = require "net.http.json"
+local json = require "net.throughput.json"
+local reader = require "net.http.json"
 
 local M = {}
 
@@ -126,7 +127,7 @@ function Control:read_json(limit)
   local text
   text, err, code = self.conn:read_exact(size)
   if not text then return told("test", err, code) end
-  local value = json.decode(text)
+  local value = reader.decode(text)
   if type(value) == "table" then return value end
   return core.invalid("test", "what the peer sends is no JSON object")
 end
