@@ -194,6 +194,15 @@ class Interop(Throughput):
             end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
             self.assertGreater(end["sum"]["packets"], 0)
 
+    def test_each_end_tells_the_other_what_it_cannot_do(self):
+        result = self.run_program("iperf3", "--client", "127.0.0.1", "--port",
+                                  self.start_server().port, "--bitrate", "100T")
+        self.assertNotEqual(result.status, 0, result)
+        self.assertIn("unable to set socket pacing", result.out + result.err)
+        result = self.measure(self.start_iperf3().port, "--udp", "--reverse", "--window", "1G")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("window", result.err)
+
     def test_two_iperf3_clients_are_served_at_once(self):
         server = self.start_server()
         words = ["iperf3", "--client", "127.0.0.1", "--port", server.port, "--time", "1", "--json"]
@@ -336,6 +345,12 @@ class Command(Throughput):
         result = self.measure(self.start_server().port, "--bytes", "1K", "--plot", "/no/where.svg")
         self.assertEqual((result.status, result.out), (1, ""), result)
         self.assertIn("/no/where.svg", result.err)
+
+    def test_a_congestion_control_that_is_not_there_comes_with_those_that_are(self):
+        result = self.measure(self.start_server().port, "--congestion", "nosuch")
+        self.assertEqual((result.status, result.out), (1, ""), result)
+        self.assertIn("TCP_CONGESTION: no such file or directory (ENOENT)", result.err)
+        self.assertIn("hint: this machine allows " + " ".join(self.congestion_controls()), result.err)
 
     def test_tells_that_nobody_listens(self):
         result = self.measure(free_port())

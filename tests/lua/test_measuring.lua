@@ -520,9 +520,38 @@ T.test("a_name_that_no_congestion_control_can_have_is_refused", function()
     local main = begun(site, { congestion = name, len = 1000, parallel = 1, tcp = true, time = 1 })
     local _ <close> = main
     local ok, err = main:expect("create_streams")
-    assert(not ok and tostring(err):find("the server has ended the test", 1, true), tostring(err))
+    assert(not ok and tostring(err):find("cannot set the congestion control (EINVAL)", 1, true), err)
   end
 end)
+
+-- What a server cannot do for its client, and what it says then.
+local impossible = {
+  { "a_congestion_control", { congestion = "nosuch" }, "the congestion control (ENOENT)" },
+  { "a_window", { window = 1 << 30 }, "it cannot have so large a window (EINVAL)" },
+  { "so_many_streams", { parallel = 1000 }, "it does not take so many streams (EINVAL)" },
+  { "so_long_a_time", { time = 1e6 }, "it does not take a test of that time (EINVAL)" },
+  { "sctp", { sctp = true }, "it has no SCTP (EINVAL)" },
+  { "datagrams_that_short", { len = 8, udp = true }, "it does not take that length (EINVAL)" },
+}
+
+for _, case in ipairs(impossible) do
+  T.test("a_server_that_cannot_give_" .. case[1] .. "_says_so", function()
+    local site <close> = serve()
+    local parameters = { len = 1000, parallel = 1, time = 1 }
+    for name, value in pairs(case[2]) do parameters[name] = value end
+    local main, cookie = begun(site, parameters)
+    local _ <close> = main
+    local ok, err = main:expect("create_streams")
+    if ok then
+      local stream <close> = assert(net.connect(site.address))
+      stream:send(cookie)
+      ok, err = main:expect("test_start")
+    end
+    assert(not ok and tostring(err):find(case[3], 1, true), err)
+    while #site.reports == 0 do net.yield() end
+    assert(site.reports[1].error.text ~= "")
+  end)
+end
 
 T.test("datagrams_whose_numbers_no_test_has_do_not_count", function()
   local site <close> = serve()
@@ -693,8 +722,11 @@ local peers = {
   { "an unknown state", "77 is no state", function(conn) conn:send("\77") end },
   { "a state out of order", "says test_end where parameters is due", function(conn) conn:send("\4") end },
   { "an early end", "has ended the control connection", function(conn) conn:shutdown(net.SHUT_WR) end },
-  { "an error of its own", "its number 121, errno 9", function(conn)
+  { "an error of its own", "busy with another test (EBADF)", function(conn)
     conn:send("\254" .. (">i4i4"):pack(121, 9))
+  end },
+  { "an error that nobody knows", "its number for it is 9999", function(conn)
+    conn:send("\254" .. (">i4i4"):pack(9999, 0))
   end },
   { "an end of the test", "the server has ended the test", function(conn) conn:send("\11") end },
 }

@@ -192,7 +192,7 @@ local function run_test(server, conn, cookie, place)
   end })
   conn:settimeout(self.patience)
   local ok, err, code = steps(self)
-  if not ok then link:tell("server_terminate") end
+  if not ok then link:give_up(err) end
   if server.options.on_test then
     server.options.on_test {
       cpu = { client = self.remote and self.remote.cpu, server = self.cpu },
