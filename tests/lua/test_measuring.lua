@@ -642,6 +642,43 @@ T.test("the_name_of_the_upper_curve_stands_above_the_other", function()
   end
 end)
 
+-- The labels beside the lines of the first panel.
+local function labels(rate, key)
+  local part = { bits_per_second = 1, [key] = rate }
+  local svg = plot.svg {
+    intervals = { { from_seconds = 0, to_seconds = 3, to_server = part } },
+    test = { omitted_seconds = 0, protocol = "tcp", server = "x", streams = 1 },
+  }
+  local found = {}
+  for words in svg:gmatch('text%-anchor="end"[^>]*>([^<]+)<') do found[#found + 1] = words end
+  return table.concat(found, ", ", key == "bits_per_second" and 1 or 3)
+end
+
+T.test("the_lines_of_an_axis_stand_at_round_numbers", function()
+  for _, case in ipairs {
+    { "bits_per_second", 31e9, "0 bit/s, 10 Gbit/s, 20 Gbit/s, 30 Gbit/s, 40 Gbit/s" },
+    { "bits_per_second", 1e6, "0 bit/s, 200 kbit/s, 400 kbit/s, 600 kbit/s, 800 kbit/s, 1 Mbit/s" },
+    { "bits_per_second", 0, "0 bit/s, 1 bit/s" },
+    { "rtt_us", 2197, "0 ms, 0.5 ms, 1 ms, 1.5 ms, 2 ms, 2.5 ms" },
+    { "rtt_us", 2, "0 ms, 0.001 ms, 0.002 ms" },
+    { "congestion_window_bytes", 1000 * 1024, "0 B, 256 KiB, 512 KiB, 768 KiB, 1 MiB" },
+    { "congestion_window_bytes", 5 << 20, "0 B, 1 MiB, 2 MiB, 3 MiB, 4 MiB, 5 MiB" },
+  } do
+    local told = labels(case[2], case[1])
+    assert(told == case[3], told)
+  end
+end)
+
+T.test("the_seconds_of_a_drawing_are_round", function()
+  local svg = plot.svg {
+    intervals = { { from_seconds = 0, to_seconds = 7.3, to_server = { bits_per_second = 1 } } },
+    test = { omitted_seconds = 0, protocol = "tcp", server = "x", streams = 1 },
+  }
+  local found = {}
+  for words in svg:gmatch('text%-anchor="middle"[^>]*>([^<]+)<') do found[#found + 1] = words end
+  assert(table.concat(found, ", ") == "0 s, 2 s, 4 s, 6 s", table.concat(found, ", "))
+end)
+
 -- A server that is scripted: what the client says of each misbehaviour.
 local function scripted(script)
   local listener = assert(net.listen("127.0.0.1:0"))
