@@ -129,13 +129,18 @@ class Interop(Throughput):
         sums = self.figures(server.port, "--bytes", "10M", "--omit", "1")["to_server"]
         self.assertEqual(sums["sent"]["bytes"], 10 << 20)
 
-    def test_our_client_ends_where_iperf3_shares_the_bytes_otherwise_or_omits_others(self):
+    def test_our_client_receives_so_many_bytes_from_iperf3(self):
+        server = self.start_iperf3()
+        for size, more in ((10 << 20, ()), (10 << 20, ("-P3",)), (1000003, ("-P3", "--copy"))):
+            sums = self.figures(server.port, "--bytes", size, "--reverse", *more)["from_server"]
+            self.assertEqual(sums["received"]["bytes"], size, more)
+
+    def test_our_client_ends_where_iperf3_omits_others(self):
         self.need_own_figures()
         server = self.start_iperf3()
-        for more in (("-P", "3"), ("--omit", "1")):
-            sums = self.figures(server.port, "--bytes", "10M", "--reverse", *more)["from_server"]
-            self.assertGreater(sums["received"]["bytes"], 0)
-            self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
+        sums = self.figures(server.port, "--bytes", "10M", "--reverse", "-O1")["from_server"]
+        self.assertGreater(sums["received"]["bytes"], 0)
+        self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
 
     def test_our_client_sends_datagrams_to_iperf3(self):
         server = self.start_iperf3()
@@ -176,7 +181,12 @@ class Interop(Throughput):
         server = self.start_server()
         end = self.iperf3(server.port, "--bytes", "10M", "--omit", "1")
         self.assertGreaterEqual(end["sum_sent"]["bytes"], 10 << 20)
-        self.iperf3(server.port, "--bytes", "10M", "--reverse")
+        for more in ((), ("--parallel", "3")):
+            end = self.iperf3(server.port, "--bytes", "10M", "--reverse", *more)
+            self.assertEqual(end["sum_sent"]["bytes"], 10 << 20)
+            self.assertGreaterEqual(end["sum_received"]["bytes"], 10 << 20)
+        end = self.iperf3(server.port, "--blockcount", "40", "--length", "1K", "--reverse")
+        self.assertEqual(end["sum_sent"]["bytes"], 40 << 10)
 
     def test_iperf3_sends_datagrams_to_our_server(self):
         server = self.start_server()
@@ -190,6 +200,15 @@ class Interop(Throughput):
         for more in (("--reverse",), ("--bidir",)):
             end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
             self.assertGreater(end["sum"]["packets"], 0)
+
+    def test_each_end_tells_the_other_what_it_cannot_do(self):
+        result = self.run_program("iperf3", "--client", "127.0.0.1", "--port",
+                                  self.start_server().port, "--bitrate", "100T")
+        self.assertNotEqual(result.status, 0, result)
+        self.assertIn("unable to set socket pacing", result.out + result.err)
+        result = self.measure(self.start_iperf3().port, "--udp", "--reverse", "--window", "1G")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("window", result.err)
 
     def test_two_iperf3_clients_are_served_at_once(self):
         server = self.start_server()
@@ -334,6 +353,12 @@ class Command(Throughput):
         self.assertEqual((result.status, result.out), (1, ""), result)
         self.assertIn("/no/where.svg", result.err)
 
+    def test_a_congestion_control_that_is_not_there_comes_with_those_that_are(self):
+        result = self.measure(self.start_server().port, "--congestion", "nosuch")
+        self.assertEqual((result.status, result.out), (1, ""), result)
+        self.assertIn("TCP_CONGESTION: no such file or directory (ENOENT)", result.err)
+        self.assertIn("hint: this machine allows " + " ".join(self.congestion_controls()), result.err)
+
     def test_tells_that_nobody_listens(self):
         result = self.measure(free_port())
         self.assertEqual((result.status, result.out), (1, ""), result)
@@ -351,6 +376,7 @@ class Command(Throughput):
             (("h", "--reverse", "--bidir"), "reverse and bidir exclude each other"),
             (("h", "--wibble"), "there is no option --wibble"),
             (("h", "-4", "-6"), "-4 and -6 exclude each other"),
+            (("server", "-4", "-6"), "-4 and -6 exclude each other"),
             (("server", "h"), "one word too many: h"),
         ):
             result = self.run_soquete("throughput", *words)
@@ -390,8 +416,10 @@ class Page(Throughput):
             "--disable-dev-shm-usage", f"--user-data-dir={home}", "--virtual-time-budget=10000",
             "--dump-dom", url, patience=4 * PATIENCE, env={**os.environ, "HOME": home})
         self.assertIn('role="status">finished<', dom.out, dom)
-        self.assertRegex(dom.out, r'id="rate"[^>]*>[\d.]+ [kMGT]?bit/s to server<')
-        self.assertRegex(dom.out, r"<td>received to server</td><td>[\d.]+ [kMGT]?bit/s</td>")
+        told = re.search(r'id="rate"[^>]*>([\d.]+ [kMGT]?bit/s) to server<', dom.out)
+        self.assertIsNotNone(told, dom)  # in the end the rate of the whole test
+        self.assertIn(f"<td>received to server</td><td>{told.group(1)}</td>", dom.out)
+        self.assertRegex(dom.out, r'aria-label="from 0 to \d{1,3}(\.\d)? [kMGT]?bit/s in 0\.\d s"')
         self.assertTrue(client.is_running())
         client.signal(signal.SIGINT)
         self.assertEqual(client.ends(), 0)

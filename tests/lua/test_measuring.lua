@@ -2,9 +2,14 @@
 -- lossy path does, and what the server makes of clients that do not keep to the protocol.
 
 local net = require "net"
+local json = require "net.throughput.json"
 local control = require "net.throughput.control"
+local places = require "net.throughput.places"
+local plans = require "net.throughput.plan"
 local plot = require "net.throughput.plot"
+local reach = require "net.throughput.reach"
 local results = require "net.throughput.results"
+local quantity = require "net.cli.quantity"
 local throughput = require "net.throughput"
 local T = require "harness"
 
@@ -107,15 +112,30 @@ end)
 T.test("both_ends_omit_the_same_part_of_a_second", function()
   local site <close> = serve()
   local sums = assert(run(site, brief { omit = 0.1, reverse = true })).from_server
-  assert(sums.sent.bytes >= sums.received.bytes, ("%d sent, %d received"):format(
-    sums.sent.bytes, sums.received.bytes))
+  assert(sums.sent.bytes > 0 and sums.received.bytes > 0)
+  while #site.reports == 0 do net.yield() end
+  assert(site.reports[1].plan.omit == 0.1)
 end)
 
-T.test("a_rate_is_kept", function()
+for _, reverse in ipairs { false, true } do
+  local from = reverse and "_from_the_server" or ""
+  for _, rate in ipairs { 1e5, 8e6, 2e8 } do
+    T.test(("a_rate_of_%d_is_kept"):format(rate) .. from, function()
+      local site <close> = serve()
+      local figures = assert(run(site, { rate = rate, reverse = reverse, seconds = 0.5 }))
+      -- a send is no more than a hundredth of a second's
+      local received = figures[reverse and "from_server" or "to_server"].received
+      assert(received.bytes > 0 and received.bytes <= rate / 8 * (received.seconds + 0.02),
+        ("%d bytes in %f s"):format(received.bytes, received.seconds))
+    end)
+  end
+end
+
+T.test("at_a_rate_each_send_has_the_length_that_was_told", function()
   local site <close> = serve()
-  local figures = assert(run(site, { rate = 8e6, seconds = 0.5 }))
-  -- bytes that the kernel takes at the begin are no more than a hundredth of a second's
-  assert(figures.to_server.received.bytes < 2 * 8e6 / 8 * 0.5)
+  local sent = assert(run(site, { length = 1000, rate = 1e5, seconds = 0.5 })).to_server.sent
+  assert(sent.bytes > 0 and sent.bytes % 1000 == 0, sent.bytes)
+  assert(sent.bytes <= 1e5 / 8 * sent.seconds + 1000)
 end)
 
 T.test("datagrams_sent_and_received_agree", function()
@@ -263,6 +283,80 @@ T.test("streams_whose_cookies_come_in_another_order_have_their_places", function
   assert(#second:read_exact(1000) == 1000) -- the server sends on the second
 end)
 
+-- Lets the name "several.test" have these addresses.
+local function several(...)
+  local true_getaddrinfo, hosts = net.getaddrinfo, { ... }
+  net.getaddrinfo = function(host, port)
+    if host ~= "several.test" then return true_getaddrinfo(host, port) end
+    local found = {}
+    for i, one in ipairs(hosts) do found[i] = assert(true_getaddrinfo(one, port))[1] end
+    return found
+  end
+  return setmetatable({}, { __close = function() net.getaddrinfo = true_getaddrinfo end })
+end
+
+T.test("of_a_family_that_was_asked_for_the_next_address_is_tried", function()
+  local site <close> = serve()
+  local _ <close> = several("::1", "127.0.0.2", "127.0.0.1")
+  local figures = assert(throughput.run {
+    bytes = 1000, family = "4", host = "several.test", port = site.address.port,
+  })
+  assert(figures.test.server == tostring(site.address))
+  local none, err = throughput.run {
+    bytes = 1000, family = "6", host = "127.0.0.1", port = site.address.port,
+  }
+  assert(not none and tostring(err):find("127.0.0.1 has no IPv6 address", 1, true), err)
+end)
+
+T.test("the_address_that_this_end_is_bound_to_chooses_the_family", function()
+  local site <close> = serve()
+  local _ <close> = several("::1", "127.0.0.1")
+  local function measure(bind)
+    return throughput.run {
+      bind = bind, bytes = 1000, host = "several.test", port = site.address.port,
+    }
+  end
+  assert(assert(measure("127.0.0.3")).test.server == tostring(site.address))
+  local figures, _, code = measure("::1")
+  assert(not figures and code == "ECONNREFUSED", code)
+  local none, err = throughput.run { bind = "::1", bytes = 1, host = "127.0.0.1" }
+  assert(not none and tostring(err):find("no address of one family", 1, true), err)
+end)
+
+T.test("a_server_of_one_family_does_not_take_the_other", function()
+  local listener = assert(reach.listen(nil, 0, "6"))
+  local port = listener:getsockname().port
+  local task = net.spawn(throughput.serve, listener)
+  assert(throughput.run { bytes = 1000, host = "::1", port = port, udp = true })
+  local figures, _, code = throughput.run { bytes = 1000, host = "127.0.0.1", port = port }
+  assert(not figures and code == "ECONNREFUSED", code)
+  local datagrams <close> = assert(net.udp("0.0.0.0", port)) -- IPv4's port is free
+  listener:close()
+  task:join()
+end)
+
+T.test("a_figure_is_told_in_the_unit_that_it_rounds_to", function()
+  for _, case in ipairs {
+    { 999.96e3, "1.00 Mbit/s" }, { 999.94e3, "999.9 kbit/s" }, { 999, "999 bit/s" },
+    { 0, "0 bit/s" }, { 1e15, "1000.0 Tbit/s" },
+  } do
+    assert(quantity.rate(case[1]) == case[2], quantity.rate(case[1]))
+  end
+  assert(quantity.size(1024 * 1024 - 1) == "1.00 MiB")
+  assert(quantity.size(1023) == "1023 B")
+end)
+
+T.test("json_keeps_every_number_and_the_order_of_names", function()
+  local read = require("net.http.json").decode
+  for _, value in ipairs { 1 / 3, 0.1, 3.0, 941234567.123456789, 5e-324, 1.7976931348623157e308 } do
+    assert(tonumber(json.encode(value)) == value, json.encode(value))
+  end
+  assert(json.encode { b = 1 << 53, a = { 0.1, "ç\n" }, c = {} } ==
+    '{"a":[0.1,"ç\\n"],"b":9007199254740992,"c":[]}')
+  assert(read(json.encode { x = { true, false } }).x[1] == true)
+  for _, value in ipairs { 0 / 0, 1 / 0, -1 / 0 } do assert(not pcall(json.encode, value)) end
+end)
+
 -- What a hostile client does on its control connection. None of it may end the server.
 local attacks = {
   { "a_cookie_of_other_letters", function(conn) conn:send(("!"):rep(37)) end },
@@ -324,10 +418,62 @@ end
 T.test("silent_connections_do_not_pile_up", function()
   local site <close> = serve()
   local silent = {}
-  for i = 1, 257 do silent[i] = assert(net.connect(site.address)) end
-  assert(not silent[257]:recv()) -- the one too many is closed at once
+  for i = 1, 129 do silent[i] = assert(net.connect(site.address)) end
+  assert(not silent[129]:recv()) -- the one too many is closed at once
   for _, conn in ipairs(silent) do conn:close() end
   while not run(site, { bytes = 1000 }) do net.yield() end
+end)
+
+T.test("a_host_that_begins_many_tests_leaves_places_to_others", function()
+  local site <close> = serve()
+  local begun_tests, denied = {}, 0
+  for i = 1, 40 do
+    begun_tests[i] = assert(net.connect(site.address))
+    begun_tests[i]:send(control.cookie())
+    if begun_tests[i]:read_exact(1) == control.DENIED then denied = denied + 1 end
+  end
+  assert(denied == 8, denied)
+  assert(throughput.run {
+    bind = "127.0.0.2", bytes = 1000, host = "127.0.0.1", port = site.address.port,
+  })
+  for _, conn in ipairs(begun_tests) do conn:close() end
+  while not run(site, { bytes = 1000 }) do net.yield() end
+end)
+
+T.test("of_the_places_a_host_has_half_of_those_that_the_others_leave", function()
+  local all, had = places.new(8), {}
+  local function take(host)
+    local count = 0
+    local place = all:take(host)
+    while place do
+      had[#had + 1], count = place, count + 1
+      place = all:take(host)
+    end
+    return count
+  end
+  assert(take "192.0.2.1" == 4)
+  assert(take "192.0.2.2" == 2)
+  assert(take "192.0.2.3" == 1 and take "192.0.2.4" == 1)
+  assert(take "192.0.2.5" == 0)
+  for _, place in ipairs(had) do getmetatable(place).__close() end
+  assert(take "192.0.2.5" == 4)
+end)
+
+T.test("addresses_of_one_network_of_ipv6_are_one_host", function()
+  for _, case in ipairs {
+    { "2001:db8:0:1::1", "2001:db8:0:1:a:b:c:d", true },
+    { "2001:db8::1", "2001:db8::2:0:0:1", true },
+    { "::1", "::2", true },
+    { "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+    { "1::4:5:6:7:8", "1:0:0:4:a::", true },
+    { "1::4:5:6:7:8", "1::3:5:6:7:8", false },
+    { "192.0.2.1", "192.0.2.2", false },
+  } do
+    local two = places.new(2)
+    local first = assert(two:take(case[1]))
+    assert((two:take(case[2]) == nil) == case[3], case[1])
+    getmetatable(first).__close()
+  end
 end)
 
 T.test("a_second_answer_to_one_cookie_is_no_second_test", function()
@@ -374,9 +520,38 @@ T.test("a_name_that_no_congestion_control_can_have_is_refused", function()
     local main = begun(site, { congestion = name, len = 1000, parallel = 1, tcp = true, time = 1 })
     local _ <close> = main
     local ok, err = main:expect("create_streams")
-    assert(not ok and tostring(err):find("the server has ended the test", 1, true), tostring(err))
+    assert(not ok and tostring(err):find("cannot set the congestion control (EINVAL)", 1, true), err)
   end
 end)
+
+-- What a server cannot do for its client, and what it says then.
+local impossible = {
+  { "a_congestion_control", { congestion = "nosuch" }, "the congestion control (ENOENT)" },
+  { "a_window", { window = 1 << 30 }, "it cannot have so large a window (EINVAL)" },
+  { "so_many_streams", { parallel = 1000 }, "it does not take so many streams (EINVAL)" },
+  { "so_long_a_time", { time = 1e6 }, "it does not take a test of that time (EINVAL)" },
+  { "sctp", { sctp = true }, "it has no SCTP (EINVAL)" },
+  { "datagrams_that_short", { len = 8, udp = true }, "it does not take that length (EINVAL)" },
+}
+
+for _, case in ipairs(impossible) do
+  T.test("a_server_that_cannot_give_" .. case[1] .. "_says_so", function()
+    local site <close> = serve()
+    local parameters = { len = 1000, parallel = 1, time = 1 }
+    for name, value in pairs(case[2]) do parameters[name] = value end
+    local main, cookie = begun(site, parameters)
+    local _ <close> = main
+    local ok, err = main:expect("create_streams")
+    if ok then
+      local stream <close> = assert(net.connect(site.address))
+      stream:send(cookie)
+      ok, err = main:expect("test_start")
+    end
+    assert(not ok and tostring(err):find(case[3], 1, true), err)
+    while #site.reports == 0 do net.yield() end
+    assert(site.reports[1].error.text ~= "")
+  end)
+end
 
 T.test("datagrams_whose_numbers_no_test_has_do_not_count", function()
   local site <close> = serve()
@@ -467,13 +642,50 @@ T.test("the_name_of_the_upper_curve_stands_above_the_other", function()
   end
 end)
 
+-- The labels beside the lines of the first panel.
+local function labels(rate, key)
+  local part = { bits_per_second = 1, [key] = rate }
+  local svg = plot.svg {
+    intervals = { { from_seconds = 0, to_seconds = 3, to_server = part } },
+    test = { omitted_seconds = 0, protocol = "tcp", server = "x", streams = 1 },
+  }
+  local found = {}
+  for words in svg:gmatch('text%-anchor="end"[^>]*>([^<]+)<') do found[#found + 1] = words end
+  return table.concat(found, ", ", key == "bits_per_second" and 1 or 3)
+end
+
+T.test("the_lines_of_an_axis_stand_at_round_numbers", function()
+  for _, case in ipairs {
+    { "bits_per_second", 31e9, "0 bit/s, 10 Gbit/s, 20 Gbit/s, 30 Gbit/s, 40 Gbit/s" },
+    { "bits_per_second", 1e6, "0 bit/s, 200 kbit/s, 400 kbit/s, 600 kbit/s, 800 kbit/s, 1 Mbit/s" },
+    { "bits_per_second", 0, "0 bit/s, 1 bit/s" },
+    { "rtt_us", 2197, "0 ms, 0.5 ms, 1 ms, 1.5 ms, 2 ms, 2.5 ms" },
+    { "rtt_us", 2, "0 ms, 0.001 ms, 0.002 ms" },
+    { "congestion_window_bytes", 1000 * 1024, "0 B, 256 KiB, 512 KiB, 768 KiB, 1 MiB" },
+    { "congestion_window_bytes", 5 << 20, "0 B, 1 MiB, 2 MiB, 3 MiB, 4 MiB, 5 MiB" },
+  } do
+    local told = labels(case[2], case[1])
+    assert(told == case[3], told)
+  end
+end)
+
+T.test("the_seconds_of_a_drawing_are_round", function()
+  local svg = plot.svg {
+    intervals = { { from_seconds = 0, to_seconds = 7.3, to_server = { bits_per_second = 1 } } },
+    test = { omitted_seconds = 0, protocol = "tcp", server = "x", streams = 1 },
+  }
+  local found = {}
+  for words in svg:gmatch('text%-anchor="middle"[^>]*>([^<]+)<') do found[#found + 1] = words end
+  assert(table.concat(found, ", ") == "0 s, 2 s, 4 s, 6 s", table.concat(found, ", "))
+end)
+
 -- A server that is scripted: what the client says of each misbehaviour.
 local function scripted(script)
   local listener = assert(net.listen("127.0.0.1:0"))
   local task = net.spawn(function()
     local conn <close> = assert(listener:accept())
     conn:read_exact(control.COOKIE_BYTES)
-    script(conn)
+    script(conn, listener)
   end)
   return setmetatable({ address = listener:getsockname() }, {
     __close = function()
@@ -484,13 +696,74 @@ local function scripted(script)
   })
 end
 
+-- A server that sends so many bytes on each of its streams, then says what it sent.
+local function uneven(conn, listener, shares)
+  local c, streams, told = control.new(conn), {}, { streams = {} }
+  c:tell("parameters")
+  assert(c:read_json(control.PARAMETER_BYTES))
+  c:tell("create_streams")
+  for i, share in ipairs(shares) do
+    streams[i] = assert(listener:accept())
+    assert(streams[i]:read_exact(control.COOKIE_BYTES))
+    told.streams[i] = {
+      bytes = share, errors = 0, id = i == 1 and 1 or i + 1, jitter = 0, packets = 0,
+    }
+  end
+  c:tell("test_start")
+  c:tell("test_running")
+  for i, share in ipairs(shares) do streams[i]:send(("x"):rep(share)) end
+  assert(c:expect("test_end"))
+  c:tell("exchange_results")
+  assert(c:read_json(control.RESULT_BYTES))
+  c:send_json(told)
+  c:tell("display_results")
+  c:hear()
+  for _, stream in ipairs(streams) do stream:close() end
+end
+
+for _, copy in ipairs { false, true } do
+  local how = copy and "that_are_read" or "that_are_dropped"
+  T.test("so_many_bytes_count_together_on_streams_that_share_unevenly_" .. how, function()
+    local site <close> = scripted(function(conn, listener)
+      uneven(conn, listener, { 0, 700001, 300002 })
+    end)
+    local options = { bytes = 1000003, copy = copy, reverse = true, streams = 3 }
+    local received = assert(run(site, options)).from_server.received
+    assert(received.bytes == 1000003, received.bytes)
+    assert(received.streams[1].bytes == 0 and received.streams[2].bytes == 700001)
+  end)
+end
+
+T.test("of_more_bytes_than_were_asked_for_no_more_are_taken", function()
+  local site <close> = scripted(function(conn, listener)
+    uneven(conn, listener, { 70000, 70000 })
+  end)
+  local options = { bytes = 100000, reverse = true, streams = 2 }
+  assert(assert(run(site, options)).from_server.received.bytes == 100000)
+end)
+
+T.test("a_client_that_counts_gets_no_bytes_in_vain_but_whole_blocks", function()
+  for _, case in ipairs {
+    { { num = 1000003, parallel = 3 }, 8 * 131072 }, { { len = 1000, num = 2500 }, 3000 },
+    { { blockcount = 40, len = 1024 }, 40960 },
+  } do
+    local plan = assert(plans.from_parameters(case[1]))
+    local all = 0
+    for i = 1, plan.streams do all = all + plans.share(plan, i) end
+    assert(all == case[2], all)
+  end
+end)
+
 local peers = {
   { "access is denied", "the server is busy", function(conn) conn:send("\255") end },
   { "an unknown state", "77 is no state", function(conn) conn:send("\77") end },
   { "a state out of order", "says test_end where parameters is due", function(conn) conn:send("\4") end },
   { "an early end", "has ended the control connection", function(conn) conn:shutdown(net.SHUT_WR) end },
-  { "an error of its own", "its number 121, errno 9", function(conn)
+  { "an error of its own", "busy with another test (EBADF)", function(conn)
     conn:send("\254" .. (">i4i4"):pack(121, 9))
+  end },
+  { "an error that nobody knows", "its number for it is 9999", function(conn)
+    conn:send("\254" .. (">i4i4"):pack(9999, 0))
   end },
   { "an end of the test", "the server has ended the test", function(conn) conn:send("\11") end },
 }

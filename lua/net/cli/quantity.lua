@@ -21,9 +21,11 @@ function M.parse_size(text)
   return math.tointeger(tonumber(number) * scale)
 end
 
+local ROUNDING = 0.05 -- of the one digit after the point that large values have
+
 local function scaled(value, base, prefixes, unit)
   local i = 1
-  while value >= base and i < #prefixes do
+  while value >= base - ROUNDING and i < #prefixes do
     value = value / base
     i = i + 1
   end

@@ -70,7 +70,7 @@ local silent = { close = function() end, interval = function() end, result = fun
 -- How the rows and the result are shown.
 local function reporter(words, test)
   if words.json then
-    local json = require "net.http.json"
+    local json = require "net.throughput.json"
     return setmetatable({
       result = function(_, figures) io.stdout:write(json.encode(figures), "\n") end,
     }, { __index = silent })

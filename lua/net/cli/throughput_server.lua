@@ -1,8 +1,8 @@
 -- soquete throughput server [--port N] [--bind HOST]
 
-local net = require "net"
 local options = require "net.cli.options"
 local quantity = require "net.cli.quantity"
+local reach = require "net.throughput.reach"
 local throughput = require "net.throughput"
 
 local command = {
@@ -49,8 +49,9 @@ end
 
 return function(...)
   local words = options.parse(command, ...)
-  local host = words.bind or (words.ipv4 and "0.0.0.0") or (words.ipv6 and "::") or ""
-  local listener, err = net.listen(host, words.port or PORT)
+  if words.ipv4 and words.ipv6 then options.refuse(command, "-4 and -6 exclude each other") end
+  local family = words.ipv4 and "4" or words.ipv6 and "6" or nil
+  local listener, err = reach.listen(words.bind, words.port or PORT, family)
   if not listener then fail(err) end
   print(("listening on %s; Ctrl-C stops"):format(listener:getsockname()))
   local _, why = throughput.serve(listener, { on_test = print_test })

@@ -6,6 +6,7 @@ local flow = require "net.throughput.flow"
 local meters = require "net.throughput.meter"
 local net = require "net"
 local plans = require "net.throughput.plan"
+local reach = require "net.throughput.reach"
 local results = require "net.throughput.results"
 local sockets = require "net.throughput.sockets"
 local usage = require "net.throughput.usage"
@@ -16,38 +17,6 @@ local SETTLE = 2       -- seconds that the kernel may take to deliver the last b
 local LOOK = 0.002     -- seconds between two looks whether it has
 local STALL = 2        -- seconds without a byte: a server that was to send some has sent its all
 local QUIET = 0.2      -- seconds in which the server sees that a test ends early
-
--- The server's address, of the family that the plan wants.
-local function resolve(plan)
-  local found, err, code = net.getaddrinfo(plan.host, plan.port)
-  if not found then return nil, err, code end
-  local family = plan.family == "6" and net.AF_INET6 or plan.family == "4" and net.AF_INET
-  for _, address in ipairs(found) do
-    if not family or address.family == family then return address end
-  end
-  return core.invalid("connect", ("%s has no IPv%s address"):format(plan.host, plan.family))
-end
-
-local function connect(plan)
-  local conn, err, code
-  if plan.bind or plan.family then
-    local address
-    address, err, code = resolve(plan)
-    if not address then return nil, err, code end
-    conn, err, code = net.socket(address.family, net.SOCK_STREAM)
-    if not conn then return nil, err, code end
-    conn:settimeout(control.PATIENCE)
-    local ok = true
-    if plan.bind then ok, err, code = conn:bind(plan.bind, 0) end
-    if ok then ok, err, code = conn:connect(address) end
-    if not ok then
-      conn:close()
-      return nil, err, code
-    end
-    return conn
-  end
-  return net.deadline(control.PATIENCE, net.connect, plan.host, plan.port)
-end
 
 -- The directions that the plan has, in the order in which iperf3 opens their streams.
 local function directions(plan)
@@ -77,9 +46,27 @@ local function open_flows(self)
   return true
 end
 
-local function ends_of(plan, position)
-  if plan.bytes then return { bytes = plans.share(plan, position) } end
-  return { seconds = plan.seconds }
+-- How each flow ends. Who sends has a share of the bytes; several who receive count together,
+-- since the server need not share evenly (iperf3 does not).
+local function ends_of(self)
+  local plan, ends = self.plan, {}
+  local pot = { left = plan.bytes }
+  for i, one in ipairs(self.flows) do
+    if not plan.bytes then
+      ends[i] = { seconds = plan.seconds }
+    elseif one.sends or plan.streams == 1 then
+      ends[i] = { bytes = plans.share(plan, i) }
+    else
+      ends[i] = { pot = pot }
+    end
+  end
+  -- wakes the others, and tells the server nothing
+  function pot.empty()
+    for i, one in ipairs(self.flows) do
+      if ends[i].pot then one.conn:shutdown(net.SHUT_RD) end
+    end
+  end
+  return ends
 end
 
 -- Ends the sending of a stream and waits until the peer's kernel has everything, so that
@@ -95,8 +82,8 @@ local function settle(one)
   until net.now() > last
 end
 
-local function run_flow(self, one, position)
-  local ok, err, code = one:run(self.plan, self.meter, ends_of(self.plan, position))
+local function run_flow(self, one, ends)
+  local ok, err, code = one:run(self.plan, self.meter, ends)
   if ok then
     settle(one)
   elseif not self.failure then
@@ -139,8 +126,8 @@ local function come(self)
   return sum
 end
 
--- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 neither
--- shares them evenly among its streams nor omits quite what is omitted here.
+-- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 does not
+-- omit quite what is omitted here.
 local function watch_stall(self)
   local seen, since = come(self), net.now()
   while net.now() - since < STALL do
@@ -162,8 +149,8 @@ local function measure(self)
   local cpu = usage.begin()
   net.group(function(group)
     local watcher = group:spawn(watch, self)
-    local movers = {}
-    for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, i) end
+    local movers, ends = {}, ends_of(self)
+    for i, one in ipairs(self.flows) do movers[i] = group:spawn(run_flow, self, one, ends[i]) end
     local stall = self.plan.bytes and group:spawn(watch_stall, self)
     for _, mover in ipairs(movers) do mover:join() end
     if stall then stall:cancel() end
@@ -272,7 +259,7 @@ end
 
 ---Runs the test of a plan: its figures, or nil, err, code.
 function M.run(plan)
-  local conn, err, code = connect(plan)
+  local conn, err, code = reach.connect(plan)
   if not conn then return nil, err, code end
   local link <close> = control.new(conn)
   conn:settimeout(control.PATIENCE)

@@ -3,7 +3,9 @@
 -- time, whatever it is.
 
 local core = require "net.http.core"
-local json = require "net.http.json"
+local json = require "net.throughput.json"
+local reader = require "net.http.json"
+local refusal = require "net.throughput.refusal"
 
 local M = {}
 
@@ -75,18 +77,24 @@ local function told(op, err, code)
   return nil, err, code
 end
 
--- What a server says after `server_error`: two numbers, its own and the system's.
+-- What a server says after `server_error`: two numbers, iperf3's and the system's.
 local function server_error(self)
   local bytes = self.conn:read_exact(8)
   if not bytes then return core.invalid("test", "the server reports an error") end
   local number, errno = (">i4i4"):unpack(bytes)
-  return core.invalid("test",
-    ("the server reports an error (its number %d, errno %d)"):format(number, errno))
+  return refusal.read(number, errno)
 end
 
 ---Sends a state.
 function Control:tell(name)
   return self.conn:send(string.pack("b", codes[name]))
+end
+
+---Ends the test: with the reason where the failure is that an option cannot be had.
+function Control:give_up(err)
+  local number, errno = refusal.numbers(err)
+  if not number then return self:tell("server_terminate") end
+  return self.conn:send(string.pack(">bi4i4", codes.server_error, number, errno))
 end
 
 ---The next state of the peer; nil, err, code when it ends the test or makes no sense.
@@ -126,7 +134,7 @@ function Control:read_json(limit)
   local text
   text, err, code = self.conn:read_exact(size)
   if not text then return told("test", err, code) end
-  local value = json.decode(text)
+  local value = reader.decode(text)
   if type(value) == "table" then return value end
   return core.invalid("test", "what the peer sends is no JSON object")
 end

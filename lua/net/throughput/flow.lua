@@ -26,6 +26,7 @@ end
 ---Tells the meter what was moved in the last part of the time.
 function Flow:count(bytes, seconds, more)
   self.bytes, self.seconds = self.bytes + bytes, self.seconds + seconds
+  self.moved = self.moved + bytes
   local part = more or {}
   part.bytes, part.seconds = bytes, seconds
   if self.meter then self.meter:tell(self, part) end
@@ -95,7 +96,8 @@ end
 ---`sends` or receives; `direction` is "to_server" or "from_server".
 function M.new(conn, position, sends, direction, udp)
   local flow = {
-    conn = conn, direction = direction, id = id_of(position), sends = sends, udp = udp or false,
+    conn = conn, direction = direction, id = id_of(position), moved = 0, sends = sends,
+    udp = udp or false,
   }
   reset(flow)
   return setmetatable(flow, Flow)

@@ -122,8 +122,8 @@ local function receive(flow, plan, ends)
   local layout = layouts[plan.wide_counters or false]
   local begun = net.now()
   local ticks, last = ticker(flow, plan, begun), begun + (ends.seconds or math.huge)
-  local now, received, most = begun, 0, ends.bytes or math.huge
-  while now < last and received < most do
+  local now, pot = begun, ends.pot or { left = ends.bytes or math.huge }
+  while now < last and pot.left > 0 do
     flow.conn:settimeout(math.max(0, math.min(last, ticks.next) - now))
     local datagrams, err, code = flow.conn:recv_many()
     now = net.now()
@@ -133,17 +133,19 @@ local function receive(flow, plan, ends)
     end
     for _, data in ipairs(datagrams or {}) do
       if note(flow, layout, data, now) then
-        received, flow.datagrams = received + #data, flow.datagrams + 1
+        pot.left, flow.datagrams = pot.left - #data, flow.datagrams + 1
         ticks.bytes = ticks.bytes + #data
       end
     end
     ticks.look(now)
   end
   ticks.finish(now)
+  if pot.left <= 0 and pot.empty then pot.empty() end
   return true
 end
 
----Moves datagrams until `ends` (seconds or bytes) or a failure.
+---Moves datagrams until `ends` or a failure. `ends` has `seconds`, or `bytes`, or of those who
+---receive the `pot` of flow_tcp.
 return function(flow, plan, ends)
   return (flow.sends and send or receive)(flow, plan, ends)
 end

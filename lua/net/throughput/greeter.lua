@@ -10,11 +10,15 @@ local M = {}
 local Greeter = {}
 Greeter.__index = Greeter
 
-local function open(at)
+local function open(self)
+  local at = self.at
   local sock, err, code = net.socket(at.family, net.SOCK_DGRAM)
   if not sock then return nil, err, code end
   local ok
   ok, err, code = sock:setsockopt("SO_REUSEADDR", true)
+  if ok and at.family == net.AF_INET6 then
+    ok, err, code = sock:setsockopt("IPV6_V6ONLY", self.only_ipv6)
+  end
   if ok then ok, err, code = sock:bind(at) end
   if ok then return sock end
   sock:close()
@@ -31,7 +35,7 @@ end
 local function welcome(self, from)
   local test = waiting(self, from.host)
   if not test then return end
-  local sock = open(self.at)
+  local sock = open(self)
   if not sock then return end
   self.welcomed = self.welcomed + 1
   local ok = sock:connect(from)
@@ -55,7 +59,7 @@ end
 ---A test waits for its UDP streams: true, or nil, err, code.
 function Greeter:expect(test)
   if not self.sock then
-    local sock, err, code = open(self.at)
+    local sock, err, code = open(self)
     if not sock then return nil, err, code end
     self.sock = sock
     self.task = net.spawn(listen, self)
@@ -78,9 +82,13 @@ end
 
 Greeter.__close = Greeter.close
 
----Greets on the address of the listening socket.
-function M.new(at)
-  return setmetatable({ at = at, expecting = {}, welcomed = 0 }, Greeter)
+---Greets on the address of the listening socket, and as it does of IPv6 alone or of both.
+function M.new(listener)
+  local at = listener:getsockname()
+  return setmetatable({
+    at = at, expecting = {}, welcomed = 0,
+    only_ipv6 = at.family == net.AF_INET6 and listener:getsockopt("IPV6_V6ONLY"),
+  }, Greeter)
 end
 
 return M

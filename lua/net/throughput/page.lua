@@ -24,9 +24,9 @@ return [==[<!DOCTYPE html>
 <h1>soquete throughput</h1>
 <div id="rate" aria-live="off">waiting for the first interval</div>
 <div id="state" role="status">running</div>
-<h2>Throughput</h2><canvas id="bits_per_second"></canvas>
-<h2>Round-trip time</h2><canvas id="rtt_us"></canvas>
-<h2>Congestion window</h2><canvas id="congestion_window_bytes"></canvas>
+<h2>Throughput</h2><canvas id="bits_per_second" role="img"></canvas>
+<h2>Round-trip time</h2><canvas id="rtt_us" role="img"></canvas>
+<h2>Congestion window</h2><canvas id="congestion_window_bytes" role="img"></canvas>
 <div id="sums"><table id="result" hidden><thead><tr><th></th><th>rate</th><th>bytes</th><th>seconds</th>
 <th>retransmitted</th><th>lost datagrams</th></tr></thead><tbody></tbody></table></div>
 <script>
@@ -45,6 +45,23 @@ const format = {
   congestion_window_bytes: v => scaled(v, 1024, ["", "Ki", "Mi", "Gi"], "B"),
   rtt_us: v => (v / 1000).toFixed(3) + " ms",
 };
+const axes = {
+  bits_per_second: { least: 1 }, congestion_window_bytes: { binary: true }, rtt_us: { least: 1 },
+};
+
+// How far apart the lines of an axis are: as plot.lua has it.
+function stepOf(most, axis) {
+  const least = Math.max(most / 5, axis.least || 0);
+  if (least <= 0) return 1;
+  if (axis.binary) return 2 ** Math.ceil(Math.log2(least));
+  const power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 5, 10].map(s => s * power).find(s => s >= least * (1 - 1e-9));
+}
+function linesOf(most, axis) {
+  const step = stepOf(most, axis), count = Math.max(1, Math.ceil(most / step - 1e-9));
+  return Array.from({ length: count + 1 }, (_, i) => i * step);
+}
+const short = text => text.replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
 
 function draw(key) {
   const canvas = document.getElementById(key), scale = window.devicePixelRatio || 1;
@@ -59,19 +76,22 @@ function draw(key) {
   const known = values.length > 0;
   canvas.hidden = canvas.previousElementSibling.hidden = rows.length > 0 && !known;
   if (!known) return;
-  const most = Math.max(...values) * 1.1 || 1, last = rows[rows.length - 1].to_seconds;
+  const lines = linesOf(Math.max(...values), axes[key]), most = lines[lines.length - 1];
+  const last = rows[rows.length - 1].to_seconds;
+  canvas.setAttribute("aria-label", `from 0 to ${short(format[key](most))} in ${last.toFixed(1)} s`);
   const x = s => left + (width - left - right) * s / last;
   const y = v => height - bottom - (height - top - bottom) * v / most;
   g.font = "12px sans-serif";
   g.strokeStyle = "#bbb";
   g.fillStyle = "#000";
-  for (let i = 0; i <= 2; i++) {
-    const v = most * i / 2;
+  g.textAlign = "right";
+  for (const v of lines) {
     g.beginPath(); g.moveTo(left, y(v)); g.lineTo(width - right, y(v)); g.stroke();
-    g.textAlign = "right";
-    g.fillText(format[key](v), left - 6, y(v) + 4);
-    g.textAlign = "center";
-    g.fillText((last * i / 2).toFixed(1) + " s", x(last * i / 2), height - 8);
+    g.fillText(short(format[key](v)), left - 6, y(v) + 4);
+  }
+  g.textAlign = "center";
+  for (const s of linesOf(last, {}).filter(s => s <= last)) {
+    g.fillText(Number(s.toPrecision(4)) + " s", x(s), height - 8);
   }
   g.strokeStyle = "#000";
   g.lineWidth = 1.8;
@@ -95,12 +115,14 @@ function draw(key) {
   }
 }
 
+// In large letters: the last interval's rates, in the end those of the whole test.
+function tell(sums) {
+  document.getElementById("rate").textContent = directions.filter(d => sums[d])
+    .map(d => format.bits_per_second(sums[d].bits_per_second) + " " + names[d]).join(", ");
+}
+
 function show() {
   Object.keys(format).forEach(draw);
-  const row = rows[rows.length - 1];
-  if (!row) return;
-  document.getElementById("rate").textContent = directions.filter(d => row[d])
-    .map(d => format.bits_per_second(row[d].bits_per_second) + " " + names[d]).join(", ");
 }
 
 function cell(line, text) {
@@ -109,9 +131,10 @@ function cell(line, text) {
 
 function finish(figures) {
   document.getElementById("state").textContent = "finished";
-  const body = document.querySelector("#result tbody");
+  const body = document.querySelector("#result tbody"), received = {};
   for (const d of directions) {
     if (!figures[d]) continue;
+    received[d] = figures[d].received;
     for (const side of ["sent", "received"]) {
       const part = figures[d][side], line = body.insertRow();
       cell(line, side + " " + names[d]);
@@ -122,6 +145,7 @@ function finish(figures) {
       cell(line, part.lost_datagrams);
     }
   }
+  tell(received);
   document.getElementById("result").hidden = false;
 }
 
@@ -130,7 +154,12 @@ source.addEventListener("open", () => {
   rows.length = 0;
   document.getElementById("state").textContent = "running";
 });
-source.addEventListener("interval", e => { rows.push(JSON.parse(e.data)); show(); });
+source.addEventListener("interval", e => {
+  const row = JSON.parse(e.data);
+  rows.push(row);
+  tell(row);
+  show();
+});
 source.addEventListener("result", e => { source.close(); finish(JSON.parse(e.data)); });
 source.addEventListener("error", () => {
   document.getElementById("state").textContent = "no connection to the program";

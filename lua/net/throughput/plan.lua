@@ -2,6 +2,7 @@
 
 local control = require "net.throughput.control"
 local core = require "net.http.core"
+local refusal = require "net.throughput.refusal"
 
 local M = {}
 
@@ -24,7 +25,7 @@ local bounds = {
   rate = { 1, 1e13 },
   seconds = { 0.1, LONGEST },
   streams = { 1, MOST_STREAMS },
-  window = { 1024, 1 << 30 },
+  window = { 1, 1 << 30 },
 }
 
 local whole = { bytes = true, length = true, mss = true, port = true, streams = true, window = true }
@@ -50,8 +51,8 @@ local function is_congestion(name)
   return #name < 16 and name:find("^[%w_-]+$") ~= nil
 end
 
--- The reason why an option is refused, or nil.
-local function refusal(name, value)
+-- What is wrong with an option, or nil.
+local function fault(name, value)
   if bounds[name] then return check_number(name, value) end
   local kind = kinds[name]
   if not kind then return ("there is no option '%s'"):format(name) end
@@ -89,7 +90,7 @@ end
 function M.new(options)
   local plan = {}
   for name, value in pairs(options) do
-    local reason = refusal(name, value)
+    local reason = fault(name, value)
     if reason then error("throughput: " .. reason, 3) end
     plan[name] = value
   end
@@ -97,13 +98,21 @@ function M.new(options)
   local reason = contradiction(plan)
   if reason then error("throughput: " .. reason, 3) end
   plan.each = plan.length ~= nil and not plan.udp
+  plan.ours = true
   return complete(plan)
 end
 
----The part of `bytes` that one of the streams of a direction moves.
+-- So many units, and one of the rest, for the nth of the streams.
+local function part(units, streams, nth)
+  return units // streams + (nth <= units % streams and 1 or 0)
+end
+
+---The part of `bytes` that one of the streams of a direction moves: for an iperf3, which may
+---wait for them, in whole blocks.
 function M.share(plan, position)
-  local nth = (position - 1) % plan.streams
-  return plan.bytes // plan.streams + (nth < plan.bytes % plan.streams and 1 or 0)
+  local nth = (position - 1) % plan.streams + 1
+  if plan.ours then return part(plan.bytes, plan.streams, nth) end
+  return plan.length * part((plan.bytes - 1) // plan.length + 1, plan.streams, nth)
 end
 
 ---The parameters of iperf3's protocol.
@@ -146,6 +155,10 @@ local function bytes_of(parameters, length)
   return number({ bytes = math.floor(blocks) * length }, "bytes", "bytes")
 end
 
+local function refuse(option, reason)
+  return refusal.of(option, select(2, core.invalid("test", reason)))
+end
+
 ---The plan that a client's parameters ask for, or nil, err, code.
 function M.from_parameters(parameters)
   local plan = {
@@ -159,21 +172,22 @@ function M.from_parameters(parameters)
     wide_counters = parameters.udp_counters_64bit ~= nil and parameters.udp_counters_64bit ~= false,
   }
   if plan.congestion and not is_congestion(plan.congestion) then
-    return core.invalid("test", "congestion: this is no name of a congestion control")
+    return refuse("congestion", "congestion: this is no name of a congestion control")
   end
-  if parameters.sctp then return core.invalid("test", "SCTP is not supported") end
+  if parameters.sctp then return refuse("sctp", "SCTP is not supported") end
   local keys = {
-    { "MSS", "mss" }, { "bandwidth", "rate" }, { "len", "length" }, { "omit", "omit" },
-    { "parallel", "streams" }, { "time", "seconds" }, { "window", "window" },
+    { "MSS", "mss" }, { "fqrate", "rate" }, { "bandwidth", "rate" }, { "len", "length" },
+    { "omit", "omit" }, { "parallel", "streams" }, { "time", "seconds" }, { "window", "window" },
   }
   for _, pair in ipairs(keys) do
     local value, reason = number(parameters, pair[1], pair[2])
-    if reason then return core.invalid("test", reason) end
-    plan[pair[2]] = value
+    if reason then return refuse(pair[2], reason) end
+    plan[pair[2]] = value or plan[pair[2]]
   end
   local bytes, reason = bytes_of(parameters, plan.length or TCP_BYTES)
-  plan.bytes, reason = bytes, reason or contradiction { length = plan.length, udp = plan.udp }
-  if reason then return core.invalid("test", reason) end
+  if reason then return refuse("bytes", reason) end
+  plan.bytes, reason = bytes, contradiction { length = plan.length, udp = plan.udp }
+  if reason then return refuse("length", reason) end
   if plan.bytes then plan.seconds = nil end
   if not plan.seconds and not plan.bytes then plan.seconds = LONGEST end -- until the client ends it
   local rate = plan.rate

@@ -10,15 +10,18 @@ local WIDTH, LEFT, RIGHT, TOP = 800, 90, 150, 46
 local HEIGHT, GAP = 150, 54 -- of a panel, and between two
 local SAMPLE, APART = 26, 15 -- width of the piece of a curve beside its label; between two labels
 local SHORTEST = 1e-6       -- seconds of the axis, at least
+local PARTS = 5             -- of an axis, at most
+local ROUNDING = 1e-9       -- of floating point, in a part
 local dashes = { to_server = "", from_server = "7 4" }
 local labels = { to_server = "to server", from_server = "from server" }
 
 local panels = {
-  { key = "bits_per_second", title = "Throughput", format = quantity.rate },
+  { key = "bits_per_second", title = "Throughput", format = quantity.rate, least = 1 },
   { key = "rtt_us", title = "Round-trip time",
+    least = 1, -- the digits that are shown
     format = function(us) return quantity.milliseconds(us / 1e6) end },
   { key = "congestion_window_bytes", title = "Congestion window", format = quantity.size,
-    base = 1024 },
+    binary = true },
 }
 
 local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
@@ -41,18 +44,28 @@ local function series(rows, direction, key)
   return points
 end
 
--- A round number not below `value`: the top of an axis. With a `base` it is round in the
--- unit that the value is told in.
-local function ceiling(value, base)
-  if value <= 0 then return 1 end
-  if base then
-    local unit = base ^ math.max(0, math.floor(math.log(value, base)))
-    return math.min(ceiling(value / unit), base) * unit
-  end
-  local power = 10 ^ math.floor(math.log(value, 10))
+-- How far apart the lines of an axis are, so that a few reach `most`: 1, 2 or 5 of a power of
+-- ten, or a power of two for what is told in KiB.
+local function step_of(most, axis)
+  local least = math.max(most / PARTS, axis.least or 0)
+  if least <= 0 then return 1 end
+  if axis.binary then return 2.0 ^ math.ceil(math.log(least, 2)) end
+  local power = 10.0 ^ math.floor(math.log(least, 10))
   for _, step in ipairs { 1, 2, 5, 10 } do
-    if step * power >= value then return step * power end
+    if step * power >= least * (1 - ROUNDING) then return step * power end
   end
+end
+
+-- The lines of an axis that reach `most`.
+local function lines_of(most, axis)
+  local step, lines = step_of(most, axis), {}
+  for i = 0, math.max(1, math.ceil(most / step - ROUNDING)) do lines[i + 1] = i * step end
+  return lines
+end
+
+-- A round number needs no zeros after its point.
+local function short(words)
+  return (words:gsub("(%.%d-)0+ ", "%1 "):gsub("%. ", " "))
 end
 
 local function text(x, y, anchor, words, size)
@@ -87,18 +100,18 @@ local function legend(out, ends)
   end
 end
 
-local function grid(panel, top, most, last)
+local function grid(panel, top, lines, last)
   local out = { text(LEFT, top - 10, "start", panel.title, 14) }
-  for i = 0, 4 do
-    local y = top + HEIGHT - HEIGHT * i / 4
+  for _, value in ipairs(lines) do
+    local y = top + HEIGHT - HEIGHT * value / lines[#lines]
     out[#out + 1] = ('<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#bbb" stroke-width="0.6"/>')
       :format(LEFT, y, WIDTH - RIGHT, y)
-    if i % 2 == 0 then out[#out + 1] = text(LEFT - 6, y + 4, "end", panel.format(most * i / 4)) end
+    out[#out + 1] = text(LEFT - 6, y + 4, "end", short(panel.format(value)))
   end
-  local step = ceiling(last / 5)
-  for i = 0, math.floor(last / step + 0.01) do
-    local x = LEFT + (WIDTH - RIGHT - LEFT) * i * step / last
-    out[#out + 1] = text(x, top + HEIGHT + 16, "middle", ("%.4g s"):format(i * step))
+  for _, seconds in ipairs(lines_of(last, {})) do
+    if seconds > last then break end
+    local x = LEFT + (WIDTH - RIGHT - LEFT) * seconds / last
+    out[#out + 1] = text(x, top + HEIGHT + 16, "middle", ("%.4g s"):format(seconds))
   end
   return out
 end
@@ -112,10 +125,10 @@ local function draw(panel, rows, top, last)
     if #points > 0 then found[#found + 1] = { direction, points } end
   end
   if #found == 0 then return nil end
-  most = ceiling(most, panel.base)
-  local out = grid(panel, top, most, last)
+  local lines = lines_of(most, panel)
+  local out = grid(panel, top, lines, last)
   local function x_of(seconds) return LEFT + (WIDTH - RIGHT - LEFT) * seconds / last end
-  local function y_of(value) return top + HEIGHT - HEIGHT * value / most end
+  local function y_of(value) return top + HEIGHT - HEIGHT * value / lines[#lines] end
   local ends = {}
   for i, one in ipairs(found) do
     local line, y = curve(one[2], one[1], x_of, y_of)

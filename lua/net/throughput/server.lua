@@ -7,6 +7,7 @@ local core = require "net.http.core"
 local flow = require "net.throughput.flow"
 local greeter = require "net.throughput.greeter"
 local net = require "net"
+local places = require "net.throughput.places"
 local plans = require "net.throughput.plan"
 local results = require "net.throughput.results"
 local sockets = require "net.throughput.sockets"
@@ -99,10 +100,10 @@ local function finish(self, movers)
   for _, mover in ipairs(movers) do mover:join() end
 end
 
--- A stream ends when its client says so. Ours takes exactly its bytes, and no more need be
--- sent; iperf3 waits for whole blocks, and bytes may be lost over UDP or count as omitted.
+-- A stream ends when its client says so. A client that waits for so many bytes gets no more
+-- than those; but some may be lost over UDP, and none is sent in vain where some are omitted.
 local function ends_of(plan, one, position)
-  local exact = plan.ours and plan.bytes and one.sends and not plan.udp and plan.omit == 0
+  local exact = plan.bytes and one.sends and not plan.udp and plan.omit == 0
   return exact and { bytes = plans.share(plan, position) } or { seconds = flow.LONGEST }
 end
 
@@ -173,16 +174,17 @@ local function steps(self)
   return true
 end
 
--- One test, from the cookie to its results.
-local function run_test(server, conn, cookie)
+-- One test, from the cookie to its results. `place` is its own.
+local function run_test(server, conn, cookie, place)
+  local _ <close> = place
   local link <close> = control.new(conn)
   local self = {
     arrivals = net.channel(2 * 128), arrived = {}, control = link, flows = {}, greeter = server.greeter,
     options = server.options, patience = server.patience, peer = conn:getpeername(),
   }
-  server.tests[cookie], server.running = self, server.running + 1
+  server.tests[cookie] = self
   local _ <close> = setmetatable({}, { __close = function()
-    server.tests[cookie], server.running = nil, server.running - 1
+    server.tests[cookie] = nil
     server.greeter:forget(self)
     self.arrivals:close()
     for late in self.arrivals do late.conn:close() end
@@ -190,7 +192,7 @@ local function run_test(server, conn, cookie)
   end })
   conn:settimeout(self.patience)
   local ok, err, code = steps(self)
-  if not ok then link:tell("server_terminate") end
+  if not ok then link:give_up(err) end
   if server.options.on_test then
     server.options.on_test {
       cpu = { client = self.remote and self.remote.cpu, server = self.cpu },
@@ -203,25 +205,26 @@ local function run_test(server, conn, cookie)
 end
 
 -- The first bytes of a connection, or nil. Silent ones are not kept in any number.
-local function read_cookie(server, conn)
-  if server.greeted >= MOST_GREETED then return nil end
-  server.greeted = server.greeted + 1
-  local _ <close> = setmetatable({}, { __close = function() server.greeted = server.greeted - 1 end })
+local function read_cookie(server, conn, host)
+  local place <close> = server.greeted:take(host)
+  if not place then return nil end
   return (net.deadline(math.min(GREETING, server.patience), conn.read_exact, conn, control.COOKIE_BYTES))
 end
 
 -- Who is it? A stream of a test that waits for it, or somebody who begins one.
 local function greet(server, conn, number)
   local _ <close> = setmetatable({}, { __close = function() if conn then conn:close() end end })
-  local cookie = read_cookie(server, conn)
+  local peer = conn:getpeername()
+  local cookie = peer and read_cookie(server, conn, peer.host)
   if not cookie then return end
   local test = server.tests[cookie]
+  local place = not test and control.is_cookie(cookie) and server.running:take(peer.host)
   if test and test.plan and not test.plan.udp then
     if test.arrivals:put { conn = conn, number = number } then conn = nil end
-  elseif not test and control.is_cookie(cookie) and server.running < MOST_TESTS then
+  elseif place then
     local mine = conn
     conn = nil
-    run_test(server, mine, cookie)
+    run_test(server, mine, cookie, place)
   else
     conn:send(control.DENIED)
   end
@@ -233,8 +236,9 @@ function M.serve(listener, options)
   local _ <close> = listener
   options = options or {}
   local server = {
-    accepted = 0, greeted = 0, greeter = greeter.new(listener:getsockname()), options = options,
-    patience = options.patience or control.PATIENCE, running = 0, tests = {},
+    accepted = 0, greeted = places.new(MOST_GREETED), greeter = greeter.new(listener),
+    options = options, patience = options.patience or control.PATIENCE,
+    running = places.new(MOST_TESTS), tests = {},
   }
   local _ <close> = server.greeter
   while true do

@@ -3,55 +3,77 @@
 local control = require "net.throughput.control"
 local core = require "net.http.core"
 local net = require "net"
+local refusal = require "net.throughput.refusal"
 
 local M = {}
 
 -- iperf3's greeting over UDP, and the answers of its old and new versions.
 local HELLO, ANSWER = "9876", "6789"
 local OLD_ANSWERS = { [("<I4"):pack(987654321)] = true, [(">I4"):pack(987654321)] = true }
-local LEAST_UNSENT, MOST_UNSENT = 16 * 1024, 1 << 20
 local TRIES, TRY_SECONDS = 10, 0.5
 
 M.HELLO, M.ANSWER = HELLO, ANSWER
 
--- Options that tcp(7) and socket(7) do not list, by level and number.
-local UNSENT = { 6, 25 }  -- IPPROTO_TCP, TCP_NOTSENT_LOWAT: bytes, linux/tcp.h
-local PACING = { 1, 47 }  -- SOL_SOCKET, SO_MAX_PACING_RATE: bytes a second, asm-generic/socket.h
+-- An option that socket(7) does not list: SOL_SOCKET, SO_MAX_PACING_RATE, in bytes a second
+-- (asm-generic/socket.h). The flow keeps its rate by itself; the kernel spreads each send, and
+-- must not be what holds it up.
+local PACING = { 1, 47 }
+local HEADROOM = 1.25
 
--- Options that have to be set before the connection begins: sizes of windows, the largest
--- segment. The first failure, if any.
-function M.before(sock, plan)
-  for _, pair in ipairs {
-    { "SO_SNDBUF", plan.window }, { "SO_RCVBUF", plan.window },
-    { "TCP_MAXSEG", plan.mss },
-  } do
-    if pair[2] then
-      local ok, err, code = sock:setsockopt(pair[1], pair[2])
-      if not ok then return nil, err, code end
+-- Which congestion controls this system has for whom is seldom known by heart.
+local function hint_of(option)
+  if option ~= "congestion" then return nil end
+  local file = io.open("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
+  local names = file and file:read("l")
+  if file then file:close() end
+  return names and "this machine allows " .. names
+end
+
+-- Sets those options of a list that have a value. Each names the option of the plan, too.
+local function set(sock, list)
+  for _, one in ipairs(list) do
+    if one[2] then
+      local ok, err, code = sock:setsockopt(one[1], one[2])
+      if not ok then
+        err.hint = hint_of(one[3])
+        return refusal.of(one[3], err, code)
+      end
     end
   end
   return true
 end
 
----Options of a connected stream.
-function M.tune(sock, plan, sends)
-  local list = {
-    { "TCP_CONGESTION", plan.congestion },
-    { "TCP_NODELAY", plan.nodelay or nil },
-  }
-  if sends and plan.rate then
-    local per_second = math.max(1, math.tointeger(plan.rate // 8))
-    -- what the kernel has taken and not sent yet would count as sent
-    local unsent = math.max(LEAST_UNSENT, math.min(per_second // 100, MOST_UNSENT))
-    list[3], list[4] = { PACING, ("=I8"):pack(per_second) }, { UNSENT, unsent }
-  end
-  for i = 1, 4 do
-    if list[i] and list[i][2] then
-      local ok, err, code = sock:setsockopt(list[i][1], list[i][2])
-      if not ok then return nil, err, code end
+-- The kernel gives less than is asked for where its limits say so, and tells nobody.
+local function check_window(sock, wanted)
+  for _, one in ipairs { { "SO_SNDBUF", "wmem_max" }, { "SO_RCVBUF", "rmem_max" } } do
+    local got = sock:getsockopt(one[1])
+    if got and got < wanted then
+      local text = ("window: of %d bytes the system gives %d (net.core.%s)"):format(wanted, got, one[2])
+      return refusal.of("window", select(2, core.invalid("test", text)))
     end
   end
   return true
+end
+
+-- Options that have to be set before the connection begins: sizes of windows, the largest
+-- segment. The first failure, if any.
+function M.before(sock, plan)
+  local ok, err, code = set(sock, {
+    { "SO_SNDBUF", plan.window, "window" }, { "SO_RCVBUF", plan.window, "window" },
+    { "TCP_MAXSEG", plan.mss, "mss" },
+  })
+  if not ok or not plan.window then return ok, err, code end
+  return check_window(sock, plan.window)
+end
+
+---Options of a connected stream.
+function M.tune(sock, plan, sends)
+  local pace = sends and plan.rate and math.tointeger(plan.rate * HEADROOM // 8) + 1
+  return set(sock, {
+    { "TCP_CONGESTION", plan.congestion, "congestion" },
+    { "TCP_NODELAY", plan.nodelay or nil, "nodelay" },
+    { PACING, pace and ("=I8"):pack(pace), "rate" },
+  })
 end
 
 -- A socket that is connected to the server, with what has to be set before.

@@ -3,7 +3,7 @@
 
 local core = require "net.core"
 local http = require "net.http"
-local json = require "net.http.json"
+local json = require "net.throughput.json"
 local net = require "net"
 
 local M = {}
