@@ -123,6 +123,7 @@ enum {
   HTTP_SOCKET = 1,
   HTTP_SHARED,
   HTTP_PEER,
+  HTTP_REQUEST,       /* server: the one that came last */
   HTTP_MESSAGE_CLASS, /* the metatables of what each request makes: at hand here, they */
   HTTP_REPLY_CLASS,   /* cost a tenth of a look into the registry */
   HTTP_CONN_VALUES = HTTP_REPLY_CLASS,
@@ -143,12 +144,12 @@ enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
 
 struct http_reply {
   const void *class;      /* identity: &http_reply_class */
-  struct http_conn *conn; /* its request keeps it */
+  struct http_conn *conn; /* user value HTTP_REPLY_CONN keeps it */
   uint64_t serial;
 };
 
 /* User values of a reply. */
-enum { HTTP_REPLY_REQUEST = 1, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
+enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_VALUES = HTTP_REPLY_CONN };
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
@@ -222,11 +223,8 @@ int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
 void http_body_begin(struct http_conn *c, const struct http1_head *h);
 void http_write_begin(struct http_conn *c, const struct http1_head *request);
 
-/* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
+/* Pushes the reply to the present request of the connection at `conn`.    [-0, +1, m] */
 void http_reply_push(lua_State *L, struct http_conn *c, int conn);
-
-/* Pushes the connection of the reply at `idx`.                            [-0, +1, -] */
-void http_reply_conn(lua_State *L, int idx);
 
 /* The connection whose present request the reply in slot 1 answers; raises when that is
  * over.                                                                   [-0, +0, v] */

@@ -233,6 +233,13 @@ static int peer(lua_State *L) {
   return 1;
 }
 
+/* conn:request() -> the request that came last, or nil                                   */
+static int request(lua_State *L) {
+  http_conn_check(L, 1);
+  lua_getiuservalue(L, 1, HTTP_REQUEST);
+  return 1;
+}
+
 /* conn:state() -> "nothing" | "part" | "all" of the answer is sent, status, body bytes    */
 static int state(lua_State *L) {
   static const char *const names[] = {"nothing", "part", "all"};
@@ -303,6 +310,7 @@ static const luaL_Reg conn_methods[] = {
     {"broken", broken       },
     {"close",  close_method },
     {"peer",   peer         },
+    {"request", request},
     {"socket", socket_method},
     {"state",  state        },
     {NULL,     NULL         },

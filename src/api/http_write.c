@@ -373,7 +373,7 @@ static void push_conn(lua_State *L) {
   if (c->class == &http_conn_class)
     lua_pushvalue(L, 1);
   else
-    http_reply_conn(L, 1);
+    lua_getiuservalue(L, 1, HTTP_REPLY_CONN);
 }
 
 /* Makes a string of what is left, and sends it. */
