@@ -64,7 +64,7 @@ static int new_shared(lua_State *L) {
   s->class = &http_shared_class;
   s->sched = sched_of(L);
   s->fields_max = fields;
-  s->date_at = s->stamp_at = -1;
+  s->begin_at = s->stamp_at = -1;
   list_init(&s->conns);
   luaL_setmetatable(L, shared_name);
   s->limits.line_max = (uint32_t)count_option(L, "line", 16, HTTP1_HEAD_CAP, 8192);
@@ -307,13 +307,13 @@ static const luaL_Reg shared_methods[] = {
 };
 
 static const luaL_Reg conn_methods[] = {
-    {"broken", broken       },
-    {"close",  close_method },
-    {"peer",   peer         },
-    {"request", request},
-    {"socket", socket_method},
-    {"state",  state        },
-    {NULL,     NULL         },
+    {"broken",  broken       },
+    {"close",   close_method },
+    {"peer",    peer         },
+    {"request", request      },
+    {"socket",  socket_method},
+    {"state",   state        },
+    {NULL,      NULL         },
 };
 
 static void open_shared(lua_State *L) {

@@ -11,7 +11,15 @@
 
 #include "base/status.h"
 
-enum { SLOT_CONN = 1, SLOT_HANDLER, SLOT_READY, SLOT_ONCE };
+enum {
+  SLOT_CONN = 1,
+  SLOT_HANDLER,
+  SLOT_READY,
+  SLOT_ONCE,
+  SLOT_ROUTES,
+  SLOT_CALLED,
+  SLOT_REQUEST
+};
 
 static const char *operation(const struct http_conn *c) {
   return c->client ? "response" : "request";
@@ -107,6 +115,7 @@ static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h, si
   c->serial++;
   c->shared->requests++;
   c->phase = HTTP_BODY;
+  http_log_begin(c);
   http_body_begin(c, h);
   if (!c->client) http_write_begin(c, h);
   if (c->client) c->keep = c->keep && h->keep_alive;
@@ -126,13 +135,15 @@ static int await(lua_State *L, struct http_conn *c, lua_KFunction k) {
   struct socket *s = c->sock;
   if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
     return head_failed(L, c, STATUS_CLOSED, 0);
-  if (!c->deadline_ns) c->deadline_ns = phase_end(c);
-  if (task_late(s->sched, c->deadline_ns))
+  if (!c->deadline_ns)
+    c->deadline_ns = phase_end(c);
+  else if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
   struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0};
   gate_enter(&s->rd, s->sched);
-  return task_await_first(L, s->sched, &w, c->shared->hot ? &c->first : NULL, k);
+  bool may_be_ready = c->shared->hot && !hot_is_empty(c->shared->hot);
+  return task_await_first(L, s->sched, &w, may_be_ready ? &c->first : NULL, k);
 }
 
 enum { TAKE_MORE, TAKE_DONE, TAKE_READY };
@@ -306,6 +317,11 @@ static bool prepare(lua_State *L, struct http_conn *c) {
     lua_pushboolean(L, 1);
     return false;
   }
+  if (c->shared->log) {
+    lua_getiuservalue(L, SLOT_CONN, HTTP_REQUEST);
+    http_log_answer(c, lua_touserdata(L, -1), c->status);
+    lua_pop(L, 1);
+  }
   begin(L, c);
   lua_pushvalue(L, SLOT_HANDLER);
   return true;
@@ -314,6 +330,24 @@ static bool prepare(lua_State *L, struct http_conn *c) {
 static int exchange_k(lua_State *L, int status, lua_KContext context);
 static int handled_k(lua_State *L, int status, lua_KContext context);
 
+/* The handler, the request and the reply are on top. Where the handler is a router with a
+ * fixed route for the request, that one's handler takes its place. Gives the number of
+ * arguments: one more where the answer may be kept ready. */
+static int choose(lua_State *L) {
+  if (lua_istable(L, SLOT_ROUTES) && http_route_find(L, SLOT_ROUTES, SLOT_REQUEST)) {
+    int route = lua_gettop(L);
+    lua_rawgeti(L, route, 1);
+    lua_copy(L, -1, SLOT_CALLED);
+    lua_rawgeti(L, route, 2);
+    bool ready = lua_toboolean(L, -1);
+    lua_settop(L, route - 1);
+    if (!ready) return 2;
+  }
+  if (lua_isnil(L, SLOT_READY)) return 2;
+  lua_pushvalue(L, SLOT_READY);
+  return 3;
+}
+
 /* Reads heads and calls the handler, which is on top, with each. */
 static int exchange(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
@@ -321,8 +355,7 @@ static int exchange(lua_State *L, struct http_conn *c) {
   for (;;) {
     int r = read_head(L, c, exchange_k);
     if (r != HEAD_DONE) return r;
-    lua_pushvalue(L, SLOT_READY);
-    lua_callk(L, 3, 0, 0, handled_k);
+    lua_callk(L, choose(L), 0, 0, handled_k);
     if (!prepare(L, c)) return 1;
     if (task_spent(L, s->sched, 0)) return task_yield(L, s->sched, &w, exchange_k);
   }
@@ -341,12 +374,13 @@ static int handled_k(lua_State *L, int status, lua_KContext context) {
   return prepare(L, c) ? exchange(L, c) : 1;
 }
 
-/* conn:exchanges(handler, ready, once) -> true: the last exchange, which the handler has
+/* conn:exchanges(handler, ready, once, routes) -> true: the last exchange, which the handler has
  * left, is to be settled or, with `once`, to be looked at | nil, err, code [, status to
- * answer]: there is no other request. Calls handler(req, res, ready) for each.       [y] */
+ * answer]: there is no other request. Calls handler(req, res, ready) for each; `routes`: a
+ * router's fixed ones, or nil.                                                       [y] */
 static int exchanges(lua_State *L) {
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
-  lua_settop(L, SLOT_ONCE);
+  lua_settop(L, SLOT_ROUTES);
   if (c->phase == HTTP_ENDED) return http_fail(L, c, "request", STATUS_CLOSED, NULL);
   begin(L, c);
   lua_pushvalue(L, SLOT_HANDLER);

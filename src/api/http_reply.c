@@ -230,9 +230,9 @@ static int request_of(lua_State *L) {
 
 /* __index: `status`, `sent`, or a method. Upvalue 2: the methods.                        */
 static int get_field(lua_State *L) {
-  const struct http_reply *r = check(L);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
+  const struct http_reply *r = check(L);
   const char *name = lua_tostring(L, 2);
   bool current = r->serial == r->conn->serial;
   if (name && strcmp(name, "status") == 0) {

@@ -73,7 +73,8 @@ local OURS = "\n\t%[C%]: in [^\n]*\n\t%[C%]: in function 'xpcall'\n\t%[soquete:.
 -- The life of a connection. C reads the requests and calls the handler inside one protected
 -- call, which is left for what is not usual: an error, a body that nobody has read, a log.
 local function converse(server, conn)
-  local handler, log, ready = server.handler, server.log, server.ready
+  local handler, log, ready, routes = server.handler, server.log, server.ready, server.routes
+  local once = log and not server.logs_itself
   local trace
   local function note(err)
     trace = debug.traceback(tostring(err), 2):gsub(OURS, "", 1)
@@ -81,7 +82,8 @@ local function converse(server, conn)
     return err
   end
   while true do
-    local ok, handled, _, _, status = xpcall(exchanges, note, conn, handler, ready, log)
+    local ok, handled, _, _, status = xpcall(exchanges, note, conn, handler, ready, once,
+      routes)
     if not ok then
       failed(conn, conn:request(), handled, trace)
     elseif not handled then
@@ -244,14 +246,15 @@ function M.server(where, handler, options)
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
   local shared = core.shared(options)
-  local log, logs_ready
-  if options.log then log, logs_ready = require("net.http.log").new(shared, options.log) end
+  local log, logs_itself
+  if options.log then log, logs_itself = require("net.http.log").new(shared, options.log) end
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
-  -- Most logs have to see each request themselves: there are no ready answers then.
-  local meta = (logs_ready or not log) and getmetatable(handler)
-  local ready = type(meta) == "table" and meta.ready or nil
+  local meta = getmetatable(handler)
+  if type(meta) ~= "table" then meta = {} end
+  -- A log of the script's has to see each request itself: there are no ready answers then.
+  local ready = (logs_itself or not log) and meta.ready or nil
   if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
@@ -264,8 +267,10 @@ function M.server(where, handler, options)
     last = 0, -- connections so far
     listener = listener,
     log = log,
+    logs_itself = logs_itself, -- what is answered inside `exchanges`
     ready = ready,
     refusals = 0,
+    routes = meta.fixed_routes and meta.fixed_routes(handler),
     shared = shared,
     tasks = {}, -- by the connection's number
   }, Server)
