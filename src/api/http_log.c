@@ -117,37 +117,24 @@ static int log_line_method(lua_State *L) {
   return 1;
 }
 
-static void set_text(lua_State *L, const char *name, const char *text, size_t len) {
-  lua_pushlstring(L, text, len);
-  lua_setfield(L, -2, name);
-}
-
-/* conn:log_entry([req [, status]]) -> the same as a table for a function of the script     */
-static int log_entry(lua_State *L) {
+/* conn:log_values([req [, status]]) -> status, bytes, peer, time [, seconds, method, target,
+ * version, referer, user agent]: the same for a function of the script                    */
+static int log_values(lua_State *L) {
   const struct http_conn *c = http_conn_check(L, 1);
   const struct http_message *m = asked(L);
-  lua_Integer status = luaL_optinteger(L, 3, c->status);
-  int64_t now = loop_now(&c->shared->sched->loop);
-  lua_createtable(L, 0, 10);
+  lua_pushinteger(L, luaL_optinteger(L, 3, c->status));
   lua_pushinteger(L, (lua_Integer)c->written);
-  lua_setfield(L, -2, "bytes");
   lua_getiuservalue(L, 1, HTTP_PEER);
-  lua_setfield(L, -2, "peer");
-  lua_pushinteger(L, status);
-  lua_setfield(L, -2, "status");
   lua_pushinteger(L, time(NULL));
-  lua_setfield(L, -2, "time");
-  if (!m) return 1;
-  lua_pushnumber(L, (lua_Number)(now - c->begun_ns) / 1e9);
-  lua_setfield(L, -2, "seconds");
-  set_text(L, "method", m->bytes + m->head.method.at, m->head.method.len);
-  set_text(L, "target", m->bytes + m->head.target.at, m->head.target.len);
-  set_text(L, "version", m->head.minor ? "1.1" : "1.0", 3);
+  if (!m) return 4;
+  int64_t took_ns = loop_now(&c->shared->sched->loop) - c->begun_ns;
+  lua_pushnumber(L, (lua_Number)took_ns / 1e9);
+  lua_pushlstring(L, m->bytes + m->head.method.at, m->head.method.len);
+  lua_pushlstring(L, m->bytes + m->head.target.at, m->head.target.len);
+  lua_pushstring(L, m->head.minor ? "1.1" : "1.0");
   http_message_field(L, m, "referer", 7);
-  lua_setfield(L, -2, "referer");
   http_message_field(L, m, "user-agent", 10);
-  lua_setfield(L, -2, "user_agent");
-  return 1;
+  return 10;
 }
 
 /* --- the file --------------------------------------------------------------------------- */
@@ -258,10 +245,10 @@ void http_log_close(struct http_shared *shared) {
 }
 
 static const luaL_Reg conn_methods[] = {
-    {"log",       log_method     },
-    {"log_entry", log_entry      },
-    {"log_line",  log_line_method},
-    {NULL,        NULL           },
+    {"log",        log_method     },
+    {"log_line",   log_line_method},
+    {"log_values", log_values     },
+    {NULL,         NULL           },
 };
 
 static const luaL_Reg shared_methods[] = {

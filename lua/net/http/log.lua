@@ -4,12 +4,21 @@ local core = require "net.http.core"
 
 local M = {}
 
-local log_entry, log_line = core.methods.log_entry, core.methods.log_line
+local log_values, log_line = core.methods.log_values, core.methods.log_line
 local formats = { common = true, json = true }
 
 -- A line that cannot be written is dropped and counted: the server goes on.
 local function write(server, file, line)
   if not (file:write(line) and file:flush()) then server.dropped = server.dropped + 1 end
+end
+
+local function entry_of(conn, req, status)
+  local sent, bytes, peer, time, seconds, method, target, version, referer, user_agent =
+    log_values(conn, req, status)
+  return { -- a constructor costs less than C's setting of each field
+    bytes = bytes, method = method, peer = peer, referer = referer, seconds = seconds,
+    status = sent, target = target, time = time, user_agent = user_agent, version = version,
+  }
 end
 
 ---What the server calls after each request; and whether C does so by itself for most of
@@ -18,7 +27,7 @@ end
 function M.new(shared, option)
   if type(option) == "function" then
     shared:log_as("entry")
-    return function(_, conn, req, status) option(log_entry(conn, req, status)) end
+    return function(_, conn, req, status) option(entry_of(conn, req, status)) end
   end
   if type(option) ~= "table" then option = { format = option } end
   if not formats[option.format] then
