@@ -148,7 +148,7 @@ function http.router(routes) end
 ---
 ---Files up to 512 KiB that have not changed for a second are kept as ready answers, 32 MiB
 ---of them, where the handler is this one or a router with it, and the server has no log, or
----a `"common"` one to a file of Lua's. A change shows in the next answer.
+---one to a file of Lua's, `"common"` or `"json"`. A change shows in the next answer.
 ---
 ---Raises: there is no such folder; an option that does not exist, or is of another type.
 ---

@@ -25,6 +25,9 @@ extern const char http_message_name[], http_reply_name[]; /* of the metatables *
 
 struct http_log;
 
+/* What is logged of each request. */
+enum http_log_format { HTTP_LOG_NONE, HTTP_LOG_COMMON, HTTP_LOG_JSON, HTTP_LOG_ENTRY };
+
 struct http_shared {
   const void *class;   /* identity: &http_shared_class */
   struct sched *sched; /* borrowed */
@@ -42,10 +45,11 @@ struct http_shared {
   uint64_t ready;       /* those that a ready answer was enough for */
   uint64_t refused;     /* heads that broke a rule or came too late */
   struct hot *hot;      /* owned; ready answers, or NULL */
-  struct http_log *log; /* owned; where their lines go, or NULL */
-  time_t date_at;       /* the second that `date` tells */
-  char date[40];        /* "Date: ...\r\n" */
-  uint8_t date_len;
+  struct http_log *log; /* owned; where lines go without Lua, or NULL */
+  enum http_log_format log_format;
+  time_t begin_at; /* the second that the date in `begin` tells */
+  char begin[80];  /* how most answers begin: status line, date and server */
+  uint8_t begin_len;
   time_t stamp_at;                /* the second that `stamp` tells */
   char stamp[LOG_LINE_STAMP + 1]; /* for lines of a log */
   struct http1_head head;         /* where a head is parsed that came in one piece */
@@ -81,6 +85,7 @@ struct http_conn {
   struct list link;           /* in shared->conns */
   struct task_first first;    /* ready answers go without the task that waits */
   uint64_t serial;            /* of the request that is being handled; 0: none yet */
+  int64_t begun_ns;           /* when its head had come, where a log tells */
 
   /* reading */
   enum http_phase phase;
@@ -123,6 +128,7 @@ enum {
   HTTP_SOCKET = 1,
   HTTP_SHARED,
   HTTP_PEER,
+  HTTP_REQUEST,       /* server: the one that came last */
   HTTP_MESSAGE_CLASS, /* the metatables of what each request makes: at hand here, they */
   HTTP_REPLY_CLASS,   /* cost a tenth of a look into the registry */
   HTTP_CONN_VALUES = HTTP_REPLY_CLASS,
@@ -143,12 +149,12 @@ enum { HTTP_EXTRA = 1, HTTP_CONN, HTTP_MESSAGE_VALUES = HTTP_CONN };
 
 struct http_reply {
   const void *class;      /* identity: &http_reply_class */
-  struct http_conn *conn; /* its request keeps it */
+  struct http_conn *conn; /* user value HTTP_REPLY_CONN keeps it */
   uint64_t serial;
 };
 
 /* User values of a reply. */
-enum { HTTP_REPLY_REQUEST = 1, HTTP_REPLY_VALUES = HTTP_REPLY_REQUEST };
+enum { HTTP_REPLY_CONN = 1, HTTP_REPLY_VALUES = HTTP_REPLY_CONN };
 
 /* The loader of net.http.core.                                            [-0, +1, m] */
 int luaopen_net_http_core(lua_State *L);
@@ -167,6 +173,11 @@ struct http_shared *http_shared_check(lua_State *L, int idx);
 
 /* The message at `idx`, or a type error.                                  [-0, +0, v] */
 struct http_message *http_message_check(lua_State *L, int idx);
+
+/* Pushes the value of the message's field, those of repeated lines joined; nil: none.
+ *                                                                         [-0, +1, m] */
+void http_message_field(lua_State *L, const struct http_message *m, const char *name,
+                        size_t len);
 
 /* Sets the methods of the class on top, with the scheduler as upvalue.    [-0, +0, m] */
 void http_head_methods(lua_State *L);   /* of connections */
@@ -188,6 +199,11 @@ void http_multipart_open(lua_State *L);
 
 /* Adds what a router needs to the table on top.                           [-0, +0, m] */
 void http_route_functions(lua_State *L);
+
+/* Pushes the route of a request that has just come, `{handler, ready}`, from the fixed ones
+ * of a router at `routes`; false, with nothing pushed, where none is for it.
+ *                                                                     [-0, +(0|1), m] */
+bool http_route_find(lua_State *L, int routes, int message);
 
 /* Adds the pure functions to the table on top.                            [-0, +0, m] */
 void http_text_functions(lua_State *L);
@@ -222,11 +238,8 @@ int http_fail(lua_State *L, struct http_conn *c, const char *op, int status,
 void http_body_begin(struct http_conn *c, const struct http1_head *h);
 void http_write_begin(struct http_conn *c, const struct http1_head *request);
 
-/* Pushes the reply to the request on top, which has the connection's serial. [-0, +1, m] */
+/* Pushes the reply to the present request of the connection at `conn`.    [-0, +1, m] */
 void http_reply_push(lua_State *L, struct http_conn *c, int conn);
-
-/* Pushes the connection of the reply at `idx`.                            [-0, +1, -] */
-void http_reply_conn(lua_State *L, int idx);
 
 /* The connection whose present request the reply in slot 1 answers; raises when that is
  * over.                                                                   [-0, +0, v] */
@@ -261,8 +274,21 @@ bool http_head_deal(struct task_first *first, struct task *t);
 /* Adds what net.http.files needs to the table on top.                     [-0, +0, m] */
 void http_files_functions(lua_State *L);
 
+/* Notes when a request has come, for a log that tells how long it took. */
+static inline void http_log_begin(struct http_conn *c) {
+  if (c->shared->log_format > HTTP_LOG_COMMON)
+    c->begun_ns = loop_now(&c->sock->sched->loop);
+}
+
+/* Notes what a line will tell of the head at `bytes`, which will not be there then; NULL:
+ * nothing. */
+void http_log_note(struct http_conn *c, const struct http1_head *h, const char *bytes);
+
 /* Logs c->hot, which has been sent as far as c->put says. */
-void http_log_ready(const struct http_conn *c);
+void http_log_ready(struct http_conn *c);
+
+/* Logs the answer to a request, or with NULL to what was none, where C does so. */
+void http_log_answer(struct http_conn *c, const struct http_message *m, int status);
 
 /* Lines that could not be written. */
 uint64_t http_log_dropped(const struct http_shared *shared);

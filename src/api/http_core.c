@@ -64,7 +64,7 @@ static int new_shared(lua_State *L) {
   s->class = &http_shared_class;
   s->sched = sched_of(L);
   s->fields_max = fields;
-  s->date_at = s->stamp_at = -1;
+  s->begin_at = s->stamp_at = -1;
   list_init(&s->conns);
   luaL_setmetatable(L, shared_name);
   s->limits.line_max = (uint32_t)count_option(L, "line", 16, HTTP1_HEAD_CAP, 8192);
@@ -233,6 +233,13 @@ static int peer(lua_State *L) {
   return 1;
 }
 
+/* conn:request() -> the request that came last, or nil                                   */
+static int request(lua_State *L) {
+  http_conn_check(L, 1);
+  lua_getiuservalue(L, 1, HTTP_REQUEST);
+  return 1;
+}
+
 /* conn:state() -> "nothing" | "part" | "all" of the answer is sent, status, body bytes    */
 static int state(lua_State *L) {
   static const char *const names[] = {"nothing", "part", "all"};
@@ -300,12 +307,13 @@ static const luaL_Reg shared_methods[] = {
 };
 
 static const luaL_Reg conn_methods[] = {
-    {"broken", broken       },
-    {"close",  close_method },
-    {"peer",   peer         },
-    {"socket", socket_method},
-    {"state",  state        },
-    {NULL,     NULL         },
+    {"broken",  broken       },
+    {"close",   close_method },
+    {"peer",    peer         },
+    {"request", request      },
+    {"socket",  socket_method},
+    {"state",   state        },
+    {NULL,      NULL         },
 };
 
 static void open_shared(lua_State *L) {

@@ -227,7 +227,7 @@ static const struct lazy lazies[] = {
 static void keep_extra(lua_State *L) {
   if (lua_getiuservalue(L, 1, HTTP_EXTRA) != LUA_TTABLE) {
     lua_pop(L, 1);
-    lua_newtable(L);
+    lua_createtable(L, 0, 2); /* growing at once to hold the first costs more */
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, HTTP_EXTRA);
   }
@@ -330,8 +330,8 @@ static void push_name(lua_State *L, const struct http_message *m,
 
 /* Several lines of one name mean one list (RFC 9110 section 5.3), cookies another one
  * (RFC 6265 section 5.4). */
-static int join_values(lua_State *L, const struct http_message *m, const char *name,
-                       size_t len) {
+static void join_values(lua_State *L, const struct http_message *m, const char *name,
+                        size_t len) {
   bool cookie = char_same(name, len, "cookie");
   luaL_Buffer b;
   luaL_buffinit(L, &b);
@@ -343,25 +343,34 @@ static int join_values(lua_State *L, const struct http_message *m, const char *n
     luaL_addlstring(&b, m->bytes + f->value.at, f->value.len);
   }
   luaL_pushresult(&b);
-  return 1;
+}
+
+void http_message_field(lua_State *L, const struct http_message *m, const char *name,
+                        size_t len) {
+  const struct http1_field *first = NULL;
+  for (uint32_t i = 0; i < m->head.field_count; i++) {
+    if (!is_named(m, &m->fields[i], name, len)) continue;
+    if (first) {
+      join_values(L, m, name, len);
+      return;
+    }
+    first = &m->fields[i];
+  }
+  if (first)
+    push_slice(L, m, first->value);
+  else
+    lua_pushnil(L);
 }
 
 /* headers[name] -> value | nil, whatever the case of the name. Upvalue 2: the methods.   */
 static int get_header(lua_State *L) {
   const struct http_message *m = headers_check(L);
-  size_t len;
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  size_t len;
   const char *name = lua_tolstring(L, 2, &len);
-  const struct http1_field *first = NULL;
-  for (uint32_t i = 0; i < m->head.field_count; i++) {
-    if (!is_named(m, &m->fields[i], name, len)) continue;
-    if (first) return join_values(L, m, name, len);
-    first = &m->fields[i];
-  }
-  if (!first) return 0;
-  push_slice(L, m, first->value);
+  http_message_field(L, m, name, len);
   return 1;
 }
 

@@ -57,6 +57,8 @@ bool http_hot_take(struct http_conn *c, const struct http1_head *h, const char *
   hot_hold(entry);
   c->hot = entry;
   c->put = 0;
+  http_log_begin(c);
+  http_log_note(c, h, bytes);
   c->serial++;
   c->shared->requests++;
   c->shared->ready++;

@@ -1,4 +1,4 @@
-/* Heads: next_request and next_response wait until a whole head has come. One that came in
+/* Heads: exchanges and next_response wait until a whole head has come. One that came in
  * one piece, as nearly all requests do, is parsed in a place that all connections share, and
  * where it was received, in the scratch: it is "fresh". One that came in part gets a place of
  * its own, and its bytes the stream's buffer. */
@@ -11,7 +11,15 @@
 
 #include "base/status.h"
 
-enum { SLOT_CONN = 1 };
+enum {
+  SLOT_CONN = 1,
+  SLOT_HANDLER,
+  SLOT_READY,
+  SLOT_ONCE,
+  SLOT_ROUTES,
+  SLOT_CALLED,
+  SLOT_REQUEST
+};
 
 static const char *operation(const struct http_conn *c) {
   return c->client ? "response" : "request";
@@ -96,6 +104,9 @@ static int take_bytes(struct http_conn *c, size_t size, size_t fresh) {
   return 0;
 }
 
+/* What `read_head` gives when a head has come; else it gives the results of its caller. */
+enum { HEAD_DONE = -1 };
+
 /* Hands the head out: the message, and the reply to a request. */
 static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h, size_t size,
                      size_t fresh) {
@@ -104,6 +115,7 @@ static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h, si
   c->serial++;
   c->shared->requests++;
   c->phase = HTTP_BODY;
+  http_log_begin(c);
   http_body_begin(c, h);
   if (!c->client) http_write_begin(c, h);
   if (c->client) c->keep = c->keep && h->keep_alive;
@@ -112,24 +124,26 @@ static int head_done(lua_State *L, struct http_conn *c, struct http1_head *h, si
   forget_partial(c);
   int r = take_bytes(c, size, fresh);
   if (r < 0) return head_failed(L, c, r, 0);
-  if (c->client) return task_step(L, s->sched, 1, size);
+  if (c->client) return HEAD_DONE;
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, SLOT_CONN, HTTP_REQUEST);
   http_reply_push(L, c, SLOT_CONN);
-  return task_step(L, s->sched, 2, size);
+  return HEAD_DONE;
 }
 
-static int next_k(lua_State *L, int status, lua_KContext context);
-
-static int await(lua_State *L, struct http_conn *c) {
+static int await(lua_State *L, struct http_conn *c, lua_KFunction k) {
   struct socket *s = c->sock;
   if (c->shared->stopping && !c->client && c->phase == HTTP_IDLE)
     return head_failed(L, c, STATUS_CLOSED, 0);
-  if (!c->deadline_ns) c->deadline_ns = phase_end(c);
-  if (task_late(s->sched, c->deadline_ns))
+  if (!c->deadline_ns)
+    c->deadline_ns = phase_end(c);
+  else if (task_late(s->sched, c->deadline_ns))
     return head_failed(L, c, STATUS_TIMEOUT,
                        c->phase == HTTP_HEAD && !c->client ? 408 : 0);
   struct task_wait w = {operation(c), s, s->h, NET_RD, c->deadline_ns, 0, NULL};
   gate_enter(&s->rd, s->sched);
-  return task_await_first(L, s->sched, &w, c->shared->hot ? &c->first : NULL, next_k);
+  bool may_be_ready = c->shared->hot && !hot_is_empty(c->shared->hot);
+  return task_await_first(L, s->sched, &w, may_be_ready ? &c->first : NULL, k);
 }
 
 enum { TAKE_MORE, TAKE_DONE, TAKE_READY };
@@ -204,7 +218,7 @@ static ssize_t receive(lua_State *L, struct http_conn *c, size_t *fresh) {
 }
 
 /* Sends the ready answer, waits for room, or steps aside after a fair share. 0: go on. */
-static int send_ready(lua_State *L, struct http_conn *c) {
+static int send_ready(lua_State *L, struct http_conn *c, lua_KFunction k) {
   struct socket *s = c->sock;
   size_t len = c->hot->len;
   int r = http_hot_send(c);
@@ -213,24 +227,23 @@ static int send_ready(lua_State *L, struct http_conn *c) {
   struct task_wait w = {"send", s, s->h, NET_WR, c->deadline_ns, 0, NULL};
   if (r == -EAGAIN) {
     gate_enter(&s->wr, s->sched);
-    return task_await(L, s->sched, &w, next_k);
+    return task_await(L, s->sched, &w, k);
   }
   if (r < 0) return head_failed(L, c, r, 0);
   if (s->sched->current) gate_leave(s->sched->current);
   c->deadline_ns = 0;
-  return task_spent(L, s->sched, len) ? task_yield(L, s->sched, &w, next_k) : 0;
+  return task_spent(L, s->sched, len) ? task_yield(L, s->sched, &w, k) : 0;
 }
 
-static int next_k(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+/* HEAD_DONE with the message pushed, and behind that of a request the reply to it; or the
+ * end of the binding, which `k` restarts after a wait. */
+static int read_head(lua_State *L, struct http_conn *c, lua_KFunction k) {
   struct socket *s = c->sock;
   size_t fresh = take_owed(c);
   for (;;) {
     if (s->h < 0) return head_failed(L, c, STATUS_CLOSED, 0);
     if (c->hot) {
-      int results = send_ready(L, c);
+      int results = send_ready(L, c, k);
       if (results) return results;
     }
     if (fresh || buf_len(&s->stream.in) > 0) {
@@ -242,7 +255,7 @@ static int next_k(lua_State *L, int status, lua_KContext context) {
     }
     ssize_t r = receive(L, c, &fresh);
     if (r > 0) continue;
-    if (r == -EAGAIN) return await(L, c);
+    if (r == -EAGAIN) return await(L, c, k);
     return head_failed(L, c, (int)r, 0);
   }
 }
@@ -297,18 +310,89 @@ static void begin(lua_State *L, struct http_conn *c) {
   c->deadline_ns = 0;
 }
 
-/* conn:next_request() -> req, res | nil, err, code [, status to answer] | false where the
- * exchange before is not settled                                                     [y] */
-static int next_request(lua_State *L) {
-  struct http_conn *c = http_conn_check(L, SLOT_CONN);
-  lua_settop(L, SLOT_CONN);
-  if (!http_is_settled(c)) {
-    lua_pushboolean(L, 0);
-    return 1;
+/* Prepares for another exchange: the handler is pushed, what it is called with will come
+ * behind. False with the end of the binding, true, pushed: the last is to be looked at. */
+static bool prepare(lua_State *L, struct http_conn *c) {
+  if (!http_is_settled(c) || c->phase == HTTP_ENDED || lua_toboolean(L, SLOT_ONCE)) {
+    lua_pushboolean(L, 1);
+    return false;
   }
+  if (c->shared->log) {
+    lua_getiuservalue(L, SLOT_CONN, HTTP_REQUEST);
+    http_log_answer(c, lua_touserdata(L, -1), c->status);
+    lua_pop(L, 1);
+  }
+  begin(L, c);
+  lua_pushvalue(L, SLOT_HANDLER);
+  return true;
+}
+
+static int exchange_k(lua_State *L, int status, lua_KContext context);
+static int handled_k(lua_State *L, int status, lua_KContext context);
+
+/* The handler, the request and the reply are on top. Where the handler is a router with a
+ * fixed route for the request, that one's handler takes its place. Gives the number of
+ * arguments: one more where the answer may be kept ready. */
+static int choose(lua_State *L) {
+  if (lua_istable(L, SLOT_ROUTES) && http_route_find(L, SLOT_ROUTES, SLOT_REQUEST)) {
+    int route = lua_gettop(L);
+    lua_rawgeti(L, route, 1);
+    lua_copy(L, -1, SLOT_CALLED);
+    lua_rawgeti(L, route, 2);
+    bool ready = lua_toboolean(L, -1);
+    lua_settop(L, route - 1);
+    if (!ready) return 2;
+  }
+  if (lua_isnil(L, SLOT_READY)) return 2;
+  lua_pushvalue(L, SLOT_READY);
+  return 3;
+}
+
+/* Reads heads and calls the handler, which is on top, with each. */
+static int exchange(lua_State *L, struct http_conn *c) {
+  struct socket *s = c->sock;
+  struct task_wait w = {"request", s, s->h, NET_RD, NET_NEVER, 0};
+  for (;;) {
+    int r = read_head(L, c, exchange_k);
+    if (r != HEAD_DONE) return r;
+    lua_callk(L, choose(L), 0, 0, handled_k);
+    if (!prepare(L, c)) return 1;
+    if (task_spent(L, s->sched, 0)) return task_yield(L, s->sched, &w, exchange_k);
+  }
+}
+
+static int exchange_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  return exchange(L, http_conn_check(L, SLOT_CONN));
+}
+
+static int handled_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+  return prepare(L, c) ? exchange(L, c) : 1;
+}
+
+/* conn:exchanges(handler, ready, once, routes) -> true: the last exchange, which the handler has
+ * left, is to be settled or, with `once`, to be looked at | nil, err, code [, status to
+ * answer]: there is no other request. Calls handler(req, res, ready) for each; `routes`: a
+ * router's fixed ones, or nil.                                                       [y] */
+static int exchanges(lua_State *L) {
+  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+  lua_settop(L, SLOT_ROUTES);
   if (c->phase == HTTP_ENDED) return http_fail(L, c, "request", STATUS_CLOSED, NULL);
   begin(L, c);
-  return next_k(L, LUA_OK, 0);
+  lua_pushvalue(L, SLOT_HANDLER);
+  return exchange(L, c);
+}
+
+static int response_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  struct http_conn *c = http_conn_check(L, SLOT_CONN);
+  int r = read_head(L, c, response_k);
+  return r == HEAD_DONE ? task_step(L, c->sock->sched, 1, 0) : r;
 }
 
 /* conn:next_response(method) -> answer | nil, err, code                              [y] */
@@ -321,11 +405,11 @@ static int next_response(lua_State *L) {
   lua_settop(L, SLOT_CONN);
   if (c->phase == HTTP_ENDED) return http_fail(L, c, "response", STATUS_CLOSED, NULL);
   begin(L, c);
-  return next_k(L, LUA_OK, 0);
+  return response_k(L, LUA_OK, 0);
 }
 
 static const luaL_Reg methods[] = {
-    {"next_request",  next_request },
+    {"exchanges",     exchanges    },
     {"next_response", next_response},
     {NULL,            NULL         },
 };

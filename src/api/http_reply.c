@@ -20,14 +20,8 @@ void http_reply_push(lua_State *L, struct http_conn *c, int conn) {
   *r = (struct http_reply){&http_reply_class, c, c->serial};
   lua_getiuservalue(L, conn, HTTP_REPLY_CLASS);
   lua_setmetatable(L, -2);
-  lua_pushvalue(L, -2);
-  lua_setiuservalue(L, -2, HTTP_REPLY_REQUEST);
-}
-
-void http_reply_conn(lua_State *L, int idx) {
-  lua_getiuservalue(L, idx, HTTP_REPLY_REQUEST);
-  lua_getiuservalue(L, -1, HTTP_CONN);
-  lua_remove(L, -2);
+  lua_pushvalue(L, conn);
+  lua_setiuservalue(L, -2, HTTP_REPLY_CONN);
 }
 
 static struct http_reply *check(lua_State *L) {
@@ -219,15 +213,16 @@ static int switch_protocol(lua_State *L) {
 /* core.socket(res) -> the socket under it                                                */
 static int socket_of(lua_State *L) {
   check(L);
-  http_reply_conn(L, 1);
+  lua_getiuservalue(L, 1, HTTP_REPLY_CONN);
   lua_getiuservalue(L, -1, HTTP_SOCKET);
   return 1;
 }
 
 /* core.request_of(res) -> the request that it answers                                    */
 static int request_of(lua_State *L) {
-  check(L);
-  lua_getiuservalue(L, 1, HTTP_REPLY_REQUEST);
+  http_reply_live(L, "response");
+  lua_getiuservalue(L, 1, HTTP_REPLY_CONN);
+  lua_getiuservalue(L, -1, HTTP_REQUEST);
   return 1;
 }
 
@@ -235,9 +230,9 @@ static int request_of(lua_State *L) {
 
 /* __index: `status`, `sent`, or a method. Upvalue 2: the methods.                        */
 static int get_field(lua_State *L) {
-  const struct http_reply *r = check(L);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
+  const struct http_reply *r = check(L);
   const char *name = lua_tostring(L, 2);
   bool current = r->serial == r->conn->serial;
   if (name && strcmp(name, "status") == 0) {

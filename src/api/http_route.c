@@ -1,6 +1,12 @@
 /* What a router asks of each request: the way to a route whose path is fixed, in one look. */
 #include "api/http.h"
 
+/* One space is between the two (RFC 9112 section 3). */
+static void push_line(lua_State *L, const struct http_message *m) {
+  const struct http1_head *h = &m->head;
+  lua_pushlstring(L, m->bytes + h->method.at, h->path.at + h->path.len - h->method.at);
+}
+
 /* Pushes "METHOD /path", the path as it came; or, in a router below another, what that has
  * left of it. False, with nothing pushed, for a target that is no path. [-0, +(0|1), m] */
 static bool push_key(lua_State *L, const struct http_message *m, int message) {
@@ -16,8 +22,7 @@ static bool push_key(lua_State *L, const struct http_message *m, int message) {
   }
   lua_settop(L, top);
   if (h->form != HTTP1_ORIGIN) return false;
-  /* one space is between the two (RFC 9112 section 3) */
-  lua_pushlstring(L, m->bytes + h->method.at, h->path.at + h->path.len - h->method.at);
+  push_line(L, m);
   return true;
 }
 
@@ -27,6 +32,15 @@ static int find_route(lua_State *L) {
   if (!push_key(L, m, 2)) return 0;
   lua_rawget(L, 1);
   return 1;
+}
+
+bool http_route_find(lua_State *L, int routes, int message) {
+  const struct http_message *m = lua_touserdata(L, message);
+  if (m->head.form != HTTP1_ORIGIN) return false;
+  push_line(L, m);
+  if (lua_rawget(L, routes) == LUA_TTABLE) return true;
+  lua_pop(L, 1);
+  return false;
 }
 
 void http_route_functions(lua_State *L) {

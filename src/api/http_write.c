@@ -81,35 +81,59 @@ const char *http_reason(int status) {
 void http_add_number(struct http_out *o, uint64_t n, unsigned base) {
   char digits[24];
   size_t at = sizeof digits;
-  do digits[--at] = "0123456789abcdef"[n % base];
-  while (n /= base);
+  if (base == 10) { /* whose division the compiler makes a multiplication */
+    do digits[--at] = (char)('0' + n % 10);
+    while (n /= 10);
+  } else {
+    do digits[--at] = "0123456789abcdef"[n % 16];
+    while (n /= 16);
+  }
   http_add(o, digits + at, sizeof digits - at);
 }
 
-/* The wall clock's second; the date's text is made once a second. */
-static void add_date(struct http_out *o, struct http_shared *shared) {
+#define STATUS_LINE_200 "HTTP/1.1 200 OK\r\n"
+#define SERVER_LINE     "Server: soquete\r\n"
+enum {
+  STATUS_LINE_LEN = sizeof STATUS_LINE_200 - 1,
+  SERVER_LINE_LEN = sizeof SERVER_LINE - 1,
+};
+
+/* What most answers begin with, made once a second of the wall clock. */
+static void renew_begin(struct http_shared *shared) {
   time_t now = time(NULL);
-  if (now != shared->date_at) {
-    char date[HTTP_DATE_LEN + 1];
-    http_date_format(now, date);
-    shared->date_len =
-        (uint8_t)snprintf(shared->date, sizeof shared->date, "Date: %s\r\n", date);
-    shared->date_at = now;
-  }
-  http_add(o, shared->date, shared->date_len);
+  if (now == shared->begin_at) return;
+  char date[HTTP_DATE_LEN + 1];
+  http_date_format(now, date);
+  shared->begin_len = (uint8_t)snprintf(shared->begin, sizeof shared->begin,
+                                        STATUS_LINE_200 "Date: %s\r\n" SERVER_LINE, date);
+  shared->begin_at = now;
 }
 
 static void add_status_line(struct http_out *o, int status) {
-  if (status == 200) {
-    http_add(o, "HTTP/1.1 200 OK\r\n", 17);
-    return;
-  }
   const char *reason = http_reason(status);
   http_add(o, "HTTP/1.1 ", 9);
   http_add_number(o, (uint64_t)status, 10);
   http_add(o, " ", 1);
   http_add(o, reason, strlen(reason));
   http_add(o, "\r\n", 2);
+}
+
+/* The status line, the date and the server, less those that the script has set. */
+static void add_begin(struct http_out *o, const struct http_conn *c) {
+  struct http_shared *shared = c->shared;
+  size_t from = 0, to;
+  renew_begin(shared);
+  to = shared->begin_len;
+  if (c->status != 200) {
+    add_status_line(o, c->status);
+    from = STATUS_LINE_LEN;
+  }
+  if (c->has_date) {
+    http_add(o, shared->begin + from, STATUS_LINE_LEN - from);
+    from = to - SERVER_LINE_LEN;
+  }
+  if (c->has_server) to -= SERVER_LINE_LEN;
+  http_add(o, shared->begin + from, to - from);
 }
 
 /* How the body of an answer is framed (RFC 9112 section 6), and its length: -1 unknown. */
@@ -138,9 +162,7 @@ void http_add_head(struct http_out *o, struct http_conn *c, int status, int64_t 
   struct http_shared *shared = c->shared;
   c->status = status;
   c->sent = HTTP_PART;
-  add_status_line(o, status);
-  if (!c->has_date) add_date(o, shared);
-  if (!c->has_server) http_add(o, "Server: soquete\r\n", 17);
+  add_begin(o, c);
   if (buf_len(&c->lines)) {
     http_add(o, buf_bytes(&c->lines), buf_len(&c->lines));
     buf_fini(&c->lines);
@@ -373,7 +395,7 @@ static void push_conn(lua_State *L) {
   if (c->class == &http_conn_class)
     lua_pushvalue(L, 1);
   else
-    http_reply_conn(L, 1);
+    lua_getiuservalue(L, 1, HTTP_REPLY_CONN);
 }
 
 /* Makes a string of what is left, and sends it. */

@@ -118,7 +118,7 @@ void uring_disarm(struct epoll_net *e, net_h h) {
   }
 }
 
-bool uring_holds(struct epoll_net *e, net_h h) {
+bool uring_armed_holds(struct epoll_net *e, net_h h) {
   if (!e->slots[h].chunk) uring_disarm(e, h);
   if (e->slots[h].chunk && uring_is_armed(e, h)) e->slots[h].flags |= SLOT_DRAINED;
   return e->slots[h].chunk;

@@ -64,7 +64,11 @@ void uring_disarm(struct epoll_net *e, net_h h);
 
 /* True when bytes that were received already are there; else the handle can be read directly,
  * because the ring receives no more. */
-bool uring_holds(struct epoll_net *e, net_h h);
+bool uring_armed_holds(struct epoll_net *e, net_h h);
+static inline bool uring_holds(struct epoll_net *e, net_h h) {
+  const struct slot *slot = &e->slots[h];
+  return slot->flags & SLOT_ARMED ? uring_armed_holds(e, h) : slot->chunk;
+}
 
 /* What the ring's receive has met, after all bytes that were held: told once. */
 ssize_t uring_error(struct epoll_net *e, net_h h);

@@ -124,6 +124,7 @@ static void set_date(struct hot *hot, struct hot_entry *entry) {
 }
 
 struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len) {
+  if (hot_is_idle(hot)) return NULL;
   take_changes(hot);
   struct hot_entry *entry = look(hot, key, len, hash_of(key, len));
   if (!entry) return NULL;

@@ -53,6 +53,15 @@ struct hot *hot_new(struct loop *loop, int *status);
 /* Drops all and closes the watch. NULL is allowed. Entries that are held live on. */
 void hot_free(struct hot *hot);
 
+static inline bool hot_is_empty(const struct hot *hot) {
+  return hot->count == 0;
+}
+
+/* Nothing was ever to be kept: there is nothing to be told of either. */
+static inline bool hot_is_idle(const struct hot *hot) {
+  return hot_is_empty(hot) && hot->watch.count == 0;
+}
+
 /* The answer for a key, if there is one and its file has not changed; with the present
  * date, unless somebody is sending it. It is the cache's: who keeps it beyond the call
  * holds it. */

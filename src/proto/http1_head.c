@@ -43,12 +43,13 @@ static int unfinished(struct http1_head *h, const struct input *in, uint32_t end
   return http1_bad(h, h->line, start ? HTTP1_BAD_LINE_LONG : HTTP1_BAD_HEAD_LONG);
 }
 
-/* LINE with the line that begins at `line`, PARTIAL, or -rule. */
-static inline int next_line(struct http1_head *h, const struct input *in,
-                            struct line *line) {
+/* LINE with the line that begins at `line`, PARTIAL, or -rule. `start`: it is the first one,
+ * which has a limit of its own. */
+static inline __attribute__((always_inline)) int
+next_line(struct http1_head *h, const struct input *in, bool start, struct line *line) {
   const char *bytes = in->bytes;
   uint32_t end = (uint32_t)http1_scan(bytes, h->seen, in->len);
-  if (!(h->known & KNOWN_START) && end - h->line > in->limits->line_max)
+  if (start && end - h->line > in->limits->line_max)
     return http1_bad(h, h->line, HTTP1_BAD_LINE_LONG);
   if (end == in->len) return unfinished(h, in, end);
   *line = (struct line){h->line, end, end + 1};
@@ -119,7 +120,7 @@ static int read_field(struct http1_head *h, const struct input *in,
 static int next_field(struct http1_head *h, const struct input *in, uint32_t *end) {
   struct line line = {0};
   *end = 0;
-  int r = next_line(h, in, &line);
+  int r = next_line(h, in, false, &line);
   if (r != LINE) return r;
   if (line.at == line.end)
     *end = line.next;
@@ -147,10 +148,10 @@ static ssize_t read_fields(struct http1_head *h, const struct input *in,
 
 static int start_request(struct http1_head *h, const struct input *in) {
   struct line line = {0};
-  int r = next_line(h, in, &line);
+  int r = next_line(h, in, true, &line);
   if (r == LINE && line.at == line.end && line.at == 0) {
     pass(h, &line);
-    r = next_line(h, in, &line);
+    r = next_line(h, in, true, &line);
   }
   if (r != LINE) return r;
   r = http1_request_line(h, in->bytes, line.at, line.end);
@@ -173,7 +174,7 @@ ssize_t http1_request(struct http1_head *h, const struct http1_limits *limits,
 
 static int start_response(struct http1_head *h, const struct input *in) {
   struct line line = {0};
-  int r = next_line(h, in, &line);
+  int r = next_line(h, in, true, &line);
   if (r != LINE) return r;
   r = http1_status_line(h, in->bytes, line.at, line.end);
   if (r < 0) return r;

@@ -19,6 +19,7 @@ static int read_version(struct http1_head *h, const char *bytes, uint32_t at) {
 }
 
 static enum http1_method method_id(const char *text, size_t len) {
+  if (len == 3 && memcmp(text, "GET", 3) == 0) return HTTP1_GET; /* nearly all are */
   for (int id = HTTP1_METHOD_OTHER + 1; id < HTTP1_METHODS; id++) {
     const char *name = http1_method_name(id);
     if (strncmp(name, text, len) == 0 && name[len] == '\0') return id;

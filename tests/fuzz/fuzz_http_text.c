@@ -168,7 +168,16 @@ static void fuzz_log(const char *text, size_t len) {
   assert(n > 0 && n <= max);
   assert(memchr(out, '\n', n) == out + n - 1);
   for (size_t i = 0; i + 1 < n; i++) assert(out[i] >= ' ' && out[i] < 0x7f);
+  l.micros = (int64_t)len;
+  n = log_line_json(&l, out);
+  assert(n > 0 && n <= max);
+  assert(memchr(out, '\n', n) == out + n - 1);
+  for (size_t i = 0; i + 1 < n; i++) assert((uint8_t)out[i] >= ' ' && out[i] != 0x7f);
   free(out);
+  char *member = room(log_line_member_max("x", len));
+  n = log_line_member("x", text, len, member);
+  assert(n <= log_line_member_max("x", len));
+  free(member);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

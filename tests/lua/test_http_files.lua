@@ -3,6 +3,7 @@
 local net = require "net"
 local http = require "net.http"
 local T = require "harness"
+local json = require "net.http.json"
 local web = require "web"
 
 local FAKE = { net = "fake" }
@@ -694,30 +695,48 @@ end)
 
 -- --- ready answers, and a log ------------------------------------------------------------
 
--- A site with a common log. `told()` gives its lines so far: what was asked, status, bytes.
+-- What a line of each format tells: what was asked, status, bytes ("-": none).
+local tells = {
+  common = function(line)
+    T.match(line, "^127%.0%.0%.1 %- %- %[%d%d/%u%l%l/%d%d%d%d:%d%d:%d%d:%d%d %+0000%] ")
+    return (line:match('%] "GET (.*)$'):gsub(' HTTP/1%.1"', ""))
+  end,
+  json = function(line)
+    local entry = json.decode(line)
+    T.match(entry.time, "^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ$")
+    T.match(entry.peer, "^127%.0%.0%.1:%d+$")
+    T.eq(entry.method, "GET")
+    T.eq(entry.version, "1.1")
+    T.ok(entry.seconds >= 0)
+    local bytes = entry.bytes == 0 and "-" or entry.bytes
+    return (("%s %d %s"):format(entry.target, entry.status, bytes):gsub("%.0$", ""))
+  end,
+}
+
+-- A site with a log. `told()` gives its lines so far, as `tells` makes them.
 local function log_test(name, fn, file_of)
-  for _, kind in ipairs { FAKE, {} } do
-    T.test(name .. (kind.net and "" or "_on_the_host"), kind, function()
-      local p <close> = place()
-      local path = os.tmpname()
-      local file <close> = file_of and file_of() or io.open(path, "w")
-      local function told()
-        local f <close> = io.open(path)
-        local lines = {}
-        for line in f:lines() do
-          T.match(line, "^127%.0%.0%.1 %- %- %[%d%d/%u%l%l/%d%d%d%d:%d%d:%d%d:%d%d %+0000%] ")
-          lines[#lines + 1] = line:match('%] "GET (.*)$'):gsub(' HTTP/1%.1"', "")
+  for _, format in ipairs { "common", "json" } do
+    for _, kind in ipairs { FAKE, {} } do
+      local where = (format == "json" and "_in_json" or "") .. (kind.net and "" or "_on_the_host")
+      T.test(name .. where, kind, function()
+        local p <close> = place()
+        local path = os.tmpname()
+        local file <close> = file_of and file_of() or io.open(path, "w")
+        local function told()
+          local f <close> = io.open(path)
+          local lines = {}
+          for line in f:lines() do lines[#lines + 1] = tells[format](line) end
+          return lines
         end
-        return lines
-      end
-      do
-        local site <close> = web.serve(http.files(p.folder),
-          { log = { format = "common", file = file } })
-        local sock <close> = site:connect()
-        fn(client(site, sock), p, told, site, sock, file)
-      end
-      os.remove(path)
-    end)
+        do
+          local site <close> = web.serve(http.files(p.folder),
+            { log = { format = format, file = file } })
+          local sock <close> = site:connect()
+          fn(client(site, sock), p, told, site, sock, file)
+        end
+        os.remove(path)
+      end)
+    end
   end
 end
 
@@ -792,6 +811,28 @@ log_test("a_log_that_the_script_has_closed_drops_its_lines", function(get, p, _,
   for _ = 1, 5 do get("/a") end
   T.turns(2)
   T.eq(site.server:counts().dropped, site.server:counts().requests - before)
+end)
+
+T.test("a_json_log_tells_what_asked_for_a_ready_answer", FAKE, function()
+  local p <close> = place()
+  p:old("a", "hello")
+  local path = os.tmpname()
+  local file <close> = io.open(path, "w")
+  local site <close> = web.serve(http.files(p.folder), { log = { format = "json", file = file } })
+  local sock <close> = site:connect()
+  local get = client(site, sock)
+  warm(get, "/a")
+  local fields = 'User-Agent: a"b\xc3\xa7\t\r\nReferer: \xff"\\/\r\n'
+  T.eq(select(3, get("/a", fields)), true)
+  T.turns(2)
+  local f <close> = io.open(path)
+  os.remove(path)
+  local line
+  for each in f:lines() do line = each end
+  local entry = json.decode(line)
+  T.eq(entry.user_agent, 'a"b\xc3\xa7')
+  T.eq(entry.referer, "\\xff\\x22\\x5c/")
+  T.match(line, '"seconds":%d+%.%d%d%d%d%d%d,"referer":".*","user_agent":"[^"]*\\"[^"]*"}$')
 end)
 
 T.test("a_log_of_another_kind_sees_each_request_itself", FAKE, function()

@@ -2,6 +2,7 @@
 
 local net = require "net"
 local http = require "net.http"
+local core = require "net.http.core"
 local T = require "harness"
 local web = require "web"
 
@@ -187,11 +188,11 @@ end)
 
 -- --- the log ---------------------------------------------------------------------------
 
-local function logged(format, requests)
+local function logged(format, requests, handler)
   local path = os.tmpname()
   local file = io.open(path, "wb")
   do
-    local site <close> = web.serve(function(_, res) res:send(200, "hello") end,
+    local site <close> = web.serve(handler or function(_, res) res:send(200, "hello") end,
       { log = { format = format, file = file } })
     for _, request in ipairs(requests) do site:ask(request) end
   end
@@ -219,6 +220,15 @@ T.test("the_json_log_is_lines_of_json", FAKE, function()
     .. '"referer":"ç","user_agent":"[^\n]*"}\n{"time":"[^"]+","peer":"[^"]+","status":400,'
     .. '"bytes":%d+}\n$')
   T.ok(utf8.len(text))
+end)
+
+T.test("fields_of_an_answer_that_never_went_are_in_no_line", FAKE, function()
+  local text = logged("json", { GET }, function(_, res)
+    res:header("X-Left", "behind")
+    core.socket_of(res):close()
+  end)
+  T.match(text, '^{"time":[^\n]*"target":"/"[^\n]*}\n$')
+  T.ok(not text:find("Left", 1, true), text)
 end)
 
 T.test("a_log_function_gets_each_entry", FAKE, function()

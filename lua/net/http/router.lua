@@ -282,11 +282,16 @@ end
 local Router = { ready = true }
 Router.__name = "net.http.router"
 
+-- For a server: what `find_route` looks into.
+function Router.fixed_routes(router)
+  return router.fixed
+end
+
 function Router:__call(req, res, ready)
   local route = find_route(self.fixed, req)
   if route then -- what `call` does, without the call
-    if ready and route.ready then return route.handler(req, res, true) end
-    return route.handler(req, res)
+    if ready and route[2] then return route[1](req, res, true) end
+    return route[1](req, res)
   end
   local rest = req.rest
   local path = rest and "/" .. rest or req.raw_path or "" -- CONNECT has no path
@@ -309,7 +314,7 @@ local function fixed_path(route)
   return "/" .. table.concat(texts, "/")
 end
 
--- Routes with such a path are found at once, under "METHOD /path".
+-- Routes with such a path are found at once, under "METHOD /path": handler, ready.
 local function fixed_routes(routes)
   local leaves, fixed = {}, {}
   for _, route in ipairs(routes) do
@@ -317,8 +322,13 @@ local function fixed_routes(routes)
     if path then leaf_of(leaves, path).methods[route.method or "*"] = route end
   end
   for path, leaf in pairs(leaves) do
-    for method, route in pairs(leaf.methods) do fixed[method .. " " .. path] = route end
-    for method in pairs(implemented) do fixed[method .. " " .. path] = find_method(leaf, method) end
+    for method, route in pairs(leaf.methods) do
+      fixed[method .. " " .. path] = { route.handler, route.ready }
+    end
+    for method in pairs(implemented) do
+      local route = find_method(leaf, method)
+      fixed[method .. " " .. path] = route and { route.handler, route.ready } or nil
+    end
   end
   return fixed
 end

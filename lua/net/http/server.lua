@@ -9,6 +9,8 @@ require "net.http.response"
 
 local M = {}
 
+local exchanges = core.methods.exchanges
+
 local CONNECTIONS = 10000
 local REFUSALS = 100 -- connections that may be told at one time that there are too many
 local HEARING = 2    -- seconds for which such a one is heard out
@@ -65,57 +67,49 @@ local function refuse(server, conn, status, hearing)
   conn:linger(hearing)
 end
 
-local next_request = core.methods.next_request
+-- Of a traceback, what lies below the script's own functions: from `exchanges` on.
+local OURS = "\n\t%[C%]: in [^\n]*\n\t%[C%]: in function 'xpcall'\n\t%[soquete:.*"
 
--- The life of a connection: one request after the other. What is usual happens inside one
--- protected call, which is left for what is not: an error, a body that nobody has read.
+-- The life of a connection. C reads the requests and calls the handler inside one protected
+-- call, which is left for what is not usual: an error, a body that nobody has read, a log.
 local function converse(server, conn)
-  local handler, log, ready = server.handler, server.log, server.ready
-  local req, begun, trace
+  local handler, log, ready, routes = server.handler, server.log, server.ready, server.routes
+  local once = log and not server.logs_itself
+  local trace
   local function note(err)
-    trace = debug.traceback(tostring(err), 2)
-      :gsub("\n\t%[soquete:net%.http%.server%].*", ""):gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
+    trace = debug.traceback(tostring(err), 2):gsub(OURS, "", 1)
+      :gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
     return err
   end
-  -- true: the last exchange is to be settled; else the end, with what is to be answered.
-  local function exchanges()
-    repeat
-      local nextone, res, _, status = next_request(conn)
-      if not nextone then return nextone == false, status end
-      req = nextone
-      begun = log and runtime.now()
-      handler(req, res, ready)
-    until log
-    return true
-  end
   while true do
-    local ok, unsettled, status = xpcall(exchanges, note)
+    local ok, handled, _, _, status = xpcall(exchanges, note, conn, handler, ready, once,
+      routes)
     if not ok then
-      failed(conn, req, unsettled, trace)
-    elseif not unsettled then
+      failed(conn, conn:request(), handled, trace)
+    elseif not handled then
       if status then refuse(server, conn, status) end
       return
     end
-    local again = conn:done() or settle(conn, req)
-    if log then log(server, conn, req, nil, begun) end
+    local again = conn:done() or settle(conn, conn:request())
+    if log then log(server, conn, conn:request()) end
     if not again then return conn:linger() end
   end
 end
 
 -- However a task ends, its connection is closed and it is counted out.
-local function counted(server, conn, name)
+local function counted(server, conn, name, number)
   return setmetatable({}, {
     __close = function()
       conn:close()
-      server.tasks[conn] = nil
+      if number then server.tasks[number] = nil end
       server[name] = server[name] - 1
       if server.count == 0 then server.empty:wake() end
     end,
   })
 end
 
-local function serve_connection(server, conn)
-  local _ <close> = counted(server, conn, "count")
+local function serve_connection(server, conn, number)
+  local _ <close> = counted(server, conn, "count", number)
   converse(server, conn)
 end
 
@@ -134,7 +128,9 @@ local function admit(server, sock, peer)
   local conn = core.connection(sock, server.shared, peer)
   if server.count < server.connections then
     server.count = server.count + 1
-    server.tasks[conn] = net.spawn(serve_connection, server, conn)
+    local number = server.last + 1
+    server.last = number
+    server.tasks[number] = net.spawn(serve_connection, server, conn, number)
   elseif server.refusals < REFUSALS then
     server.refusals = server.refusals + 1
     net.spawn(turn_away, server, conn)
@@ -149,11 +145,12 @@ local function wait_empty(server)
   server.empty:wake() -- the next who waits
 end
 
+-- The oldest first: what `pairs` gives differs from run to run.
 local function cancel_all(server)
-  local tasks = {}
-  for _, task in pairs(server.tasks) do tasks[#tasks + 1] = task end
-  table.sort(tasks, function(a, b) return a:id() < b:id() end)
-  for _, task in ipairs(tasks) do task:cancel() end
+  local numbers = {}
+  for number in pairs(server.tasks) do numbers[#numbers + 1] = number end
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do server.tasks[number]:cancel() end
 end
 
 ---Accepts and serves until the server is stopped or its listener breaks.
@@ -249,14 +246,15 @@ function M.server(where, handler, options)
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
   local shared = core.shared(options)
-  local log, logs_ready
-  if options.log then log, logs_ready = require("net.http.log").new(shared, options.log) end
+  local log, logs_itself
+  if options.log then log, logs_itself = require("net.http.log").new(shared, options.log) end
   local listener, err, code = listen(where)
   if not listener then return nil, err, code end
   listener:setsockopt("TCP_NODELAY", true) -- what it accepts inherits it
-  -- Most logs have to see each request themselves: there are no ready answers then.
-  local meta = (logs_ready or not log) and getmetatable(handler)
-  local ready = type(meta) == "table" and meta.ready or nil
+  local meta = getmetatable(handler)
+  if type(meta) ~= "table" then meta = {} end
+  -- A log of the script's has to see each request itself: there are no ready answers then.
+  local ready = (logs_itself or not log) and meta.ready or nil
   if ready then shared:keep_ready() end
   return setmetatable({
     address = listener:getsockname(),
@@ -266,12 +264,15 @@ function M.server(where, handler, options)
     empty = runtime.condition(),
     grace = grace,
     handler = handler,
+    last = 0, -- connections so far
     listener = listener,
     log = log,
+    logs_itself = logs_itself, -- what is answered inside `exchanges`
     ready = ready,
     refusals = 0,
+    routes = meta.fixed_routes and meta.fixed_routes(handler),
     shared = shared,
-    tasks = {},
+    tasks = {}, -- by the connection's number
   }, Server)
 end
 
