@@ -351,7 +351,7 @@ static int choose(lua_State *L) {
 /* Reads heads and calls the handler, which is on top, with each. */
 static int exchange(lua_State *L, struct http_conn *c) {
   struct socket *s = c->sock;
-  struct task_wait w = {"request", s, s->h, NET_RD, NET_NEVER, 0};
+  struct task_wait w = {"request", s, s->h, NET_RD, NET_NEVER, 0, NULL};
   for (;;) {
     int r = read_head(L, c, exchange_k);
     if (r != HEAD_DONE) return r;
