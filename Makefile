@@ -130,8 +130,8 @@ fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
-benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server http_server \
-                bulk_pair datagram_pair splice_proxy)
+benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server blocking_server \
+                http_server bulk_pair datagram_pair splice_proxy)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \

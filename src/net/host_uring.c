@@ -88,6 +88,8 @@ void uring_take_in(struct epoll_net *e) {
  * poll in between would never see more. */
 ssize_t uring_ask(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
+  int error = outq_error(&e->outq, h);
+  if (error && error != -EPIPE) return error;
   bool drained = slot->flags & SLOT_DRAINED;
   slot->flags &= ~(uint32_t)SLOT_DRAINED;
   if (drained) return -EAGAIN;

@@ -55,7 +55,8 @@ static inline bool uring_receives(struct epoll_net *e, net_h h) {
  * ring has no buffers left, epoll tells when something comes. */
 ssize_t uring_arm(struct epoll_net *e, net_h h);
 
-/* Asks an armed one whether more has come: 0: something is held; or -EAGAIN. */
+/* Asks an armed one whether more has come: 0: something is held; -EAGAIN; or the error of a
+ * queued send, which who waits for an answer has to hear of. */
 ssize_t uring_ask(struct epoll_net *e, net_h h);
 
 /* Before the handle is read directly: what the ring has received for it is held now, and the

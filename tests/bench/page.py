@@ -1,11 +1,12 @@
 """The words and tables of docs/benchmarks.md."""
 from bulk_page import bulk_words, commands_words, growth_words
 from place import ROOT
-from sides import BASE
+from sides import BASE, BLOCKING, SPIN_US
 from tables import spread_text, table
 
 
 def scenario_words(s):
+    base = s["base"]
     cores = s["cores"]
     where = ("server and load on one core" if cores[0] == cores[1]
              else "server on one core, load on another")
@@ -16,11 +17,16 @@ def scenario_words(s):
             for r in s["rows"]]
     errors = sum(r["errors"] for r in s["rows"])
     lost = sum(r["lost"] for r in s["rows"])
-    note = f"{s['clients']} clients, {s['size']} B, {where}. Wrong answers: {errors}."
+    clients = "1 client" if s["clients"] == 1 else f"{s['clients']} clients"
+    note = f"{clients}, {s['size']} B, {where}. Wrong answers: {errors}."
     if s["mode"] == "udp":
         note += f" Datagrams sent again after a second without an answer: {lost}."
+    if s["base"] == BLOCKING:
+        note += (f" With the spin soquete looks for {SPIN_US} µs before it sleeps, on a core "
+                 "that nobody else needs: its processor time is that of the core.")
     return [f"## {s['title']}", "", note, ""] + table(
-        ["server", f"rate / {BASE}", f"per busy second / {BASE}", f"server CPU / {BASE}", "requests/s",
+        ["server", f"rate / {base}", f"per busy second / {base}", f"server CPU / {base}",
+         "requests/s",
          "CPU µs/request", "p50 µs", "p99 µs"], rows)
 
 
@@ -100,12 +106,27 @@ def machine_words(m, versions, opt):
     return lines + table(["server", "version", "command"], rows)
 
 
+def most_words(results):
+    """What io_uring can gain at most here."""
+    for s in results.get("scenarios", []):
+        for r in s["rows"]:
+            if s["mode"] == "lines" and r["side"] == "C io_uring":
+                return (f" Here even bare C gains little: with {s['clients']} clients C io_uring "
+                        f"does {r['busy_ratio']['median']:.2f} of the requests of C epoll."
+                        if r["busy_ratio"]["median"] < 1.2 else "")
+    return ""
+
+
 def document(results, chosen, opt):
     lines = ["# Benchmarks", "",
              "Written by `make bench`; do not edit. The limits are bare C programs of the "
              "bench: `epoll_server.c` and `uring_server.c`; for one-way transfers "
              "`bulk_pair.c`, `datagram_pair.c` and `splice_proxy.c`. Ratios carry over to "
-             "other machines, absolute figures do not.", ""]
+             "other machines, absolute figures do not.", "",
+             "soquete is measured with its epoll backend; soquete io_uring is the same program "
+             "with `--backend uring`. What io_uring saves is system calls: where one is dear, as "
+             "with mitigations of the processor's faults, that is much; where it is cheap, "
+             f"little.{most_words(results)}", ""]
     for s in results.get("scenarios", []):
         lines += scenario_words(s)
     if "idle" in results:

@@ -26,26 +26,26 @@ from machine import enter_namespace, machine
 from page import document
 from place import OUT, PROGRAMS, ROOT, file_text
 from processes import Server, load, load_argv, measure_server
-from sides import BASE, sides
+from sides import BASE, BLOCKING, LEADERS, lone_sides, sides
 
-SECTIONS = ("lines", "requests", "udp", "idle", "start", "calls", "web", *bulk.SECTIONS,
+SECTIONS = ("lines", "spin", "requests", "udp", "idle", "start", "calls", "web", *bulk.SECTIONS,
             "growth")
 
 
 # --- what is measured -----------------------------------------------------------------
 
-def scenario(title, chosen, mode, clients, cores, opt):
+def scenario(title, chosen, mode, clients, cores, opt, base=BASE):
     rounds = alternate(chosen, opt.rounds,
                        lambda side: measure_server(side, mode, clients, cores, opt),
-                       f"{mode} {clients} clients", "busy_rate", BASE)
+                       f"{mode} {clients} clients", "busy_rate", base)
     rows = []
     for side in chosen:
         figures = [r[side.name] for r in rounds]
         rows.append({
             "side": side.name,
-            "rate_ratio": ratios(rounds, side.name, "rate").json(),
-            "busy_ratio": ratios(rounds, side.name, "busy_rate").json(),
-            "cpu_ratio": ratios(rounds, side.name, "cpu_us").json(),
+            "rate_ratio": ratios(rounds, side.name, "rate", base).json(),
+            "busy_ratio": ratios(rounds, side.name, "busy_rate", base).json(),
+            "cpu_ratio": ratios(rounds, side.name, "cpu_us", base).json(),
             "rate": Spread(f["rate"] for f in figures).json(),
             "cpu_us": Spread(f["cpu_us"] for f in figures).json(),
             "p50_us": Spread(f["p50_us"] for f in figures).json(),
@@ -54,7 +54,7 @@ def scenario(title, chosen, mode, clients, cores, opt):
             "lost": sum(f["lost"] for f in figures),
             "congestion": sorted({f["congestion"] for f in figures}),
         })
-    return {"title": title, "mode": mode, "clients": clients, "size": opt.size,
+    return {"title": title, "base": base, "mode": mode, "clients": clients, "size": opt.size,
             "cores": [sorted(c) for c in cores], "rows": rows}
 
 
@@ -185,8 +185,12 @@ def streams(results, chosen, opt):
             add(scenario(f"Kept-open connections, {clients} clients", knows("lines"),
                          "lines", clients, one, opt))
         if len(opt.cores) > 1:
-            add(scenario("Kept-open connections on two cores", knows("lines")[:3], "lines",
-                         200, two, opt))
+            add(scenario("Kept-open connections on two cores",
+                         [s for s in knows("lines") if s.name in LEADERS], "lines", 200, two,
+                         opt))
+    if "spin" in opt.sections and len(opt.cores) > 1:
+        add(scenario("One lone connection on two cores", list(lone_sides()), "lines", 1, two,
+                     opt, BLOCKING))
     if "requests" in opt.sections:
         add(scenario("A connection per request", knows("requests"), "requests", 50, one,
                      opt))
@@ -212,7 +216,8 @@ def main():
     if "start" in opt.sections:
         results["start"] = measure_start(opt)
     if "calls" in opt.sections and shutil.which("strace"):
-        results["calls"] = {mode: {s.name: count_calls(s, mode, opt) for s in chosen[:2]}
+        results["calls"] = {mode: {s.name: count_calls(s, mode, opt)
+                                   for s in chosen if s.name in LEADERS}
                             for mode in ("lines", "requests", "udp")}
     core = {opt.cores[-1]}
     pairs = [(core, core), (core, {opt.cores[0]})][:len(opt.cores)]
@@ -222,7 +227,7 @@ def main():
     if "web" in opt.sections:
         results["web"], more = web.measure(opt, pairs)
         results["web_calls"] = {s.name: count_calls(s, "files", opt, "http", **web.words("1KiB"))
-                                for s in more[:1]} if shutil.which("strace") else {}
+                                for s in more if s.name.startswith("soquete")} if shutil.which("strace") else {}
         chosen += more
     (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     whole = not (opt.only or opt.sides or opt.against)

@@ -7,6 +7,10 @@ import subprocess
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
 
 BASE = "C epoll"
+URING = "soquete io_uring"
+BLOCKING = "C blocking"
+LEADERS = (BASE, "soquete", URING, "before", "C io_uring")  # where not all are measured
+SPIN_US = 50
 
 
 def answers(mode, port):
@@ -56,11 +60,36 @@ def go_server():
     return str(target)
 
 
+def soquete_side(name, backend, *options):
+    program = str(PROGRAMS / "soquete")
+    return Side(name, [program, "--backend", backend, *options, str(BENCH) + "/{mode}.lua",
+                       "{port}"], version=first_line([program, "--version"]))
+
+
+def has_uring():
+    """True where the kernel lets soquete have it."""
+    done = subprocess.run([PROGRAMS / "soquete", "--version"], capture_output=True, text=True)
+    return "io_uring is there" in done.stdout
+
+
+def lone_sides():
+    """Servers of one connection: what looks before it sleeps beside what sleeps."""
+    tests, spin = PROGRAMS / "tests/bench", ("--spin", str(SPIN_US))
+    yield Side(BLOCKING, [f"{tests}/blocking_server", "{mode}", "{port}"], modes=("lines",))
+    yield Side(BASE, [f"{tests}/epoll_server", "{mode}", "{port}"])
+    yield soquete_side("soquete", "epoll")
+    yield soquete_side("soquete, spin", "epoll", *spin)
+    if has_uring():
+        yield soquete_side(URING, "uring")
+        yield soquete_side(f"{URING}, spin", "uring", *spin)
+
+
 def sides(against=""):
     tests = PROGRAMS / "tests/bench"
     yield Side(BASE, [f"{tests}/epoll_server", "{mode}", "{port}"])
-    yield Side("soquete", [str(PROGRAMS / "soquete"), str(BENCH) + "/{mode}.lua", "{port}"],
-               version=first_line([str(PROGRAMS / "soquete"), "--version"]))
+    yield soquete_side("soquete", "epoll")
+    if has_uring():
+        yield soquete_side(URING, "uring")
     if against:
         yield Side("before", [against, str(BENCH) + "/{mode}.lua", "{port}"],
                    version=first_line([against, "--version"]))

@@ -21,6 +21,7 @@ import counters  # noqa: E402
 import figures  # noqa: E402
 import growth  # noqa: E402
 import pairs  # noqa: E402
+import page  # noqa: E402
 import plot  # noqa: E402
 import sides  # noqa: E402
 import web  # noqa: E402
@@ -297,6 +298,30 @@ class Servers(unittest.TestCase):
                         done, got = load(server.port, mode, connections=10, count=20)
                         self.assertEqual((done.returncode, got["requests"]), (0, 200),
                                          done.stderr)
+
+
+    def test_every_server_of_a_lone_connection_answers_right(self):
+        OUT.mkdir(parents=True, exist_ok=True)
+        for side in sides.lone_sides():
+            with self.subTest(side=side.name), Server(side, "lines", {0}) as server:
+                done, got = load(server.port, "lines", connections=1, count=20)
+                self.assertEqual((done.returncode, got["requests"]), (0, 20), done.stderr)
+
+
+class WhatIoUringGains(unittest.TestCase):
+    """Where bare C gains little, the page says so."""
+
+    def results(self, ratio):
+        rows = [{"side": "C io_uring", "busy_ratio": {"median": ratio}}]
+        return {"scenarios": [{"mode": "lines", "clients": 200, "rows": rows}]}
+
+    def test_little_is_said(self):
+        self.assertIn("with 200 clients C io_uring does 1.02 of",
+                      page.most_words(self.results(1.02)))
+
+    def test_much_and_nothing_need_no_words(self):
+        self.assertEqual(page.most_words(self.results(2.1)), "")
+        self.assertEqual(page.most_words({}), "")
 
 
 class Counters(unittest.TestCase):

@@ -12,12 +12,12 @@ from pathlib import Path
 from figures import Spread, alternate, ratios
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
 from processes import measure_server
-from sides import Side
+from sides import URING, Side, has_uring
 
 NGINX = "nginx"
 SIZES = {"100B": 100, "1KiB": 1024, "10KiB": 10240, "100KiB": 102400, "10MiB": 10 << 20}
 CLIENTS = 50
-ALWAYS = ("soquete", "before", NGINX, "C epoll")  # in each scenario
+ALWAYS = ("soquete", URING, "before", NGINX, "C epoll")  # in each scenario
 WITH_ALL = ("1KiB", "text")                       # all others too, on one core
 RUNTIMES = ("Node", "Go")                         # they make the text on any cores
 TEXT = b"hello, world\n"
@@ -139,8 +139,9 @@ def find(name):
 
 def web_sides(against=""):
     soquete = str(PROGRAMS / "soquete")
-    yield WebSide("soquete", [soquete, f"{BENCH}/web.lua", "{port}", "{web}/root"],
-                  version=first_line([soquete, "--version"]))
+    for name, backend in (("soquete", "epoll"), (URING, "uring"))[:1 + has_uring()]:
+        yield WebSide(name, [soquete, "--backend", backend, f"{BENCH}/web.lua", "{port}",
+                             "{web}/root"], version=first_line([soquete, "--version"]))
     if against:
         yield WebSide("before", [against, f"{BENCH}/web.lua", "{port}", "{web}/root"])
     if find(NGINX):
