@@ -67,8 +67,7 @@ void uring_disarm(struct epoll_net *e, net_h h);
  * because the ring receives no more. */
 bool uring_armed_holds(struct epoll_net *e, net_h h);
 static inline bool uring_holds(struct epoll_net *e, net_h h) {
-  const struct slot *slot = &e->slots[h];
-  return slot->flags & SLOT_ARMED ? uring_armed_holds(e, h) : slot->chunk;
+  return uring_is_armed(e, h) ? uring_armed_holds(e, h) : e->slots[h].chunk;
 }
 
 /* What the ring's receive has met, after all bytes that were held: told once. */
