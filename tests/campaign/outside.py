@@ -310,6 +310,13 @@ class Campaign:
                 if not self.one_call(call, error, n, fatal):
                     break
 
+    def control(self, rule):
+        """Gives libfiu a rule. fiu-ctrl(1) would wait for ever for a server that is dead."""
+        if not self.server.alive():
+            raise Wrong(f"the server ended by {self.server.process.returncode}")
+        fiu = ["fiu-ctrl", "-c", rule, str(self.server.pid)]
+        subprocess.run(fiu, check=True, timeout=PATIENCE)
+
     def by_chance(self):
         """Calls that fail by chance, one kind and one error at a time; every answer is right
         or is an error, and afterwards all goes as before."""
@@ -323,15 +330,10 @@ class Campaign:
             try:
                 self.new_server("fiu-run", "-x", "-c", "enable name=none")
                 files = self.server.files()
-                rule = f"enable_random name={name},probability=0.05,failinfo={number}"
-                fiu = ["fiu-ctrl", "-c", rule, str(self.server.pid)]
-                subprocess.run(fiu, check=True)
+                self.control(f"enable_random name={name},probability=0.05,failinfo={number}")
                 for _ in range(rounds):
                     judge(ask_at_once(self.server, 8), most_hit=8)
-                fiu = ["fiu-ctrl", "-c", f"disable name={name}", str(self.server.pid)]
-                subprocess.run(fiu, check=True)
-                if not self.server.alive():
-                    raise Wrong(f"the server ended by {self.server.process.returncode}")
+                self.control(f"disable name={name}")
                 self.after(files)
             except (Wrong, OSError, subprocess.SubprocessError) as error:
                 wrong = error

@@ -178,7 +178,7 @@ T.test("a_target_that_is_reset_while_bytes_wait_for_it_ends_the_relay", function
   T.ok(not sender:join())
 end)
 
-T.test("silence_for_the_idle_time_ends_it", function()
+T.test("silence_for_the_idle_time_ends_it", { net = "fake" }, function()
   local client, a, b, server = line()
   net.spawn(function()
     for _ = 1, 5 do
