@@ -129,9 +129,10 @@ static inline void interrupt_check(lua_State *L, struct sched *s, const char *op
   interrupt_check_sent(L, s, op, on, NULL);
 }
 
-/* True when the running task holds the gate or could take it. */
+/* True when the running task holds the gate or could take it. While it goes to sleep in what
+ * it holds the gate for, a finalizer may run. */
 static inline bool gate_open(const struct gate *g, const struct sched *s) {
-  return !g->holder || g->holder == s->current;
+  return !g->holder || (g->holder == s->current && !g->holder->parked);
 }
 
 /* Leaves the gate that `t` holds, if any. */
