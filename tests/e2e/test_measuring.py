@@ -383,6 +383,17 @@ class Command(Throughput):
         server.signal(signal.SIGINT)
         self.assertEqual(server.ends(), -signal.SIGINT)
 
+    def test_a_server_that_is_stopped_says_so_to_its_clients(self):
+        for more in ((), ("--reverse",), ("--bidir", "-P2"), ("--udp",)):
+            server = self.start_server()
+            client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval",
+                                  "0.1", *more)
+            self.assertTrue(client.out.wait(lambda all: "bit/s " in all))
+            server.signal(signal.SIGINT)
+            self.assertEqual(server.ends(), -signal.SIGINT)
+            client.complains("the server has ended the test")
+            self.assertEqual(client.ends(), 1)
+
     def test_a_client_that_is_killed_does_not_hold_the_server(self):
         server = self.start_server()
         client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval", "0.1")

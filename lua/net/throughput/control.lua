@@ -72,8 +72,11 @@ end
 
 Control.__close = Control.close
 
+-- The end of a connection, however it came.
+local gone = { ECONNRESET = true, EPIPE = true, eof = true }
+
 local function told(op, err, code)
-  if code == "eof" then return core.invalid(op, "the peer has ended the control connection") end
+  if gone[code] then return core.invalid(op, "the peer has ended the control connection") end
   return nil, err, code
 end
 
