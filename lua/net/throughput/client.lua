@@ -216,7 +216,7 @@ local function exchange(self)
   if not remote then return nil, err, code end
   ok, err, code = self.control:expect("display_results")
   if not ok then return nil, err, code end
-  self.control:tell("done")
+  self.control:leave()
   return remote
 end
 

@@ -141,7 +141,7 @@ function M.to_parameters(plan)
     pacing_timer = 1000,
     parallel = plan.streams,
     reverse = plan.reverse or nil,
-    skip_rx_copy = not plan.copy,
+    skip_rx_copy = plan.copy and 0 or 1,
     tcp = not plan.udp or nil,
     time = plan.bytes and 0 or math.ceil(plan.seconds),
     udp = plan.udp or nil,
@@ -174,7 +174,7 @@ function M.from_parameters(parameters)
   local plan = {
     bidir = parameters.bidirectional == true,
     congestion = type(parameters.congestion) == "string" and parameters.congestion or nil,
-    copy = parameters.skip_rx_copy == false,
+    copy = parameters.skip_rx_copy == 0,
     nodelay = parameters.nodelay == true,
     ours = parameters.client_version == VERSION,
     reverse = parameters.reverse == true,
