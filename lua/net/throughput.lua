@@ -6,7 +6,8 @@ local M = {}
 ---Runs a test against a server, ours or iperf3's: its figures, or nil, err, code.
 function M.run(options)
   if type(options) ~= "table" then error("throughput: run takes a table of options", 2) end
-  local plan = require("net.throughput.plan").new(options)
+  local plan, reason = require("net.throughput.plan").new(options)
+  if not plan then error("throughput: " .. reason, 2) end
   return require("net.throughput.client").run(plan)
 end
 

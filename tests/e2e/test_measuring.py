@@ -25,6 +25,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def schema():
+    with open(os.path.join(ROOT, "docs", "throughput.schema.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
 def check(schema, value, root=None, path="figures"):
     """What of the JSON Schema `value` breaks, or None: the words that our schema uses."""
     root = root or schema
@@ -41,7 +46,12 @@ def check(schema, value, root=None, path="figures"):
             return f"{path}: {value}"
         if value > schema.get("maximum", value):
             return f"{path}: {value}"
+        if not value > schema.get("exclusiveMinimum", value - 1):
+            return f"{path}: {value}"
     if isinstance(value, dict):
+        ways = schema.get("anyOf", [{"required": []}])
+        if not any(all(name in value for name in way["required"]) for way in ways):
+            return f"{path}: not one of {ways}"
         for name in schema.get("required", ()):
             if name not in value:
                 return f"{path}: no {name}"
@@ -75,8 +85,7 @@ class Throughput(Case):
         result = self.measure(port, "--json", *words)
         self.assertEqual((result.status, result.err), (0, ""), result)
         figures = json.loads(result.out)
-        with open(os.path.join(ROOT, "docs", "throughput.schema.json"), encoding="utf-8") as f:
-            self.assertIsNone(check(json.load(f), figures))
+        self.assertIsNone(check(schema(), figures))
         return figures
 
 
@@ -368,20 +377,55 @@ class Command(Throughput):
     def test_refuses_what_makes_no_sense(self):
         for words, reason in (
             ((), "which server?"),
-            (("h", "--time", "0"), "seconds: 0 is not a number"),
+            (("h", "--time", "0"), "--time: 0 is not a number from 0.1"),
+            (("h", "--len", "2M"), "--len: 2097152 is not a number from 1 to 1048576"),
+            (("h", "--time", "1", "--bytes", "1K"), "--time and --bytes exclude each other"),
+            (("h", "--udp", "--mss", "500"), "--mss is of TCP only"),
+            (("",), "HOST: which server?"),
+            (("h:1", "--port", "2"), "the port is given twice"),
+            (("h:x",), "bad address 'h:x'"),
             (("h", "--rate", "fast"), "--rate fast: a rate is a number with k, M or G"),
             (("h", "--len", "64Q"), "--len 64Q: a size is a number"),
             (("h", "--json", "--csv"), "--json and --csv exclude each other"),
             (("h", "--compare", "reno"), "two or more names"),
-            (("h", "--reverse", "--bidir"), "reverse and bidir exclude each other"),
+            (("h", "--reverse", "--bidir"), "--reverse and --bidir exclude each other"),
             (("h", "--wibble"), "there is no option --wibble"),
             (("h", "-4", "-6"), "-4 and -6 exclude each other"),
             (("server", "-4", "-6"), "-4 and -6 exclude each other"),
             (("server", "h"), "one word too many: h"),
         ):
             result = self.run_soquete("throughput", *words)
-            self.assertEqual(result.status, 2, (words, result))
+            self.assertEqual((result.status, result.out), (2, ""), (words, result))
             self.assertIn(reason, result.err)
+            self.assertRegex(result.err, r"`soquete throughput( server)? --help` lists the options")
+
+    def test_help_explains_every_option(self):
+        for words in (("throughput",), ("throughput", "server")):
+            result = self.run_soquete(*words, "--help")
+            self.assertEqual((result.status, result.err), (0, ""), result)
+            usage, _, words = result.out.partition("\n\n")
+            for option in re.findall(r"--[a-z]+", usage):
+                self.assertRegex(words, rf"(?m)^ +(-\w, |    ){option} .*  \w")
+            self.assertLess(max(map(len, result.out.splitlines())), 95)
+
+    def test_a_host_may_have_its_port_with_it(self):
+        server = self.start_server()
+        result = self.run_soquete("throughput", f"127.0.0.1:{server.port}", "--bytes", "1K")
+        self.assertEqual((result.status, result.err), (0, ""), result)
+
+    def test_datagrams_without_a_limit_are_more_than_those_at_the_usual_rate(self):
+        figures = self.figures(self.start_server().port, "--udp", "--rate", "0", "--time", "0.5")
+        self.assertNotIn("limit_bits_per_second", figures["test"])
+        self.assertGreater(figures["to_server"]["sent"]["bits_per_second"], 2e6)
+
+    def test_a_failure_is_json_too(self):
+        port = free_port()
+        result = self.measure(port, "--json")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("connection refused", result.err)
+        told = json.loads(result.out)
+        self.assertEqual(told, {"error": {"code": "ECONNREFUSED", "text": "connection refused"}})
+        self.assertIsNone(check(schema(), told))
 
     def test_the_server_says_what_it_measured_and_ends_by_signal(self):
         server = self.start_server()
@@ -389,6 +433,17 @@ class Command(Throughput):
         server.says("TCP: received 1.00 MiB at ")
         server.signal(signal.SIGINT)
         self.assertEqual(server.ends(), -signal.SIGINT)
+
+    def test_a_server_that_is_stopped_says_so_to_its_clients(self):
+        for more in ((), ("--reverse",), ("--bidir", "-P2"), ("--udp",)):
+            server = self.start_server()
+            client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval",
+                                  "0.1", *more)
+            self.assertTrue(client.out.wait(lambda all: "bit/s " in all))
+            server.signal(signal.SIGINT)
+            self.assertEqual(server.ends(), -signal.SIGINT)
+            client.complains("the server has ended the test")
+            self.assertEqual(client.ends(), 1)
 
     def test_a_client_that_is_killed_does_not_hold_the_server(self):
         server = self.start_server()

@@ -679,6 +679,57 @@ T.test("the_seconds_of_a_drawing_are_round", function()
   assert(table.concat(found, ", ") == "0 s, 2 s, 4 s, 6 s", table.concat(found, ", "))
 end)
 
+-- Clients of versions that differ in what they tell: the oldest, the newest, and one to come.
+local versions = {
+  { "that_tells_no_version", { len = 1000, omit = 0, parallel = 1, tcp = true, time = 1 } },
+  { "that_tells_what_nobody_knows", {
+    blockcount = 0, burst = 0, client_version = "4.0", len = 1000, mptcp = 0, nested = { { {} } },
+    num = 0, pacing_timer = 1000, parallel = 1, skip_rx_copy = 1, tcp = true, time = 1,
+    udp_counters_64bit = false, window = "none",
+  } },
+}
+
+for _, case in ipairs(versions) do
+  T.test("a_client_is_served_" .. case[1], function()
+    local site <close> = serve()
+    local main, cookie = begun(site, case[2])
+    local _ <close> = main
+    assert(main:expect("create_streams"))
+    local stream <close> = assert(net.connect(site.address))
+    stream:send(cookie .. ("x"):rep(5000))
+    assert(main:expect("test_start"))
+    assert(main:expect("test_running"))
+    stream:shutdown(net.SHUT_WR)
+    while stream:info().state == "FIN-WAIT-1" do net.yield() end
+    main:tell("test_end")
+    assert(main:expect("exchange_results"))
+    main:send_json { streams = { { bytes = 5000, errors = 0, id = 1, jitter = 0, packets = 0 } } }
+    assert(assert(main:read_json(control.RESULT_BYTES)).streams[1].bytes == 5000)
+    assert(main:expect("display_results"))
+  end)
+end
+
+T.test("a_client_of_another_protocol_is_denied", function()
+  local site <close> = serve()
+  local conn <close> = assert(net.connect(site.address))
+  conn:send("\0\0\0\1" .. ("\0"):rep(56)) -- as iperf 2 begins
+  assert(conn:read_exact(1) == control.DENIED)
+end)
+
+T.test("an_iperf3_gets_whole_blocks_at_a_rate_too", function()
+  local site <close> = serve()
+  local main, cookie = begun(site, {
+    bandwidth = 80000, len = 5000, parallel = 1, reverse = true, tcp = true, time = 1,
+  })
+  local _ <close> = main
+  assert(main:expect("create_streams"))
+  local stream <close> = assert(net.connect(site.address))
+  stream:send(cookie)
+  assert(main:expect("test_start"))
+  assert(main:expect("test_running"))
+  assert(#stream:recv(5000) == 5000) -- at once, not in parts as they are due
+end)
+
 -- A server that is scripted: what the client says of each misbehaviour.
 local function scripted(script)
   local listener = assert(net.listen("127.0.0.1:0"))
@@ -720,6 +771,25 @@ local function uneven(conn, listener, shares)
   c:hear()
   for _, stream in ipairs(streams) do stream:close() end
 end
+
+T.test("a_client_leaves_when_the_server_has_put_the_test_away", function()
+  local away = false
+  local site <close> = scripted(function(conn, listener)
+    uneven(conn, listener, { 1000 })
+    net.sleep(0.02)
+    away = true
+  end)
+  assert(run(site, { bytes = 1000, reverse = true }))
+  assert(away)
+end)
+
+T.test("a_server_that_tells_less_than_we_ask_is_enough", function()
+  local site <close> = scripted(function(conn, listener)
+    uneven(conn, listener, { 1000 }) -- no processor time, no seconds, nothing omitted
+  end)
+  local figures = assert(run(site, { bytes = 1000, reverse = true }))
+  assert(figures.from_server.sent.bytes == 1000 and figures.cpu.server.total_percent == 0)
+end)
 
 for _, copy in ipairs { false, true } do
   local how = copy and "that_are_read" or "that_are_dropped"

@@ -6,7 +6,9 @@ local M = {}
 
 ---Ends the program as bad usage does everywhere: status 2, the reason on standard error.
 function M.refuse(command, reason)
-  io.stderr:write("soquete ", command.name, ": ", reason, "\nusage: soquete ", command.usage, "\n")
+  local more = command.help and ("`soquete %s --help` lists the options"):format(command.name)
+  io.stderr:write("soquete ", command.name, ": ", reason, "\n",
+    more or "usage: soquete " .. command.usage, "\n")
   os.exit(2)
 end
 
@@ -57,7 +59,8 @@ end
 
 ---The words as a table: options by name, the others in order. `command` has a `name`, a
 ---line of `usage`, `options` (name with its dashes -> "flag" or the kind of its value, see
----`convert`), their `short` names, and `most`, how many words may stand by themselves.
+---`convert`), their `short` names, and `most`, how many words may stand by themselves. Where
+---its options need words, the `topic` of the module `help` has them.
 function M.parse(command, ...)
   local words, found, i = { ... }, {}, 1
   while i <= #words do
@@ -65,6 +68,7 @@ function M.parse(command, ...)
     local name, value = word:match("^(%-%-[^=]+)=(.*)$")
     if word == "--help" or word == "-h" then
       print("usage: soquete " .. command.usage)
+      if command.help then print("\n" .. require(command.help)[command.topic]) end
       os.exit(0)
     elseif name then
       if not take(command, found, name, value) then M.refuse(command, name .. " takes no value") end

@@ -1,13 +1,16 @@
 -- soquete throughput HOST [options]
 
+local client = require "net.throughput.client"
 local net = require "net"
 local options = require "net.cli.options"
-local throughput = require "net.throughput"
+local plans = require "net.throughput.plan"
 
 local M = {}
 
 local command = {
+  help = "net.cli.throughput_help",
   name = "throughput",
+  topic = "client",
   usage = "throughput HOST [--port N] [--udp] [--reverse | --bidir] [--streams N]\n"
     .. "       [--time SECONDS | --bytes SIZE] [--omit SECONDS] [--interval SECONDS] [--len SIZE]\n"
     .. "       [--rate RATE] [--window SIZE] [--congestion NAME | --compare NAME,NAME] [--nodelay]\n"
@@ -33,19 +36,37 @@ local command = {
 
 M.command = command
 
+-- How options of net.throughput.run are called here, where it is not by `--` and their names.
+local spelling = setmetatable({ host = "HOST", length = "--len", seconds = "--time" }, {
+  __index = function(_, name) return "--" .. name end,
+})
+
+-- HOST:PORT and [IPV6]:PORT, as addresses are written everywhere: the host, and its port.
+local function split(word)
+  local host, port = word:match("^%[(.+)%]:(%d+)$")
+  if not host then host, port = word:match("^([^:]+):(%d+)$") end
+  return host or word:match("^%[(.+)%]$") or word, math.tointeger(tonumber(port))
+end
+
 -- The words as options of net.throughput.run.
 local function test_of(words)
+  local host, port = split(words[1])
+  if port and words.port then options.refuse(command, "the port is given twice") end
   return {
     bidir = words.bidir, bind = words.bind, bytes = words.bytes, congestion = words.congestion,
     copy = words.copy, family = words.ipv4 and "4" or words.ipv6 and "6" or nil,
-    host = words[1], interval = words.interval, length = words.len, mss = words.mss,
-    nodelay = words.nodelay, omit = words.omit, port = words.port, rate = words.rate,
+    host = host, interval = words.interval, length = words.len, mss = words.mss,
+    nodelay = words.nodelay, omit = words.omit, port = port or words.port, rate = words.rate,
     reverse = words.reverse, seconds = words.time, streams = words.streams, udp = words.udp,
     window = words.window,
   }
 end
 
-local function fail(err)
+local function fail(err, words)
+  if words and words.json then -- for programs, which may not see what stands beside it
+    local json = require "net.throughput.json"
+    io.stdout:write(json.encode { error = { code = err.code, text = err.text } }, "\n")
+  end
   io.stderr:write("soquete throughput: ", tostring(err), "\n")
   local hint = type(err) == "table" and err.hint
   if hint then io.stderr:write("hint: ", hint, "\n") end
@@ -90,22 +111,24 @@ end
 -- One test: its figures; a failure ends the program.
 local function measure(words, page)
   local test = test_of(words)
+  local plan, wrong = plans.new(test, spelling)
+  if not plan then options.refuse(command, wrong) end
   local report = reporter(words, test)
-  test.on_interval = function(row)
+  plan.on_interval = function(row)
     report:interval(row)
     if page then page:interval(row) end
   end
-  test.on_begin = take_interrupt(words)
-  local valid, figures, err = pcall(throughput.run, test)
+  plan.on_begin = take_interrupt(words)
+  local valid, figures, err = pcall(client.run, plan)
   net.on_signal("SIGINT", nil)
   if not valid then
-    local reason = tostring(figures):match("^throughput: (.*)$")
+    local reason = tostring(figures):match("bad address .*$")
     if not reason then error(figures, 0) end
     options.refuse(command, reason)
   end
   if not figures then
     report:close()
-    fail(err)
+    fail(err, words)
   end
   report:result(figures)
   if page then page:result(figures) end

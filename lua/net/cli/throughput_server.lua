@@ -6,7 +6,9 @@ local reach = require "net.throughput.reach"
 local throughput = require "net.throughput"
 
 local command = {
+  help = "net.cli.throughput_help",
   name = "throughput server",
+  topic = "server",
   usage = "throughput server [--port N] [--bind HOST] [-4 | -6]",
   options = { ["--bind"] = "text", ["--ipv4"] = "flag", ["--ipv6"] = "flag", ["--port"] = "port" },
   short = { ["-4"] = "--ipv4", ["-6"] = "--ipv6", ["-B"] = "--bind", ["-p"] = "--port" },

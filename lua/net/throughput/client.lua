@@ -16,7 +16,7 @@ local M = {}
 local SETTLE = 2       -- seconds that the kernel may take to deliver the last bytes
 local LOOK = 0.002     -- seconds between two looks whether it has
 local STALL = 2        -- seconds without a byte: a server that was to send some has sent its all
-local QUIET = 0.2      -- seconds in which the server sees that a test ends early
+local QUIET = 0.2      -- seconds in which the other end's word comes that a test ends early
 
 -- The directions that the plan has, in the order in which iperf3 opens their streams.
 local function directions(plan)
@@ -84,12 +84,11 @@ end
 
 local function run_flow(self, one, ends)
   local ok, err, code = one:run(self.plan, self.meter, ends)
-  if ok then
-    settle(one)
-  elseif not self.failure then
-    self.failure = { err, code }
-    for _, other in ipairs(self.flows) do other:stop() end
-  end
+  if ok then return settle(one) end
+  net.sleep(QUIET) -- what the server says of it tells more
+  if self.failure then return end
+  self.failure = { err, code }
+  for _, other in ipairs(self.flows) do other:stop() end
 end
 
 -- Reads the one state that comes while or after the bytes are moved. Anything else, and the
@@ -217,7 +216,7 @@ local function exchange(self)
   if not remote then return nil, err, code end
   ok, err, code = self.control:expect("display_results")
   if not ok then return nil, err, code end
-  self.control:tell("done")
+  self.control:leave()
   return remote
 end
 

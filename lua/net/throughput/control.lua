@@ -4,10 +4,13 @@
 
 local core = require "net.http.core"
 local json = require "net.throughput.json"
+local net = require "net"
 local reader = require "net.http.json"
 local refusal = require "net.throughput.refusal"
 
 local M = {}
+
+local FAREWELL = 2        -- seconds that a server may take to put a test away
 
 M.PORT = 5201
 M.COOKIE_BYTES = 37       -- 36 characters and NUL
@@ -72,8 +75,11 @@ end
 
 Control.__close = Control.close
 
+-- The end of a connection, however it came.
+local gone = { ECONNRESET = true, EPIPE = true, eof = true }
+
 local function told(op, err, code)
-  if code == "eof" then return core.invalid(op, "the peer has ended the control connection") end
+  if gone[code] then return core.invalid(op, "the peer has ended the control connection") end
   return nil, err, code
 end
 
@@ -95,6 +101,14 @@ function Control:give_up(err)
   local number, errno = refusal.numbers(err)
   if not number then return self:tell("server_terminate") end
   return self.conn:send(string.pack(">bi4i4", codes.server_error, number, errno))
+end
+
+---The client's end of a test: an iperf3 takes the next one when it has put this one away.
+function Control:leave()
+  self:tell("done")
+  self.conn:shutdown(net.SHUT_WR)
+  self.conn:settimeout(FAREWELL)
+  self.conn:discard()
 end
 
 ---The next state of the peer; nil, err, code when it ends the test or makes no sense.

@@ -142,9 +142,10 @@ local function drop_what_came(flow, plan, ends)
   end)
 end
 
--- How long the sends of a flow are, where each is a call of its own.
+-- How long the sends of a flow are, where each is a call of its own. A new iperf3 counts whole
+-- blocks only: what it has of the next one at the end is lost to it.
 local function send_length(plan)
-  if plan.each then return plan.length end
+  if plan.each or not plan.ours then return plan.length end
   local due = math.tointeger(plan.rate / 8 * PACE // 1)
   return math.max(1, math.min(due, PACED_BYTES))
 end

@@ -22,7 +22,7 @@ local bounds = {
   mss = { 88, 32767 },
   omit = { 0, 60 },
   port = { 1, 65535 },
-  rate = { 1, 1e13 },
+  rate = { 1, 10000000000000 },
   seconds = { 0.1, LONGEST },
   streams = { 1, MOST_STREAMS },
   window = { 1, 1 << 30 },
@@ -38,8 +38,9 @@ local kinds = {
 
 local function check_number(name, value)
   local least, most = bounds[name][1], bounds[name][2]
+  if name == "rate" and value == 0 then return nil end -- no limit, as iperf3 has it
   if type(value) ~= "number" or value ~= value or value < least or value > most then
-    return ("%s: %s is not a number from %.14g to %.14g"):format(name, tostring(value), least, most)
+    return ("%s: %s is not a number from %s to %s"):format(name, value, least, most)
   end
   if whole[name] and not math.tointeger(value) then
     return ("%s: %s is no whole number"):format(name, value)
@@ -62,16 +63,22 @@ local function fault(name, value)
   end
 end
 
--- What does not go together.
-local function contradiction(plan)
-  if plan.reverse and plan.bidir then return "reverse and bidir exclude each other" end
+-- Options are called by their names, where nothing else is told.
+local by_name = setmetatable({}, { __index = function(_, name) return name end })
+
+-- What does not go together. `called[name]` is how the user writes an option.
+local function contradiction(plan, called)
+  local function both(one, other)
+    if not (plan[one] and plan[other]) then return nil end
+    return ("%s and %s exclude each other"):format(called[one], called[other])
+  end
   if plan.udp and plan.length and (plan.length < UDP_LEAST or plan.length > UDP_MOST) then
-    return ("length: a datagram of this test has %d to %d bytes"):format(UDP_LEAST, UDP_MOST)
+    return ("%s: a datagram of this test has %d to %d bytes"):format(called.length, UDP_LEAST, UDP_MOST)
   end
-  if plan.seconds and plan.bytes then return "seconds and bytes exclude each other" end
-  for _, name in ipairs { "congestion", "mss", "nodelay", "window" } do
-    if plan.udp and plan[name] and name ~= "window" then return name .. " is of TCP only" end
+  for _, name in ipairs { "congestion", "mss", "nodelay" } do
+    if plan.udp and plan[name] then return called[name] .. " is of TCP only" end
   end
+  return both("reverse", "bidir") or both("seconds", "bytes")
 end
 
 -- What is not told.
@@ -82,21 +89,24 @@ local function complete(plan)
   plan.interval = plan.interval or 1
   plan.length = plan.length or (plan.udp and UDP_BYTES or TCP_BYTES)
   if plan.udp and not plan.rate then plan.rate = UDP_RATE end
+  if plan.rate == 0 then plan.rate = nil end
   if not plan.bytes then plan.seconds = plan.seconds or 10 end
   return plan
 end
 
----The plan that options ask for; raises where one is wrong.
-function M.new(options)
+---The plan that options ask for, or nil and what is wrong with them. `spelling[name]`: how
+---the user writes an option, where it is not by its name.
+function M.new(options, spelling)
+  local called = spelling or by_name
   local plan = {}
   for name, value in pairs(options) do
     local reason = fault(name, value)
-    if reason then error("throughput: " .. reason, 3) end
+    if reason then return nil, (reason:gsub("^%l+:", called[name] .. ":")) end
     plan[name] = value
   end
-  if not plan.host then error("throughput: host: which server?", 3) end
-  local reason = contradiction(plan)
-  if reason then error("throughput: " .. reason, 3) end
+  if not plan.host or plan.host == "" then return nil, called.host .. ": which server?" end
+  local reason = contradiction(plan, called)
+  if reason then return nil, reason end
   plan.each = plan.length ~= nil and not plan.udp
   plan.ours = true
   return complete(plan)
@@ -131,7 +141,7 @@ function M.to_parameters(plan)
     pacing_timer = 1000,
     parallel = plan.streams,
     reverse = plan.reverse or nil,
-    skip_rx_copy = not plan.copy,
+    skip_rx_copy = plan.copy and 0 or 1,
     tcp = not plan.udp or nil,
     time = plan.bytes and 0 or math.ceil(plan.seconds),
     udp = plan.udp or nil,
@@ -164,7 +174,7 @@ function M.from_parameters(parameters)
   local plan = {
     bidir = parameters.bidirectional == true,
     congestion = type(parameters.congestion) == "string" and parameters.congestion or nil,
-    copy = parameters.skip_rx_copy == false,
+    copy = parameters.skip_rx_copy == 0,
     nodelay = parameters.nodelay == true,
     ours = parameters.client_version == VERSION,
     reverse = parameters.reverse == true,
@@ -186,7 +196,7 @@ function M.from_parameters(parameters)
   end
   local bytes, reason = bytes_of(parameters, plan.length or TCP_BYTES)
   if reason then return refuse("bytes", reason) end
-  plan.bytes, reason = bytes, contradiction { length = plan.length, udp = plan.udp }
+  plan.bytes, reason = bytes, contradiction({ length = plan.length, udp = plan.udp }, by_name)
   if reason then return refuse("length", reason) end
   if plan.bytes then plan.seconds = nil end
   if not plan.seconds and not plan.bytes then plan.seconds = LONGEST end -- until the client ends it

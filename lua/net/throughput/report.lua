@@ -73,7 +73,8 @@ local function head(self)
   }
   local function add(format, ...) what[#what + 1] = format:format(...) end
   if options.omit then add("first %g s omitted", options.omit) end
-  if options.rate then add("%s a stream", quantity.rate(options.rate)) end
+  if options.rate == 0 then add("as fast as it goes")
+  elseif options.rate then add("%s a stream", quantity.rate(options.rate)) end
   if options.udp and not options.rate then add("1 Mbit/s a stream (--rate changes it)") end
   if options.congestion then add("congestion control %s", options.congestion) end
   io.stdout:write(table.concat(what, ", "), "\n")

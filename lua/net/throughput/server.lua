@@ -191,7 +191,12 @@ local function run_test(server, conn, cookie, place)
     close_all(self.arrived)
   end })
   conn:settimeout(self.patience)
+  local over = false
+  local _ <close> = setmetatable({}, { __close = function() -- the server ends before the test
+    if not over then link:tell("server_terminate") end
+  end })
   local ok, err, code = steps(self)
+  over = true
   if not ok then link:give_up(err) end
   if server.options.on_test then
     server.options.on_test {
