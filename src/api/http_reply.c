@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "api/error.h"
 #include "api/names.h"
 #include "proto/char.h"
 
@@ -81,11 +82,24 @@ static int send_whole(lua_State *L, struct http_conn *c, int status, int body) {
   return http_put(L, c, o.len, fits ? 0 : body);
 }
 
+/* In `res:send(200, req:body())` an error of the body lies where headers are expected, and in
+ * `res:json(req:json())` where the status is. The answer is the error's, and nothing of what
+ * it tells goes to the client. */
+static void pass_error(lua_State *L, int idx) {
+  if (!lua_istable(L, idx) || !error_is(L, idx)) return;
+  lua_pushvalue(L, idx);
+  lua_error(L);
+}
+
 /* res:send(status [, body [, headers]]) -> true | nil, err, code. The whole answer.   [y] */
 static int send_method(lua_State *L) {
   struct http_conn *c = unsent(L, "send");
+  pass_error(L, SLOT_STATUS);
   int status = check_status(L, SLOT_STATUS);
-  if (!lua_isnoneornil(L, SLOT_HEADERS)) http_add_lines(L, c, SLOT_HEADERS);
+  if (!lua_isnoneornil(L, SLOT_HEADERS)) {
+    pass_error(L, SLOT_HEADERS);
+    http_add_lines(L, c, SLOT_HEADERS);
+  }
   if (lua_isnoneornil(L, SLOT_BODY)) return send_whole(L, c, status, 0);
   luaL_checkstring(L, SLOT_BODY);
   return send_whole(L, c, status, SLOT_BODY);
