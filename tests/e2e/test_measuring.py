@@ -148,7 +148,7 @@ class Interop(Throughput):
         self.need_own_figures()
         server = self.start_iperf3()
         sums = self.figures(server.port, "--bytes", "10M", "--reverse", "-O1")["from_server"]
-        self.assertGreater(sums["received"]["bytes"], 0)
+        # Each end omits by its own clock: all may have come before ours counts.
         self.assertLessEqual(sums["received"]["bytes"], 10 << 20)
 
     def test_our_client_sends_datagrams_to_iperf3(self):
