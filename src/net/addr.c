@@ -1,5 +1,5 @@
 /* Socket addresses as values. Parsing is strict on purpose: ports are decimal digits and
- * IPv4 is a dotted quad (inet_pton(3)), because the looser forms of inet_aton(3) let
+ * IPv4 is a dotted quad, as inet_pton(3) takes it, because the looser forms of inet_aton(3) let
  * "0x7f.1" pass checks that were written for "127.0.0.1". */
 #include "net/addr.h"
 
@@ -47,6 +47,21 @@ static void take_host(struct addr_text *out, const char *host, size_t len) {
   memcpy(out->host, host, len);
   out->host[len] = '\0';
   out->host_len = len;
+}
+
+/* What inet_pton(3) takes. Nearly every script has such an address, and nothing else that it
+ * needs lies near that function in libc: calling it would map in 64 KiB. */
+static bool ipv4_bytes(const char *host, struct in_addr *in) {
+  unsigned char octets[4];
+  for (int i = 0; i < 4; i++) {
+    const char *end = i < 3 ? strchr(host, '.') : host + strlen(host);
+    int64_t octet = end ? digits(host, (size_t)(end - host), 255) : -1;
+    if (octet < 0 || (*host == '0' && end - host > 1)) return false;
+    octets[i] = (unsigned char)octet;
+    host = end + 1;
+  }
+  memcpy(in, octets, sizeof octets);
+  return true;
 }
 
 /* The IPv6 address before a scope: RFC 4007 section 11. */
@@ -198,7 +213,7 @@ static int from_numeric(struct addr *a, const char *host) {
   struct in_addr in;
   struct in6_addr in6;
   uint32_t scope;
-  if (inet_pton(AF_INET, host, &in) == 1) {
+  if (ipv4_bytes(host, &in)) {
     set_in(a, in);
     return 0;
   }

@@ -146,6 +146,26 @@ T.test("a_slow_unix_receiver_gets_every_datagram", function()
   b:close()
 end)
 
+T.test("who_sends_while_another_waits_for_room_comes_after_it", function()
+  local a, b = T.ok(net.socketpair(net.AF_UNIX, net.SOCK_DGRAM))
+  local list = numbered(500)
+  local many = T.waiting(a.send_many, a, list)
+  local more = T.waiting(a.send_many, a, { "more" })
+  local one = T.waiting(a.send, a, "one")
+  local datas = {}
+  while #datas < 502 do
+    local d = T.ok(b:recv_many(3))
+    table.move(d, 1, #d, #datas + 1, datas)
+  end
+  table.move({ "more", "one" }, 1, 2, 501, list)
+  expect(datas, list)
+  T.eq(many:join(), 500)
+  T.eq(more:join(), 1)
+  T.eq(one:join(), 3)
+  a:close()
+  b:close()
+end)
+
 T.test("a_datagram_that_was_cut_says_so", function()
   local a, b = T.ok(net.socketpair(net.AF_UNIX, net.SOCK_DGRAM))
   a:send_many { ("x"):rep(70000), "y" }
@@ -493,6 +513,15 @@ T.test("hard_faults_are_told", { net = "hard", seeds = 100 }, function()
 end)
 
 -- --- send_repeat and discard -----------------------------------------------------------
+
+T.test("where_nothing_can_step_aside_a_long_move_goes_on", function()
+  local a, b = T.datagrams() -- which has no room for them
+  local options = { count = 20000, to = address_of(b) }
+  local function move() return T.ok(a:send_repeat("x", options)).datagrams end
+  T.eq(("x"):gsub("x", move), "20000")
+  a:close()
+  b:close()
+end)
 
 T.test("a_datagram_is_repeated_and_counted", function()
   local a, b = roomy()

@@ -408,6 +408,10 @@ local function storm()
   finish(w)
   T.ok(w.last > OPS / 100, w.last)
   T.ok(w.bytes > OPS, w.bytes)
+  if os.getenv("OPS") then
+    print(("%d operations, %d connections, %d numbers reused at once, %d bytes")
+      :format(OPS, w.last, w.reused, w.bytes))
+  end
 end
 
 local seconds = 60 + OPS // 250

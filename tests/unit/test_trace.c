@@ -190,6 +190,32 @@ static void messages_tell_whom_they_are_from_and_to(void **state) {
   assert_non_null(strstr(printed(f), " recvmsg "));
 }
 
+static void each_of_many_datagrams_has_its_line(void **state) {
+  struct fixture *f = *state;
+  struct addr to;
+  net_h d = peers_bound(f->net, SOCK_DGRAM, &to);
+  char bytes[2][8] = {"one", "three"};
+  struct iovec parts[] = {
+      {bytes[0], 3},
+      {bytes[1], 5}
+  };
+  struct mmsghdr all[2] = {0};
+  for (int i = 0; i < 2; i++)
+    all[i].msg_hdr = (struct msghdr){
+        .msg_name = &to.u, .msg_namelen = to.len, .msg_iov = &parts[i], .msg_iovlen = 1};
+  printed(f);
+  assert_int_equal(net_sendmany(f->net, d, all, 2, 0), 2);
+  const char *text = printed(f);
+  assert_non_null(strstr(text, " sendmany #0 127.0.0.1:40002: 3 bytes \"one\"\n"));
+  assert_non_null(strstr(text, " sendmany #0 127.0.0.1:40002: 5 bytes \"three\"\n"));
+  assert_int_equal(net_recvmany(f->net, d, all, 2, 0), 2);
+  text = printed(f);
+  assert_non_null(strstr(text, " recvmany #0 127.0.0.1:40002: 3 bytes \"one\"\n"));
+  assert_non_null(strstr(text, " recvmany #0 127.0.0.1:40002: 5 bytes \"three\"\n"));
+  assert_int_equal(net_recvmany(f->net, d, all, 2, 0), -EAGAIN);
+  assert_non_null(strstr(printed(f), " recvmany #0 127.0.0.1:40002: would block\n"));
+}
+
 static void a_lookup_tells_its_name_and_what_was_found(void **state) {
   struct fixture *f = *state;
   struct net_lookup q = {.host = "localhost", .family = AF_INET, .ticket = -1};
@@ -229,6 +255,7 @@ int main(void) {
       TRACE_TEST(a_new_handle_is_told_by_its_number),
       TRACE_TEST(datagrams_tell_whom_they_are_from_and_to),
       TRACE_TEST(messages_tell_whom_they_are_from_and_to),
+      TRACE_TEST(each_of_many_datagrams_has_its_line),
       TRACE_TEST(a_lookup_tells_its_name_and_what_was_found),
       TRACE_TEST(the_peer_of_a_closed_connection_is_still_told),
       TRACE_TEST(without_an_observer_nothing_is_printed),
