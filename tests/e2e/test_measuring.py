@@ -231,9 +231,11 @@ class Command(Throughput):
         self.assertEqual((result.status, result.err), (0, ""), result)
         lines = result.out.splitlines()
         self.assertEqual(lines[0], "TCP to 127.0.0.1, 1 stream, 0.4 s")
-        for line in lines[1:3]:
+        self.assertEqual(lines[1].split(), ["rate", "bytes", "retransmitted", "RTT", "window"])
+        for line in lines[2:4]:
             self.assertRegex(line, r"^ +\d\.\d-\d\.\d s +[\d.]+ [kMGT]?bit/s +[\d.]+ [KMGT]iB +"
-                             r"\d+ retransmitted +RTT [\d.]+ ms +window [\d.]+ [KMG]?i?B$")
+                             r"\d+ +[\d.]+ ms +[\d.]+ [KMG]?i?B$")
+            self.assertEqual(len(line), len(lines[1]))
         self.assertRegex(lines[-3], r"^sent +[\d.]+ \w*bit/s ")
         self.assertRegex(lines[-2], r"^received +[\d.]+ \w*bit/s ")
         self.assertRegex(lines[-1], r"^CPU: client \d+ % \(user \d+, system \d+\), server ")
@@ -257,6 +259,15 @@ class Command(Throughput):
             self.assertRegex(result.out, f"(?m)^stream {stream} server +[0-9.]+ .?bit/s ")
         rates = {line.index("bit/s") for line in result.out.splitlines() if "bit/s" in line}
         self.assertLessEqual(max(rates) - min(rates), 1)  # "kbit/s", "bit/s"
+
+    def test_lines_fit_into_80_columns(self):
+        port = self.start_server().port
+        for words in ((), ("--bidir",), ("-P9",), ("--udp",), ("--omit", "0.2"),
+                      ("--udp", "--rate", "0", "--reverse")):
+            result = self.measure(port, "--time", "0.2", *words)
+            self.assertEqual(result.status, 0, result)
+            lines = result.out.splitlines()[:-1]  # the last one tells of the processors
+            self.assertLessEqual(max(map(len, lines)), 80, result.out)
 
     def draw(self, columns, *words):
         """The lines that stood on a terminal of that width for a while."""
