@@ -54,7 +54,7 @@ local throughput = {}
 ---
 ---Codes: those of `net.connect`; `invalid`: the other end does not keep to the protocol, or
 ---refuses, and why; there is no address of that family; the window is more than the system
----gives. `EPERM`, `ENOENT`: the congestion control is not allowed or not known.
+---gives. Where the test had begun, `err.intervals` has its rows. `EPERM`, `ENOENT`: the congestion control is not allowed or not known.
 ---
 ---Raises: an option that does not exist, has a wrong value, or contradicts another one.
 ---

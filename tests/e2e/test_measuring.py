@@ -449,6 +449,22 @@ class Command(Throughput):
             client.complains("the server has ended the test")
             self.assertEqual(client.ends(), 1)
 
+    def test_the_intervals_before_a_failure_are_json_too(self):
+        server = self.start_server()
+        client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval", "0.1",
+                              "--json", "--web", "0")
+        url = client.err.wait(re.compile(r"watch it at http://127.0.0.1:(\d+)/").search)
+        with socket.create_connection(("127.0.0.1", int(url.group(1)))) as page:
+            page.sendall(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
+            events = Stream(os.dup(page.fileno()))
+            self.assertTrue(events.wait(lambda all: "event: interval" in all))
+            server.signal(signal.SIGTERM)
+            self.assertEqual(client.ends(), 1)
+        told = json.loads(client.out.text())
+        self.assertIsNone(check(schema(), told))
+        self.assertIn("the server has ended the test", told["error"]["text"])
+        self.assertGreater(len(told["intervals"]), 0)
+
     def test_a_client_that_is_killed_does_not_hold_the_server(self):
         server = self.start_server()
         client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval", "0.1")

@@ -65,7 +65,8 @@ end
 local function fail(err, words)
   if words and words.json then -- for programs, which may not see what stands beside it
     local json = require "net.throughput.json"
-    io.stdout:write(json.encode { error = { code = err.code, text = err.text } }, "\n")
+    local told = { error = { code = err.code, text = err.text }, intervals = err.intervals }
+    io.stdout:write(json.encode(told), "\n")
   end
   io.stderr:write("soquete throughput: ", tostring(err), "\n")
   local hint = type(err) == "table" and err.hint

@@ -278,11 +278,11 @@ function M.run(plan)
   local first = self.flows[1].conn
   plan.congestion_used = not plan.udp and first:getsockopt("TCP_CONGESTION") or nil
   ok, err, code = measure(self)
-  if not ok then return nil, err, code end
   local remote
-  remote, err, code = exchange(self)
-  if not remote then return nil, err, code end
-  return figures_of(self, remote)
+  if ok then remote, err, code = exchange(self) end
+  if remote then return figures_of(self, remote) end
+  err.intervals = self.rows -- what this end has seen of it
+  return nil, err, code
 end
 
 return M
