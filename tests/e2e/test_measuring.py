@@ -90,7 +90,8 @@ class Throughput(Case):
 
 
 class Interop(Throughput):
-    """Against the real iperf3."""
+    """Against the real iperf3. All datagrams of a test fit into a socket's buffer, so that none
+    is lost where the machine has other things to do."""
 
     def setUp(self):
         super().setUp()
@@ -152,14 +153,14 @@ class Interop(Throughput):
 
     def test_our_client_sends_datagrams_to_iperf3(self):
         server = self.start_iperf3()
-        sums = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1")["to_server"]
+        sums = self.figures(server.port, "--udp", "--rate", "1M", "--time", "1")["to_server"]
         self.assertEqual(sums["received"]["lost_datagrams"], 0)
         self.assertGreater(sums["received"]["datagrams"], 0)  # iperf3 does not count the last ones
         self.assertLessEqual(sums["received"]["datagrams"], sums["sent"]["datagrams"])
 
     def test_our_client_receives_datagrams_from_iperf3(self):
         server = self.start_iperf3()
-        figures = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1", "--bidir")
+        figures = self.figures(server.port, "--udp", "--rate", "1M", "--time", "1", "--bidir")
         for direction in ("to_server", "from_server"):
             self.assertGreater(figures[direction]["received"]["datagrams"], 0)
             self.assertEqual(figures[direction]["received"]["lost_datagrams"], 0)
@@ -193,14 +194,14 @@ class Interop(Throughput):
     def test_iperf3_sends_datagrams_to_our_server(self):
         server = self.start_server()
         for more in ((), ("--omit", "1"), ("--udp-counters-64bit",)):
-            end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
+            end = self.iperf3(server.port, "--udp", "--bitrate", "1M", "--time", "1", *more)
             self.assertEqual(end["sum"]["lost_packets"], 0)
             self.assertGreater(end["sum"]["packets"], 0)
 
     def test_iperf3_receives_datagrams_from_our_server(self):
         server = self.start_server()
         for more in (("--reverse",), ("--bidir",)):
-            end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
+            end = self.iperf3(server.port, "--udp", "--bitrate", "1M", "--time", "1", *more)
             self.assertGreater(end["sum"]["packets"], 0)
 
     def test_each_end_tells_the_other_what_it_cannot_do(self):
