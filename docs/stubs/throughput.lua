@@ -24,7 +24,7 @@
 -- results 1 MiB, a step takes at most 30 s, a test has at most 128 streams in each direction,
 -- and a server runs at most 64 tests at once; a host (of IPv6 a network of 64 bits) gets at most
 -- half of the places that the others leave. Keep-alive probes find a peer that has vanished
--- within 30 s. Where `bytes` are to come and none has for 2 s, the test ends with fewer. What
+-- within 30 s. Where `bytes` are due and none has come for 2 s, the test ends with fewer. What
 -- breaks the protocol ends that test alone.
 
 local throughput = {}
