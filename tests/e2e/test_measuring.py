@@ -447,7 +447,7 @@ class Command(Throughput):
             self.assertTrue(client.out.wait(lambda all: "bit/s " in all))
             server.signal(signal.SIGINT)
             self.assertEqual(server.ends(), -signal.SIGINT)
-            client.complains("the server has ended the test")
+            client.complains("soquete throughput: the server has ended the test\n")
             self.assertEqual(client.ends(), 1)
 
     def test_the_intervals_before_a_failure_are_json_too(self):
@@ -472,7 +472,7 @@ class Command(Throughput):
         self.assertTrue(client.out.wait(lambda all: "bit/s" in all))
         client.signal(signal.SIGKILL)
         client.ends()
-        server.says("ended early")
+        server.says("ended early: the peer has ended the control connection\n")
         self.assertEqual(self.measure(server.port, "--bytes", "1K").status, 0)
 
 
