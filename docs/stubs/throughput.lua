@@ -24,7 +24,7 @@
 -- results 1 MiB, a step takes at most 30 s, a test has at most 128 streams in each direction,
 -- and a server runs at most 64 tests at once; a host (of IPv6 a network of 64 bits) gets at most
 -- half of the places that the others leave. Keep-alive probes find a peer that has vanished
--- within 30 s. Where `bytes` are to come and none has for 2 s, the test ends with fewer. What
+-- within 30 s. Where `bytes` are due and none has come for 2 s, the test ends with fewer. What
 -- breaks the protocol ends that test alone.
 
 local throughput = {}
@@ -39,21 +39,22 @@ local throughput = {}
 ---| `udp` | false | datagrams instead of a stream |
 ---| `reverse`, `bidir` | false | the server sends; both send at once |
 ---| `streams` | 1 | how many at once in each direction, 1 to 128 |
----| `seconds`, `bytes` | 10, - | when the test ends; one of the two |
+---| `seconds`, `bytes` | 10, - | when the test ends; one of the two. Bytes count over all streams |
 ---| `omit` | 0 | seconds at the begin that do not count; an iperf3 knows whole seconds only |
 ---| `interval` | 1 | seconds of a row, from 0.1 |
 ---| `length` | as is fastest; UDP 1460 | bytes of each send, one system call, or of a datagram |
----| `rate` | no limit, UDP 1e6 | bits per second of each stream |
+---| `rate` | no limit, UDP 1e6 | bits per second of each stream; 0 is no limit |
 ---| `window` | the system's | bytes of the sockets' buffers |
 ---| `congestion` | the system's | TCP's congestion control: `"reno"`, `"bbr"` … |
 ---| `nodelay`, `mss` | false, the system's | TCP_NODELAY; the largest segment in bytes |
 ---| `copy` | false | the receiver really reads the bytes; else the kernel drops them |
----| `bind`, `family` | - | this end's address; `"4"` or `"6"` |
+---| `bind`, `family` | - | this end's address, which chooses the family too; `"4"` or `"6"` |
 ---| `on_begin` | - | called when the bytes begin to move, with a function that ends the test before its time: the figures so far are the result |
 ---| `on_interval` | - | called with each row when it is complete |
 ---
 ---Codes: those of `net.connect`; `invalid`: the other end does not keep to the protocol, or
----refuses; `EPERM`, `ENOENT`: the congestion control is not allowed or not known.
+---refuses, and why; there is no address of that family; the window is more than the system
+---gives. Where the test had begun, `err.intervals` has its rows. `EPERM`, `ENOENT`: the congestion control is not allowed or not known.
 ---
 ---Raises: an option that does not exist, has a wrong value, or contradicts another one.
 ---

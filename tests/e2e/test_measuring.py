@@ -90,7 +90,8 @@ class Throughput(Case):
 
 
 class Interop(Throughput):
-    """Against the real iperf3."""
+    """Against the real iperf3. All datagrams of a test fit into a socket's buffer, so that none
+    is lost where the machine has other things to do."""
 
     def setUp(self):
         super().setUp()
@@ -117,8 +118,8 @@ class Interop(Throughput):
     def test_our_client_sends_to_iperf3(self):
         server = self.start_iperf3()
         sums = self.figures(server.port, "--time", "1")["to_server"]
-        self.assertGreater(sums["sent"]["bytes"], 0)
-        self.assertEqual(sums["sent"]["bytes"], sums["received"]["bytes"])
+        self.assertGreater(sums["received"]["bytes"], 0)  # iperf3 leaves the last ones unread
+        self.assertLessEqual(sums["received"]["bytes"], sums["sent"]["bytes"])
 
     def test_our_client_receives_from_iperf3_on_several_streams(self):
         server = self.start_iperf3()
@@ -153,20 +154,15 @@ class Interop(Throughput):
 
     def test_our_client_sends_datagrams_to_iperf3(self):
         server = self.start_iperf3()
-        sums = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1")["to_server"]
-        sent, received = sums["sent"], sums["received"]
-        self.assertEqual(received["lost_datagrams"], 0)
-        self.assertGreater(received["datagrams"], 0)
-        # iperf3 leaves unread what has not been read when the end is announced
-        self.assertLessEqual(received["datagrams"], sent["datagrams"])
-        for side in (sent, received):
-            length = received["bytes"] // received["datagrams"]
-            self.assertEqual(side["bytes"], side["datagrams"] * length)
+        sums = self.figures(server.port, "--udp", "--rate", "1M", "--time", "1")["to_server"]
+        self.assertEqual(sums["received"]["lost_datagrams"], 0)
+        self.assertGreater(sums["received"]["datagrams"], 0)  # iperf3 does not count the last ones
+        self.assertLessEqual(sums["received"]["datagrams"], sums["sent"]["datagrams"])
 
     def test_our_client_receives_datagrams_from_iperf3(self):
         self.need_own_figures()
         server = self.start_iperf3()
-        figures = self.figures(server.port, "--udp", "--rate", "5M", "--time", "1", "--bidir")
+        figures = self.figures(server.port, "--udp", "--rate", "1M", "--time", "1", "--bidir")
         for direction in ("to_server", "from_server"):
             self.assertGreater(figures[direction]["received"]["datagrams"], 0)
             self.assertEqual(figures[direction]["received"]["lost_datagrams"], 0)
@@ -200,14 +196,14 @@ class Interop(Throughput):
     def test_iperf3_sends_datagrams_to_our_server(self):
         server = self.start_server()
         for more in ((), ("--omit", "1"), ("--udp-counters-64bit",)):
-            end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
+            end = self.iperf3(server.port, "--udp", "--bitrate", "1M", "--time", "1", *more)
             self.assertEqual(end["sum"]["lost_packets"], 0)
             self.assertGreater(end["sum"]["packets"], 0)
 
     def test_iperf3_receives_datagrams_from_our_server(self):
         server = self.start_server()
         for more in (("--reverse",), ("--bidir",)):
-            end = self.iperf3(server.port, "--udp", "--bitrate", "5M", "--time", "1", *more)
+            end = self.iperf3(server.port, "--udp", "--bitrate", "1M", "--time", "1", *more)
             self.assertGreater(end["sum"]["packets"], 0)
 
     def test_each_end_tells_the_other_what_it_cannot_do(self):
@@ -238,9 +234,11 @@ class Command(Throughput):
         self.assertEqual((result.status, result.err), (0, ""), result)
         lines = result.out.splitlines()
         self.assertEqual(lines[0], "TCP to 127.0.0.1, 1 stream, 0.4 s")
-        for line in lines[1:3]:
+        self.assertEqual(lines[1].split(), ["rate", "bytes", "retransmitted", "RTT", "window"])
+        for line in lines[2:4]:
             self.assertRegex(line, r"^ +\d\.\d-\d\.\d s +[\d.]+ [kMGT]?bit/s +[\d.]+ [KMGT]iB +"
-                             r"\d+ retransmitted +RTT [\d.]+ ms +window [\d.]+ [KMG]?i?B$")
+                             r"\d+ +[\d.]+ ms +[\d.]+ [KMG]?i?B$")
+            self.assertEqual(len(line), len(lines[1]))
         self.assertRegex(lines[-3], r"^sent +[\d.]+ \w*bit/s ")
         self.assertRegex(lines[-2], r"^received +[\d.]+ \w*bit/s ")
         self.assertRegex(lines[-1], r"^CPU: client \d+ % \(user \d+, system \d+\), server ")
@@ -264,6 +262,15 @@ class Command(Throughput):
             self.assertRegex(result.out, f"(?m)^stream {stream} server +[0-9.]+ .?bit/s ")
         rates = {line.index("bit/s") for line in result.out.splitlines() if "bit/s" in line}
         self.assertLessEqual(max(rates) - min(rates), 1)  # "kbit/s", "bit/s"
+
+    def test_lines_fit_into_80_columns(self):
+        port = self.start_server().port
+        for words in ((), ("--bidir",), ("-P9",), ("--udp",), ("--omit", "0.2"),
+                      ("--udp", "--rate", "0", "--reverse")):
+            result = self.measure(port, "--time", "0.2", *words)
+            self.assertEqual(result.status, 0, result)
+            lines = result.out.splitlines()[:-1]  # the last one tells of the processors
+            self.assertLessEqual(max(map(len, lines)), 80, result.out)
 
     def draw(self, columns, *words):
         """The lines that stood on a terminal of that width for a while."""
@@ -442,8 +449,24 @@ class Command(Throughput):
             self.assertTrue(client.out.wait(lambda all: "bit/s " in all))
             server.signal(signal.SIGINT)
             self.assertEqual(server.ends(), -signal.SIGINT)
-            client.complains("the server has ended the test")
+            client.complains("soquete throughput: the server has ended the test\n")
             self.assertEqual(client.ends(), 1)
+
+    def test_the_intervals_before_a_failure_are_json_too(self):
+        server = self.start_server()
+        client = self.soquete("throughput", "127.0.0.1", "--port", server.port, "--interval", "0.1",
+                              "--json", "--web", "0")
+        url = client.err.wait(re.compile(r"watch it at http://127.0.0.1:(\d+)/").search)
+        with socket.create_connection(("127.0.0.1", int(url.group(1)))) as page:
+            page.sendall(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
+            events = Stream(os.dup(page.fileno()))
+            self.assertTrue(events.wait(lambda all: "event: interval" in all))
+            server.signal(signal.SIGTERM)
+            self.assertEqual(client.ends(), 1)
+        told = json.loads(client.out.text())
+        self.assertIsNone(check(schema(), told))
+        self.assertIn("the server has ended the test", told["error"]["text"])
+        self.assertGreater(len(told["intervals"]), 0)
 
     def test_a_client_that_is_killed_does_not_hold_the_server(self):
         server = self.start_server()
@@ -451,7 +474,7 @@ class Command(Throughput):
         self.assertTrue(client.out.wait(lambda all: "bit/s" in all))
         client.signal(signal.SIGKILL)
         client.ends()
-        server.says("ended early")
+        server.says("ended early: the peer has ended the control connection\n")
         self.assertEqual(self.measure(server.port, "--bytes", "1K").status, 0)
 
 

@@ -10,6 +10,7 @@ local plot = require "net.throughput.plot"
 local reach = require "net.throughput.reach"
 local results = require "net.throughput.results"
 local quantity = require "net.cli.quantity"
+local sockets = require "net.throughput.sockets"
 local throughput = require "net.throughput"
 local T = require "harness"
 
@@ -147,6 +148,11 @@ T.test("datagrams_sent_and_received_agree", function()
     assert(sums.received.datagrams + sums.received.lost_datagrams <= sums.sent.datagrams + 1)
     assert(sums.received.lost_datagrams == 0)
     assert(sums.received.jitter_seconds >= 0)
+    local direction = reverse and "from_server" or "to_server"
+    local own = reverse and sums.received or sums.sent
+    for _, name in ipairs { "bytes", "datagrams" } do
+      assert(sum(figures.intervals, direction, name) == own[name], name)
+    end
   end
 end)
 
@@ -281,6 +287,55 @@ T.test("streams_whose_cookies_come_in_another_order_have_their_places", function
   assert(main:expect("test_start"))
   assert(main:expect("test_running"))
   assert(#second:read_exact(1000) == 1000) -- the server sends on the second
+end)
+
+T.test("a_stream_has_the_options_that_were_asked_for", function()
+  local listener <close> = assert(net.listen("127.0.0.1:0"))
+  local plan = assert(plans.new {
+    congestion = "reno", host = "x", mss = 600, nodelay = true, rate = 8e6, window = 16384,
+  })
+  local cookie = control.cookie()
+  local conn <close> = assert(sockets.tcp(plan, listener:getsockname(), cookie, true))
+  assert(conn:getsockopt("TCP_CONGESTION") == "reno")
+  assert(conn:getsockopt("TCP_NODELAY") == true)
+  assert(conn:info().snd_mss_bytes <= 600)
+  for _, name in ipairs { "SO_RCVBUF", "SO_SNDBUF" } do
+    assert(conn:getsockopt(name) == 2 * 16384, name) -- socket(7): the kernel doubles it
+  end
+  local pace = conn:getsockopt({ 1, 47 }, 8)
+  assert((("=I8"):unpack(pace)) == 1250001, pace)
+  assert(assert(listener:accept()):read_exact(#cookie) == cookie)
+end)
+
+-- Counts the calls of a method of a socket while `fn` runs.
+local function calls_of(sock, method, fn)
+  local class, count = getmetatable(sock).__index, 0
+  local true_method = class[method]
+  class[method] = function(...)
+    count = count + 1
+    return true_method(...)
+  end
+  fn()
+  class[method] = true_method
+  return count
+end
+
+T.test("bytes_are_copied_only_where_it_was_asked_for", function()
+  local site <close> = serve()
+  local probe <close> = net.socket()
+  for _, copy in ipairs { false, true } do
+    local count = calls_of(probe, "recv_into", function()
+      assert(run(site, { bytes = 100000, copy = copy }))
+    end)
+    assert((count > 0) == copy, count)
+  end
+end)
+
+T.test("the_page_needs_nothing_from_elsewhere", function()
+  local html = require "net.throughput.page"
+  for _, outside in ipairs { "src=", "href=", "http:", "https:", "@import", "url(" } do
+    assert(not html:find(outside, 1, true), outside)
+  end
 end)
 
 -- Lets the name "several.test" have these addresses.
@@ -709,6 +764,14 @@ for _, case in ipairs(versions) do
   end)
 end
 
+T.test("an_iperf3_is_asked_to_drop_the_bytes_of_a_stream_alone", function()
+  local function asked(options)
+    options.host = "x"
+    return plans.to_parameters(assert(plans.new(options))).skip_rx_copy
+  end
+  assert(asked {} == 1 and asked { copy = true } == 0 and asked { udp = true } == nil)
+end)
+
 T.test("a_client_of_another_protocol_is_denied", function()
   local site <close> = serve()
   local conn <close> = assert(net.connect(site.address))
@@ -879,7 +942,7 @@ T.test("a_server_that_ends_in_the_middle_is_told", function()
   })
   listener:close()
   task:join()
-  assert(not figures and err)
+  assert(not figures and #err.intervals > 0 and err.intervals[1].to_server.bytes > 0)
 end)
 
 local refused = {

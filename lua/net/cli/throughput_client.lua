@@ -4,6 +4,7 @@ local client = require "net.throughput.client"
 local net = require "net"
 local options = require "net.cli.options"
 local plans = require "net.throughput.plan"
+local refusal = require "net.throughput.refusal"
 
 local M = {}
 
@@ -65,9 +66,10 @@ end
 local function fail(err, words)
   if words and words.json then -- for programs, which may not see what stands beside it
     local json = require "net.throughput.json"
-    io.stdout:write(json.encode { error = { code = err.code, text = err.text } }, "\n")
+    local told = { error = { code = err.code, text = err.text }, intervals = err.intervals }
+    io.stdout:write(json.encode(told), "\n")
   end
-  io.stderr:write("soquete throughput: ", tostring(err), "\n")
+  io.stderr:write("soquete throughput: ", refusal.say(err), "\n")
   local hint = type(err) == "table" and err.hint
   if hint then io.stderr:write("hint: ", hint, "\n") end
   os.exit(1)

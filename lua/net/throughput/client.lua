@@ -15,7 +15,7 @@ local M = {}
 
 local SETTLE = 2       -- seconds that the kernel may take to deliver the last bytes
 local LOOK = 0.002     -- seconds between two looks whether it has
-local STALL = 2        -- seconds without a byte: a server that was to send some has sent its all
+local STALL = 2        -- seconds in which no byte comes that is due: the server has sent its all
 local QUIET = 0.2      -- seconds in which the other end's word comes that a test ends early
 
 -- The directions that the plan has, in the order in which iperf3 opens their streams.
@@ -128,8 +128,10 @@ end
 -- So many bytes are waited for, and may not come: datagrams get lost, and iperf3 does not
 -- omit quite what is omitted here.
 local function watch_stall(self)
-  local seen, since = come(self), net.now()
-  while net.now() - since < STALL do
+  local plan, seen, since = self.plan, come(self), net.now()
+  local apart = plan.rate and 8 * plan.length / plan.rate or 0 -- seconds between two sends
+  local patience = STALL + 2 * apart
+  while net.now() - since < patience do
     net.sleep(STALL / 8)
     local now_seen = come(self)
     if now_seen ~= seen then seen, since = now_seen, net.now() end
@@ -278,11 +280,11 @@ function M.run(plan)
   local first = self.flows[1].conn
   plan.congestion_used = not plan.udp and first:getsockopt("TCP_CONGESTION") or nil
   ok, err, code = measure(self)
-  if not ok then return nil, err, code end
   local remote
-  remote, err, code = exchange(self)
-  if not remote then return nil, err, code end
-  return figures_of(self, remote)
+  if ok then remote, err, code = exchange(self) end
+  if remote then return figures_of(self, remote) end
+  err.intervals = self.rows -- what this end has seen of it
+  return nil, err, code
 end
 
 return M

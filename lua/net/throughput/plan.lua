@@ -141,7 +141,7 @@ function M.to_parameters(plan)
     pacing_timer = 1000,
     parallel = plan.streams,
     reverse = plan.reverse or nil,
-    skip_rx_copy = plan.copy and 0 or 1,
+    skip_rx_copy = not plan.udp and (plan.copy and 0 or 1) or nil, -- iperf3 miscounts it over UDP
     tcp = not plan.udp or nil,
     time = plan.bytes and 0 or math.ceil(plan.seconds),
     udp = plan.udp or nil,

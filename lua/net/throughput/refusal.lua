@@ -72,4 +72,9 @@ function M.read(number, errno)
   return core.invalid("test", "the server refuses: " .. text)
 end
 
+---A failure as text for a user: its own words where they say all.
+function M.say(err)
+  return type(err) == "table" and err.code == "invalid" and err.text or tostring(err)
+end
+
 return M

@@ -1,5 +1,7 @@
--- A test in words: a line an interval, then the receiver's figures beside the sender's. On a
--- terminal a bar and the course of the rates stand below while it runs.
+-- A test in words: a line an interval, then the receiver's figures beside the sender's. Lines
+-- fit into 80 columns where the sides have short names: not in both directions of several
+-- streams, or of datagrams. On a terminal a bar and the course
+-- of the rates stand below while it runs.
 
 local meter = require "net.throughput.meter"
 local net = require "net.core"
@@ -10,40 +12,71 @@ local M = {}
 local STDOUT = 1
 local COURSE = 40 -- the most columns of the course of rates
 local BAR = 20    -- of the bar, without its brackets
+local TIME = 12   -- of the time of an interval
 local NARROW = 12 -- the least columns of the course beside a bar
 local LEVELS = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
 
-local arrows = { from_server = "from server", to_server = "to server" }
+local words = { from_server = "from server", to_server = "to server" }
+local short = { from_server = "from", to_server = "to" }
 local both = { "to_server", "from_server" }
 
 local function plural(count, word)
   return ("%d %s%s"):format(count, word, count == 1 and "" or "s")
 end
 
--- What is known of a part besides its bytes.
-local function details(part)
-  local list = {}
-  local function add(format, ...) list[#list + 1] = format:format(...) end
-  if part.retransmits then add("%d retransmitted", part.retransmits) end
-  if part.rtt_us then add("RTT %s", quantity.milliseconds(part.rtt_us / 1e6)) end
-  if part.congestion_window_bytes then
-    add("window %s", quantity.size(part.congestion_window_bytes))
-  end
-  if part.datagrams then
-    add("%.0f datagrams/s", part.seconds > 0 and part.datagrams / part.seconds or 0)
-  end
-  if part.lost_datagrams then
-    add("%d lost (%.3g %%)", part.lost_datagrams, meter.lost_percent(part))
-    if part.out_of_order_datagrams then add("%d out of order", part.out_of_order_datagrams) end
-  end
-  if part.jitter_seconds then add("jitter %s", quantity.milliseconds(part.jitter_seconds)) end
-  return table.concat(list, "  ")
+local function count_of(name)
+  return function(part) return part[name] and ("%d"):format(part[name]) end
 end
 
-local function line(self, label, part)
-  local text = ("%-" .. self.labels .. "s %16s %12s  %s"):format(label, quantity.rate(part.bits_per_second),
-    quantity.size(part.bytes or 0), details(part))
-  return (text:gsub("%s+$", ""))
+local function datagrams_a_second(part)
+  if not part.datagrams then return nil end
+  return ("%.0f"):format(part.seconds > 0 and part.datagrams / part.seconds or 0)
+end
+
+local function lost(part)
+  if not part.lost_datagrams then return nil end
+  return ("%d (%.3g %%)"):format(part.lost_datagrams, meter.lost_percent(part))
+end
+
+local function bytes(part, omitted)
+  return omitted and "omitted" or quantity.size(part.bytes or 0)
+end
+
+local always = {
+  { "rate", 12, function(part) return quantity.rate(part.bits_per_second) end }, { "bytes", 10, bytes },
+}
+
+-- What is known besides, by protocol: the heading, columns, and the text of a part.
+local details = {
+  tcp = {
+    { "retransmitted", 13, count_of "retransmits" },
+    { "RTT", 9, function(part) return part.rtt_us and quantity.milliseconds(part.rtt_us / 1e6) end },
+    { "window", 10, function(part)
+      return part.congestion_window_bytes and quantity.size(part.congestion_window_bytes)
+    end },
+  },
+  udp = {
+    { "datagrams/s", 11, datagrams_a_second }, { "lost", 15, lost },
+    { "jitter", 9, function(part)
+      return part.jitter_seconds and quantity.milliseconds(part.jitter_seconds)
+    end },
+    { "late", 4, count_of "out_of_order_datagrams" },
+  },
+}
+
+-- A line of the table: its label, then what `text` gives for each column.
+local function line(self, label, text)
+  local cells = { ("%-" .. self.labels .. "s"):format(label) }
+  for _, list in ipairs { always, self.columns } do
+    for _, column in ipairs(list) do
+      cells[#cells + 1] = ("%" .. column[2] .. "s"):format(text(column) or "")
+    end
+  end
+  return (table.concat(cells, " "):gsub("%s+$", "")) .. "\n"
+end
+
+local function print_part(self, label, part, omitted)
+  io.stdout:write(line(self, label, function(column) return column[3](part, omitted) end))
 end
 
 local Report = {}
@@ -77,7 +110,7 @@ local function head(self)
   elseif options.rate then add("%s a stream", quantity.rate(options.rate)) end
   if options.udp and not options.rate then add("1 Mbit/s a stream (--rate changes it)") end
   if options.congestion then add("congestion control %s", options.congestion) end
-  io.stdout:write(table.concat(what, ", "), "\n")
+  io.stdout:write(table.concat(what, ", "), "\n", line(self, "", function(column) return column[1] end))
 end
 
 -- How far the test has come, from 0 to 1: of its time, or of its bytes.
@@ -112,9 +145,8 @@ function Report:interval(row)
     local part = row[direction]
     if part then
       local label = ("%6.1f-%.1f s"):format(row.from_seconds, row.to_seconds)
-      if self.bidir then label = label .. " " .. arrows[direction] end
-      if row.omitted then label = label .. " omitted" end
-      io.stdout:write(line(self, label, part), "\n")
+      if self.bidir then label = label .. " " .. short[direction] end
+      print_part(self, label, part, row.omitted)
       rate = rate + part.bits_per_second
       if not row.omitted then self.moved = self.moved + part.bytes end
     end
@@ -131,9 +163,9 @@ end
 -- A side of a direction, after those of its streams where there are several.
 local function print_side(self, side, suffix, sum)
   for _, stream in ipairs(#sum.streams > 1 and sum.streams or {}) do
-    io.stdout:write(line(self, ("stream %d %s%s"):format(stream.id, side, suffix), stream), "\n")
+    print_part(self, ("stream %d %s%s"):format(stream.id, side, suffix), stream)
   end
-  io.stdout:write(line(self, side .. suffix, sum), "\n")
+  print_part(self, side .. suffix, sum)
 end
 
 ---The sums of the test that is over.
@@ -143,7 +175,7 @@ function Report:result(figures)
   for _, direction in ipairs(both) do
     local sums = figures[direction]
     if sums then
-      local suffix = self.bidir and " " .. arrows[direction] or ""
+      local suffix = self.bidir and " " .. words[direction] or ""
       print_side(self, "sent", suffix, sums.sent)
       print_side(self, "received", suffix, sums.received)
     end
@@ -159,13 +191,20 @@ function Report:close()
   io.stdout:flush()
 end
 
+-- The longest label: of a time, or of a side.
+local function label_columns(stream, bidir)
+  return math.max(TIME, #(stream .. "received" .. (bidir and " from server" or "")))
+end
+
 ---Reports a test of those options on standard output.
 function M.new(options)
-  local bytes = options.bytes and options.bytes * (options.bidir and 2 or 1)
+  local all_bytes = options.bytes and options.bytes * (options.bidir and 2 or 1)
+  local last = (options.streams or 1) > 1 and 1 + (options.bidir and 2 or 1) * options.streams
   return setmetatable({
-    all_bytes = bytes, all_seconds = not bytes and (options.seconds or 10) + (options.omit or 0),
-    bidir = options.bidir,
-    labels = options.bidir and (options.streams or 1) > 1 and 32 or 24, -- columns
+    all_bytes = all_bytes,
+    all_seconds = not all_bytes and (options.seconds or 10) + (options.omit or 0),
+    bidir = options.bidir, columns = details[options.udp and "udp" or "tcp"],
+    labels = label_columns(last and ("stream %d "):format(last) or "", options.bidir),
     moved = 0, options = options, rates = {}, terminal = net.terminal(STDOUT) ~= nil,
   }, Report)
 end

@@ -9,6 +9,7 @@ local greeter = require "net.throughput.greeter"
 local net = require "net"
 local places = require "net.throughput.places"
 local plans = require "net.throughput.plan"
+local refusal = require "net.throughput.refusal"
 local results = require "net.throughput.results"
 local sockets = require "net.throughput.sockets"
 local usage = require "net.throughput.usage"
@@ -201,7 +202,7 @@ local function run_test(server, conn, cookie, place)
   if server.options.on_test then
     server.options.on_test {
       cpu = { client = self.remote and self.remote.cpu, server = self.cpu },
-      error = not ok and { code = code, text = tostring(err) } or nil,
+      error = not ok and { code = code, text = refusal.say(err) } or nil,
       peer = self.peer,
       plan = self.plan,
       totals = self.meter and self.meter:totals(),
