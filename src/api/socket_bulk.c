@@ -84,20 +84,83 @@ int socket_move_on(lua_State *L, const struct socket_way *way, int64_t deadline)
 
 /* --- discard -------------------------------------------------------------------------- */
 
+/* Nobody looks at the bytes, so nobody needs to be woken for few of them: from a fast peer
+ * the kernel wakes us when enough have come for about AHEAD_NS (SO_RCVLOWAT, tcp(7)). The
+ * end, an error and a full window wake all the same, and so does our own clock. */
+enum {
+  AHEAD_NS = 200 * 1000,
+  AHEAD_BYTES = 256 * 1024, /* at most; */
+  AHEAD_AFTER = 1024 * 1024 /* and only for a move that is no short one */
+};
+
+struct discarding {
+  struct bulk bulk;
+  struct socket *s; /* borrowed: the move keeps it */
+  int low,
+      former; /* SO_RCVLOWAT as set here, 0: not yet; as it was, 0: it cannot be set */
+};
+
+static struct discarding *discarding_of(struct bulk *b) {
+  return list_entry(b, struct discarding, bulk);
+}
+
+static void set_low(struct discarding *d, int low) {
+  struct net *net = d->bulk.sched->loop.net;
+  if (d->s->h >= 0) net_setopt(net, d->s->h, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+  d->low = low;
+}
+
+static void fini_discarding(struct bulk *b) {
+  struct discarding *d = discarding_of(b);
+  if (d->low) set_low(d, d->former);
+  d->low = 0;
+}
+
+/* How many bytes are worth a wake: a power of two, so that it rarely changes. */
+static int worth_a_wake(struct bulk *b) {
+  int64_t elapsed_ns = loop_now(&b->sched->loop) - b->begin_ns;
+  double ahead = (double)b->bytes / (double)elapsed_ns * AHEAD_NS;
+  size_t most = bulk_left(b) < AHEAD_BYTES ? bulk_left(b) : AHEAD_BYTES;
+  int low = 1;
+  while ((double)low * 2 <= ahead && (size_t)low * 2 <= most) low *= 2;
+  return low;
+}
+
+/* A wait begins. */
+static void look_ahead(struct discarding *d) {
+  if (d->bulk.bytes < AHEAD_AFTER || !d->former) return;
+  int low = worth_a_wake(&d->bulk);
+  if (low != d->low) set_low(d, low);
+}
+
 static ssize_t discard_some(lua_State *L, struct socket *s, struct bulk *b) {
   if (s->sched->owed) socket_scratch(L, s->sched);
   bool held = buf_len(&s->stream.in) > 0;
   ssize_t r = stream_discard(&s->stream, s->sched->loop.net, s->h, bulk_left(b));
   if (r > 0 && held) b->bytes += (uint64_t)r;
   if (r > 0 && !held) bulk_moved(b, (size_t)r);
+  if (r == -EAGAIN) look_ahead(discarding_of(b));
   return r;
 }
 
 static int discard_k(lua_State *L, int status, lua_KContext deadline) {
   static const struct socket_way way = {NET_RD, discard_some, NULL, discard_k};
-  (void)status;
-  bulk_resume(lua_touserdata(L, SLOT_MOVE));
+  struct discarding *d = lua_touserdata(L, SLOT_MOVE);
+  bulk_resume(&d->bulk);
+  /* few bytes may be there that woke nobody: a tick, or the end, is to count them */
+  bool counts = status != LUA_OK && d->low > 1 && !d->bulk.ended && d->s->h >= 0;
+  if (counts && gate_open(&d->s->rd, d->s->sched) && bulk_left(&d->bulk) > 0)
+    (void)discard_some(L, d->s, &d->bulk); /* what it meets, the next one meets too */
   return socket_move_on(L, &way, deadline);
+}
+
+/* The number of bytes that wakes; 0 where it is no use or cannot be known. */
+static int low_of(struct socket *s) {
+  int low;
+  socklen_t len = sizeof low;
+  if (s->h < 0 || s->family == AF_UNIX) return 0;
+  int r = net_getopt(s->sched->loop.net, s->h, SOL_SOCKET, SO_RCVLOWAT, &low, &len);
+  return r == 0 ? low : 0;
 }
 
 /* sock:discard([{seconds=, bytes=, on_tick=, every=}]) -> figures | nil, err, code. Receives
@@ -112,7 +175,10 @@ static int discard_method(lua_State *L) {
   socket_need_stream(L, s, "discard");
   socket_claim(L, s, "discard");
   if (s->h >= 0) interrupt_check(L, s->sched, "discard", s);
-  bulk_new(L, SLOT_OPTIONS, "discard", &s->rd, sizeof(struct bulk));
+  struct discarding *d = bulk_new(L, SLOT_OPTIONS, "discard", &s->rd, sizeof *d);
+  d->bulk.fini = fini_discarding;
+  d->s = s;
+  d->former = low_of(s);
   return discard_k(L, LUA_OK, socket_deadline(s));
 }
 

@@ -19,7 +19,6 @@ enum { SLOT_SOCKET = 1, SLOT_OPTIONS, SLOT_DATA, SLOT_MOVE = SOCKET_MOVE, SLOT_A
 
 enum {
   NUMBER_BYTES = sizeof(uint64_t), /* at the front, in network order; the first is 1 */
-  CALL_DATAGRAMS = 64 * TRAIN_MAX, /* of one system call */
   COPIED_TRAINS = 8,               /* more would only push each other out of the cache */
 };
 
@@ -67,7 +66,7 @@ static void repeat_figures(lua_State *L, struct bulk *b) {
 static unsigned allowed(struct flight *r) {
   struct bulk *b = &r->b;
   uint64_t most = (DATAGRAMS_BYTES + r->len - 1) / r->len;
-  if (most > CALL_DATAGRAMS) most = CALL_DATAGRAMS;
+  if (most > DATAGRAMS_MOST) most = DATAGRAMS_MOST;
   if (r->numbered && most > r->copies) most = r->copies;
   uint64_t train = TRAIN_BYTES / r->len; /* whole ones */
   if (most > train) most -= most % train;
@@ -196,7 +195,7 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   bool numbered = flag_option(L, "send_repeat", "numbered");
   luaL_argcheck(L, !numbered || len >= NUMBER_BYTES, 2, "a number takes 8 bytes");
   size_t copies = (numbered ? DATAGRAMS_BYTES : TRAIN_BYTES) / len;
-  if (copies > CALL_DATAGRAMS) copies = CALL_DATAGRAMS;
+  if (copies > DATAGRAMS_MOST) copies = DATAGRAMS_MOST;
   struct flight *r =
       bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *r + copies * len);
   r->b.figures = repeat_figures;

@@ -73,7 +73,8 @@ static void add_to_last(struct outgoing *o, const char *bytes, size_t len,
 }
 
 static bool is_full(const struct outgoing *o) {
-  return o->pieces == DATAGRAMS_PIECES || o->bytes >= DATAGRAMS_BYTES;
+  return o->pieces == DATAGRAMS_PIECES || o->bytes >= DATAGRAMS_BYTES ||
+         o->datagrams >= DATAGRAMS_MOST;
 }
 
 bool outgoing_add(struct outgoing *o, const char *bytes, size_t len,

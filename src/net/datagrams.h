@@ -17,7 +17,8 @@
 enum {
   DATAGRAMS_MESSAGES = 64,      /* in one call */
   DATAGRAMS_PIECES = 256,       /* parts in memory of one call that sends */
-  DATAGRAMS_BYTES = 512 * 1024, /* of one call that sends, about: 0.1 ms in trains */
+  DATAGRAMS_BYTES = 512 * 1024, /* of one call that sends, about: 0.1 ms in trains; */
+  DATAGRAMS_MOST = 512,         /* 0.5 ms where the kernel has to cut the trains itself */
   TRAIN_MAX = 64,               /* in one message: kernels before 6.9 take no more */
   TRAIN_BYTES = 65507,          /* of one message, over IPv4 */
   DATAGRAM_ROOM = 65536,        /* of one that comes: every UDP datagram fits */

@@ -325,6 +325,65 @@ T.test("who_waits_is_told_that_the_socket_was_closed", { net = "fake" }, functio
   T.eq(T.ok(b:discard()).bytes, 65536)
 end)
 
+-- --- few bytes that wake nobody -----------------------------------------------------------
+
+-- A fast sender's 8 MiB, then five bytes; `b` discards all of them, and more.
+local function fast_then_slow(b, a, options)
+  local task = net.spawn(b.discard, b, options)
+  T.ok(a:send_repeat(pattern(8192), { bytes = 8 << 20 }))
+  a:send("12345")
+  T.turns() -- now the kernel has them
+  return task
+end
+
+T.test("a_tick_counts_few_bytes_too", function()
+  local a, b = T.pair()
+  local arrived, low
+  local task = fast_then_slow(b, a, {
+    every = 0.01,
+    on_tick = function(figures)
+      if not arrived or low then return end
+      T.eq(figures.bytes, (8 << 20) + 5)
+      low = b:getsockopt("SO_RCVLOWAT")
+      a:shutdown()
+    end,
+  })
+  arrived = true
+  T.eq(T.ok(task:join()).bytes, (8 << 20) + 5)
+  T.ok(low > 1, low) -- it was not woken for each of them
+  T.eq(b:getsockopt("SO_RCVLOWAT"), 1)
+  a:close()
+  b:close()
+end)
+
+T.test("the_last_bytes_that_are_waited_for_end_it", function()
+  local a, b = T.pair()
+  local task = fast_then_slow(b, a, { bytes = (8 << 20) + 7 })
+  T.turns()
+  a:send("67 and what comes after it")
+  T.eq(T.ok(task:join()).bytes, (8 << 20) + 7)
+  T.eq(b:recv(4), " and")
+  a:close()
+  b:close()
+end)
+
+T.test("what_wakes_a_reader_is_afterwards_as_it_was", function()
+  local a, b = T.pair()
+  b:setsockopt("SO_RCVLOWAT", 3)
+  local task = fast_then_slow(b, a, {})
+  T.turns()
+  task:cancel()
+  T.fails("cancelled", task:join())
+  T.eq(b:getsockopt("SO_RCVLOWAT"), 3)
+  T.fails("timeout", net.deadline(0.05, function()
+    net.spawn(a.send_repeat, a, "x", { bytes = 4 << 20 })
+    return b:discard()
+  end))
+  T.eq(b:getsockopt("SO_RCVLOWAT"), 3)
+  a:close()
+  b:close()
+end)
+
 -- --- whose turn it is ----------------------------------------------------------------------
 
 T.test("a_second_sender_waits_for_its_turn", function()

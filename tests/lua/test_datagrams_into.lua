@@ -154,7 +154,8 @@ T.test("what_is_held_of_a_train_comes_first", function()
   local a, b = pair()
   local list = {}
   for i = 1, 20 do list[i] = ("%04d"):format(i) end
-  a:send_many(list)
+  local _, figures = a:send_many(list)
+  if figures.method ~= "gso" then T.skip("no segmentation offload here") end
   T.eq(b:recvfrom(), "0001")
   a:send("later")
   local small = net.buffer(10)
@@ -322,15 +323,18 @@ T.test("a_train_that_came_goes_on_as_a_train", function()
   local c <close> = T.ok(net.udp("127.0.0.1:0"))
   c:settimeout(10)
   a:send_many { "first", "secnd", "end" }
-  local buffer = net.buffer(65536)
-  local _, _, trains = T.ok(b:recv_many_into(buffer))
-  for i = 1, trains.n do
-    T.ok(b:send_many(buffer, {
-      first = trains.at[i], last = trains.at[i] + trains.bytes[i] - 1,
-      segment_bytes = trains.segment_bytes[i], to = address_of(c),
-    }))
+  local buffer, trains, passed, got = net.buffer(65536), {}, 0, {}
+  while passed < 3 do
+    passed = passed + T.ok(b:recv_many_into(buffer, trains))
+    for i = 1, trains.n do
+      T.ok(b:send_many(buffer, {
+        first = trains.at[i], last = trains.at[i] + trains.bytes[i] - 1,
+        segment_bytes = trains.segment_bytes[i], to = address_of(c),
+      }))
+    end
   end
-  T.eq(T.list(c:recv_many()), "first secnd end")
+  while #got < 3 do table.move(T.ok(c:recv_many()), 1, 3, #got + 1, got) end
+  T.eq(T.list(got), "first secnd end")
   a:close()
   b:close()
 end)

@@ -317,6 +317,13 @@ static void a_block_is_cut_into_whole_trains(void **state) {
   assert_int_equal(out.all[3].msg_hdr.msg_namelen, a_addr.len);
 }
 
+static void a_block_of_tiny_datagrams_is_cut_as_far_as_one_call_goes(void **state) {
+  static const char block[64 * 1024];
+  outgoing_init(&out, true);
+  assert_int_equal(outgoing_cut(&out, block, sizeof block, 1, NULL), DATAGRAMS_MOST);
+  assert_int_equal(out.count, DATAGRAMS_MOST / TRAIN_MAX);
+}
+
 static void a_block_shorter_than_a_datagram_is_one(void **state) {
   outgoing_init(&out, true);
   assert_int_equal(outgoing_cut(&out, text, 7, 1000, NULL), 7);
@@ -411,6 +418,7 @@ int main(void) {
       NET_TEST(a_full_batch_says_so),
       NET_TEST(a_batch_of_long_datagrams_is_full_early),
       NET_TEST(a_block_is_cut_into_whole_trains),
+      NET_TEST(a_block_of_tiny_datagrams_is_cut_as_far_as_one_call_goes),
       NET_TEST(a_block_shorter_than_a_datagram_is_one),
       NET_TEST(a_block_without_trains_is_cut_into_messages),
       NET_TEST(only_a_train_can_derail),
