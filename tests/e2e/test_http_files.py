@@ -230,15 +230,14 @@ class Clients(Files):
         self.sparse("large")
         self.put("small", "x")
         self.fetch("/small")
-        fds = f"/proc/{self.site.pid}/fd"
-        before = len(os.listdir(fds))
+        before = harness.descriptors(self.site.pid)
         for _ in range(50):
             s = peers.tcp(self.site.port)
             s.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
             s.recv(1000)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             s.close()  # a reset
-        self.assertTrue(until(lambda: len(os.listdir(fds)) == before))
+        self.assertTrue(until(lambda: harness.descriptors(self.site.pid) == before))
         self.assertEqual(self.fetch("/small")[0], 200)
 
 
