@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +14,6 @@
 #include <cmocka.h>
 
 #include "net/host_uring.h"
-#include "net/outq.h"
 #include "support/peers.h"
 
 static const char *backend;
