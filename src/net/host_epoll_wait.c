@@ -26,9 +26,12 @@ static int join_set(struct epoll_net *e, net_h h, uint32_t events) {
 int epoll_arm(struct epoll_net *e, net_h h, uint32_t what) {
   uint32_t flags = e->slots[h].flags, events = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
   bool out = flags & (SLOT_STREAM | SLOT_OUT_TOO) || what & NET_WR;
-  if (flags & SLOT_IN_SET && (flags & SLOT_OUT_TOO || !out)) return -EAGAIN;
+  bool knows = !(what & NET_RD && uring_left_epoll(e, h));
+  if (flags & SLOT_IN_SET && (flags & SLOT_OUT_TOO || !out) && knows) return -EAGAIN;
   if (out) e->slots[h].flags |= SLOT_OUT_TOO;
-  return join_set(e, h, out ? events | EPOLLOUT : events);
+  int r = join_set(e, h, out ? events | EPOLLOUT : events);
+  if (r == -EAGAIN) uring_rejoined(e, h);
+  return r;
 }
 
 /* An edge may have gone to another program. */

@@ -98,6 +98,16 @@ ssize_t uring_ask(struct epoll_net *e, net_h h) {
   return e->slots[h].chunk || uring_has_failed(e, h) ? 0 : -EAGAIN;
 }
 
+/* Nobody wants to hear twice of what comes. Who waits to write still hears from epoll. */
+static void leave_epoll(struct epoll_net *e, net_h h) {
+  const struct slot *slot = &e->slots[h];
+  struct uring_slot *own = &e->uring_slots[h];
+  struct epoll_event ev = {.events = EPOLLOUT | EPOLLET,
+                           .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)h};
+  if (!(slot->flags & SLOT_IN_SET) || own->out_only) return;
+  own->out_only = epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, h, &ev) == 0;
+}
+
 ssize_t uring_arm(struct epoll_net *e, net_h h) {
   if (ring_idle(e->ring) == 0) return epoll_arm(e, h, NET_RD);
   void *rows = table_reach(e->uring_slots, &e->uring_slot_count, sizeof *e->uring_slots,
@@ -106,6 +116,7 @@ ssize_t uring_arm(struct epoll_net *e, net_h h) {
   e->uring_slots = rows;
   e->uring_slots[h].held = 0;
   e->uring_slots[h].armed = true;
+  leave_epoll(e, h);
   ring_recv(e->ring, h, e->slots[h].generation);
   return -EAGAIN;
 }

@@ -8,13 +8,14 @@
 
 /* What the backend knows of a handle that the ring has received for. */
 struct uring_slot {
-  uint16_t last;    /* the last chunk of the chain that begins with slot.chunk */
-  int16_t error;    /* of the receive, to be told once after these bytes; 0: none */
-  uint8_t held;     /* chunks that came since it was armed, up to 255 */
-  bool armed : 1;   /* the ring receives for it */
-  bool noted : 1;   /* its owner is to hear of it */
-  bool chained : 1; /* it stands in the chain of the noted, maybe for a former owner */
-  net_h next;       /* in that chain; meaningful while `chained` */
+  uint16_t last;     /* the last chunk of the chain that begins with slot.chunk */
+  int16_t error;     /* of the receive, to be told once after these bytes; 0: none */
+  uint8_t held;      /* chunks that came since it was armed, up to 255 */
+  bool armed : 1;    /* the ring receives for it */
+  bool noted : 1;    /* its owner is to hear of it */
+  bool chained : 1;  /* it stands in the chain of the noted, maybe for a former owner */
+  bool out_only : 1; /* epoll tells of room to write, not of arrivals */
+  net_h next;        /* in that chain; meaningful while `chained` */
 };
 
 /* NULL: the ring has never received for this descriptor. */
@@ -25,6 +26,18 @@ static inline struct uring_slot *uring_slot_of(const struct epoll_net *e, net_h 
 static inline bool uring_is_armed(const struct epoll_net *e, net_h h) {
   const struct uring_slot *own = uring_slot_of(e, h);
   return own && own->armed;
+}
+
+/* Epoll tells of the handle's arrivals again. */
+static inline void uring_rejoined(struct epoll_net *e, net_h h) {
+  struct uring_slot *own = uring_slot_of(e, h);
+  if (own) own->out_only = false;
+}
+
+/* True when epoll would not tell of arrivals. */
+static inline bool uring_left_epoll(const struct epoll_net *e, net_h h) {
+  const struct uring_slot *own = uring_slot_of(e, h);
+  return own && own->out_only;
 }
 
 /* True when a receive has met an error that was not told yet. */

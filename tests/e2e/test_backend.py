@@ -17,6 +17,19 @@ for _ = 1, 3 do assert(select(3, conn:recv(10)) == "timeout") end
 print("done")
 """
 
+# A connection waits for epoll while it is opened, and then for a hundred answers.
+ECHOES = """
+local net = require "net"
+local server <close> = assert(net.listen("127.0.0.1:0"))
+local client <close> = assert(net.connect(server:getsockname()))
+local conn <close> = assert(server:accept())
+net.spawn(function() for _ = 1, 100 do conn:send(conn:recv(10)) end end)
+for _ = 1, 100 do
+  client:send("x")
+  assert(client:recv(10) == "x")
+end
+"""
+
 SLEEPS = r"epoll_pwait2\(|epoll_wait\(.*, (?!0\))-?\d+\)|io_uring_enter\(\d+, \d+, 1,"
 LOOKS = r"epoll_wait\(.*, 0\)|io_uring_enter\(\d+, \d+, 0,"
 
@@ -90,6 +103,11 @@ class Waiting(Traced):
             _, calls = self.traced("--backend", "uring", self.file("main.lua", WAITS))
             self.assertRegex(calls, SLEEPS)
             self.assertIn("io_uring_enter", calls)
+
+    def test_what_comes_for_a_client_is_told_by_the_ring_alone(self):
+        if self.has_uring():
+            _, calls = self.traced("--backend", "uring", self.file("main.lua", ECHOES))
+            self.assertLess(calls.count("epoll_wait("), 20)
 
     def test_without_a_spin_each_wait_sleeps(self):
         for backend in self.backends():

@@ -1,7 +1,6 @@
 """Slow peers, many of them, and those that never stop: what they may cost, and that every
 byte stays right. How long things take is for `make soak` to measure."""
 
-import os
 import re
 
 import harness
@@ -141,7 +140,7 @@ class Memory(Case):
 
 class Many(Case):
     def descriptors(self, program):
-        return len(os.listdir(f"/proc/{program.pid}/fd"))
+        return harness.descriptors(program.pid)
 
     @slow
     def test_nine_thousand_idle_connections_are_held_and_answered(self):

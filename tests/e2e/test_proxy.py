@@ -7,15 +7,11 @@ import subprocess
 import threading
 
 import peers
-from harness import Case, until
+from harness import Case, descriptors, until
 
 
 def blob(size, seed):
     return hashlib.shake_128(seed.encode()).digest(size)
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Proxy(Case):

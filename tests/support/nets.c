@@ -7,11 +7,20 @@
 
 #include <cmocka.h>
 
+#include "net/host_epoll.h"
 #include "support/fake_net.h"
 #include "support/fault_net.h"
 #include "support/seed.h"
 
 enum nets_kind nets_kind;
+
+bool nets_have_ring(void) {
+  int status;
+  struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
+  bool takes = net && epoll_self(net)->takes_ring;
+  net_free(net);
+  return takes && net_host_has_uring() == 0;
+}
 
 struct net *nets_new(void) {
   int status;

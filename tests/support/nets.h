@@ -3,6 +3,7 @@
 #ifndef SUPPORT_NETS_H
 #define SUPPORT_NETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "net/net.h"
@@ -13,6 +14,9 @@ enum nets_kind { NETS_FAKE, NETS_HOST, NETS_FAULTY };
 
 /* With which one the present tests run. */
 extern enum nets_kind nets_kind;
+
+/* True when the host's net, as SOQUETE_BACKEND chooses it, receives through io_uring. */
+bool nets_have_ring(void);
 
 /* A new net of that kind; never NULL. */
 struct net *nets_new(void);

@@ -94,10 +94,11 @@ static bool falls_back(const struct refusal *r) {
 }
 
 static bool is_told(const struct refusal *r) {
-  int status = 0;
+  int status = 0, anyway = net_host_has_uring(); /* the kernel may refuse before that */
   refuse(r);
-  return !net_host("uring", &status) && status == r->told &&
-         net_host_has_uring() == r->told;
+  bool refused = !net_host("uring", &status);
+  return refused && (status == r->told || (anyway < 0 && status == anyway)) &&
+         net_host_has_uring() == status;
 }
 
 static bool lacks_descriptors(const struct refusal *r) {
@@ -123,6 +124,7 @@ static void who_names_io_uring_is_told_why_it_is_refused(void **state) {
 }
 
 static void auto_is_epoll_where_descriptors_run_out(void **state) {
+  if (getenv("UNDER_VALGRIND")) skip(); /* which plays the limit itself */
   assert_int_equal(in_child(lacks_descriptors, NULL), 0);
 }
 

@@ -14,6 +14,7 @@
 
 #include "net/host_ahead.h"
 #include "net/outq.h"
+#include "support/nets.h"
 #include "support/peers.h"
 
 static struct net *net;
@@ -186,14 +187,9 @@ static void bytes_are_read_ahead_for_who_waits(void **state) {
   peers_expect(net, b, "abc");
 }
 
-/* A ring receives for who has waited once, into a chain of buffers. */
-static bool has_ring(void) {
-  const char *backend = getenv("SOQUETE_BACKEND");
-  return backend && strcmp(backend, "uring") == 0;
-}
-
+/* But a ring receives for who has waited once, into a chain of buffers. */
 static void nothing_is_read_ahead_for_who_does_not_wait(void **state) {
-  if (has_ring()) return;
+  if (nets_have_ring()) return;
   assert_int_equal(net_recv(net, b, bytes, 8), -EAGAIN);
   assert_int_equal(net_send(net, a, "abc", 3), 3);
   peers_await(net, b, NET_RD);
@@ -214,7 +210,7 @@ static ssize_t read_ahead_of(size_t n) {
 }
 
 static void who_receives_much_is_left_to_read_it_himself(void **state) {
-  if (has_ring()) return;
+  if (nets_have_ring()) return;
   assert_int_equal(read_ahead_of(100), 100);
   assert_int_equal(read_ahead_of(10000), AHEAD_CHUNK_BYTES);
   assert_int_equal(read_ahead_of(10000), 0);

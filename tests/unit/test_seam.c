@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +14,6 @@
 #include <cmocka.h>
 
 #include "net/host_uring.h"
-#include "net/outq.h"
 #include "support/peers.h"
 
 static const char *backend;
@@ -91,6 +89,35 @@ static void rule_1_who_has_got_eagain_is_woken_once(void **state) {
   assert_int_equal(poll_now(events, 8), 0);
 }
 
+/* Epoll tells of room, the ring of bytes, in whatever order the two begin to wait. */
+static void rule_1_who_waits_to_write_is_woken_beside_who_reads(void **state) {
+  for (int round = 0; round < 3; round++) {
+    if (round > 0) wait_on(a);
+    while (net_send(net, a, bytes, sizeof bytes) > 0) continue;
+    if (round < 2) wait_on(a);
+    while (recv(b, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
+    peers_await(net, a, NET_WR);
+    while (net_flush(net, a) == -EAGAIN) {
+      while (recv(b, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
+      take_in();
+    }
+    while (recv(b, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
+    put(b, "abc", 3);
+    peers_expect(net, a, "abc");
+  }
+}
+
+/* What is read directly, in great numbers, and what the ring receives, in turns. */
+static void rule_1_a_reader_is_woken_however_much_comes(void **state) {
+  for (int round = 0; round < 12; round++) {
+    size_t n = round % 3 ? 5 : 20000, got = 0;
+    wait_on(a);
+    put(b, bytes, n);
+    while (got < n) got += (size_t)peers_recv(net, a, bytes, sizeof bytes);
+    assert_int_equal(got, n);
+  }
+}
+
 static void rule_1_the_ring_is_made_by_the_first_stream_that_waits(void **state) {
   struct epoll_net *e = epoll_self(net);
   assert_null(e->ring);
@@ -156,7 +183,9 @@ static void rule_3_a_timeout_leaves_what_comes_for_the_next_recv(void **state) {
   struct net_event events[8];
   for (int i = 0; i < 2; i++) {
     wait_on(a);
-    assert_int_equal(net_poll(net, events, 8, net_now(net) + 1000000), 0);
+    int64_t deadline = net_now(net) + 1000000;
+    while (net_poll(net, events, 8, deadline) > 0) continue; /* hints */
+    assert_true(net_now(net) >= deadline);
   }
   put(b, "late", 4);
   take_in(); /* nobody waits any more */
@@ -280,7 +309,29 @@ static void rule_8_a_close_in_flight_hands_nothing_to_the_next_owner(void **stat
   }
 }
 
+/* The number is used again, and waited for, before what the ring has told is taken in. */
+static void rule_8_a_completion_of_a_former_owner_is_dropped(void **state) {
+  struct addr addr;
+  net_h l = peers_listener(net, &addr), former = a;
+  wait_on(a);
+  put(b, "old", 3);
+  net_close(net, a);
+  if (on_ring()) ring_reap(epoll_self(net)->ring); /* as a full queue does */
+  a = net_socket(net, AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(a, former);
+  while (net_connect(net, a, &addr) == -EAGAIN) continue;
+  int peer = accept(l, NULL, NULL);
+  wait_on(a);
+  take_in();
+  wait_on(a);
+  put(peer, "new", 3);
+  peers_expect(net, a, "new");
+  close(peer);
+  net_close(net, l);
+}
+
 static void rule_8_descriptors_of_closed_handles_can_be_used_at_once(void **state) {
+  if (getenv("UNDER_VALGRIND")) skip(); /* which plays the limit itself */
   struct rlimit old, few;
   struct addr addr;
   net_h l = peers_listener(net, &addr);
@@ -320,6 +371,7 @@ static void rule_9_a_dry_ring_starves_nobody(void **state) {
   if (ring) assert_true(ring_idle(ring) < 8);
   for (int i = 0; i < 20; i++) {
     put(b, "echo", 4);
+    peers_await(net, a, NET_RD);
     peers_expect(net, a, "echo");
     wait_on(a);
   }
@@ -413,6 +465,8 @@ static void a_cancelled_receive_that_completed_anyway_loses_nothing(void **state
 
 static const struct CMUnitTest tests[] = {
     SEAM_TEST(rule_1_who_has_got_eagain_is_woken_once),
+    SEAM_TEST(rule_1_who_waits_to_write_is_woken_beside_who_reads),
+    SEAM_TEST(rule_1_a_reader_is_woken_however_much_comes),
     SEAM_TEST(rule_1_the_ring_is_made_by_the_first_stream_that_waits),
     SEAM_TEST(rule_2_what_does_not_fit_stays_for_the_next_poll),
     SEAM_TEST(rule_2_a_handle_comes_once_a_poll_though_it_reads_and_writes),
@@ -424,6 +478,7 @@ static const struct CMUnitTest tests[] = {
     SEAM_TEST(rule_6_an_error_is_told_once_after_the_bytes_before_it),
     SEAM_TEST(rule_7_what_is_held_for_one_handle_is_bounded),
     SEAM_TEST(rule_8_a_close_in_flight_hands_nothing_to_the_next_owner),
+    SEAM_TEST(rule_8_a_completion_of_a_former_owner_is_dropped),
     SEAM_TEST(rule_8_descriptors_of_closed_handles_can_be_used_at_once),
     SEAM_TEST(rule_9_a_dry_ring_starves_nobody),
     SEAM_TEST(rule_9_a_starved_handle_goes_back_to_the_ring),
