@@ -1,4 +1,5 @@
 """Medians with their spread, and ratios within a round."""
+import math
 import statistics
 
 from sides import BASE
@@ -21,10 +22,16 @@ class Spread:
                 "values": self.values}
 
 
+def ratio(got, name, figure, base):
+    """NaN where the base did nothing: on a machine that others use a short round may pass
+    without it."""
+    return got[name][figure] / got[base][figure] if got[base][figure] else math.nan
+
+
 def ratios(rounds, name, figure, base=BASE):
-    """One ratio for each round that has both sides."""
-    return Spread(r[name][figure] / r[base][figure] for r in rounds
-                  if name in r and base in r)
+    """One ratio for each round that has both sides, and in which the base did something."""
+    found = [ratio(r, name, figure, base) for r in rounds if name in r and base in r]
+    return Spread([f for f in found if not math.isnan(f)] or [math.nan])
 
 
 def order(names, number):
@@ -39,6 +46,6 @@ def alternate(sides, rounds, measure, what, figure, base):
     for number in range(rounds):
         got = {name: measure(by_name[name]) for name in order(by_name, number)}
         found.append(got)
-        told = [f"{name} {got[name][figure] / got[base][figure]:.2f}" for name in by_name]
+        told = [f"{name} {ratio(got, name, figure, base):.2f}" for name in by_name]
         print(f"  {what}, round {number + 1}: {' '.join(told)}", flush=True)
     return found

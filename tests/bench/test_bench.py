@@ -2,6 +2,7 @@
 """The bench's own tests: the generator notices each kind of wrong answer and counts right,
 every server of ours answers, and the figures are computed and written as they should."""
 import json
+import math
 import os
 import socket
 import subprocess
@@ -480,6 +481,12 @@ class Figures(unittest.TestCase):
         rounds = [{sides.BASE: {"rate": 100}, "x": {"rate": 50}},
                   {sides.BASE: {"rate": 200}, "x": {"rate": 100}}]
         self.assertEqual(figures.ratios(rounds, "x", "rate").values, [0.5, 0.5])
+
+    def test_a_round_in_which_the_base_did_nothing_has_no_ratio(self):
+        idle = [{sides.BASE: {"rate": 0}, "x": {"rate": 50}}]
+        self.assertEqual(figures.ratios(self.rounds() + idle, "x", "rate").values,
+                         [0.5, 0.9, 0.7])
+        self.assertTrue(math.isnan(figures.ratios(idle, "x", "rate").median))
 
     def test_the_median_has_its_spread(self):
         spread = figures.ratios(self.rounds(), "x", "rate")
