@@ -230,6 +230,7 @@ class Command(Throughput):
     """What it prints."""
 
     def test_prints_lines_in_a_pipe(self):
+        self.need_own_figures()
         result = self.measure(self.start_server().port, "--time", "0.4", "--interval", "0.2")
         self.assertEqual((result.status, result.err), (0, ""), result)
         lines = result.out.splitlines()
@@ -311,6 +312,7 @@ class Command(Throughput):
         return json.loads(client.out.text())
 
     def test_ctrl_c_ends_a_test_with_the_figures_so_far(self):
+        self.need_own_figures()
         server = self.start_server()
         for words in ((), ("--reverse",), ("--bidir", "-P2"), ("--udp", "--bidir"), ("--omit", "50"),
                       ("--omit", "50", "--reverse")):

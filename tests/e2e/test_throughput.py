@@ -177,6 +177,7 @@ class Clients(Throughput):
                 self.assertEqual([self.counted(self.against(serve, client))], got)
 
     def test_agrees_with_our_server(self):
+        self.need_own_figures()
         server = self.serve(SERVER)
         counts = [self.counted(self.run_client(c, server.port)) for c in CLIENTS]
         lines = self.measured(server, len(CLIENTS))
