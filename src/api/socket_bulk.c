@@ -96,17 +96,19 @@ enum {
 struct discarding {
   struct bulk bulk;
   struct socket *s; /* borrowed: the move keeps it */
-  int low,
-      former; /* SO_RCVLOWAT as set here, 0: not yet; as it was, 0: it cannot be set */
+  int low;          /* SO_RCVLOWAT as set here; 0: not yet */
+  int former;       /* as it was; 0: it cannot be set */
 };
 
 static struct discarding *discarding_of(struct bulk *b) {
   return list_entry(b, struct discarding, bulk);
 }
 
+/* Who waits for too many would wait for ever: a refusal is not taken at once. */
 static void set_low(struct discarding *d, int low) {
   struct net *net = d->bulk.sched->loop.net;
-  if (d->s->h >= 0) net_setopt(net, d->s->h, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+  for (int again = 0; d->s->h >= 0 && again < 2; again++)
+    if (!net_setopt(net, d->s->h, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low)) break;
   d->low = low;
 }
 

@@ -56,6 +56,30 @@ class Bulk(Case):
             self.assertEqual(got.digest(), whole, method)
             self.assertEqual(result.err, "")
 
+    def test_the_way_is_chosen_by_what_there_is_to_do(self):
+        code = """
+            local net = require "net"
+            local MIB <const> = 1 << 20
+            local server = assert(net.listen("127.0.0.1:0"))
+            local a = assert(net.connect(server:getsockname()))
+            local b = assert(server:accept())
+            local large = ("x"):rep(9 * MIB)
+            for _, size in ipairs { 20 * MIB, 40 * MIB } do -- copied, lent
+              local reader = net.spawn(b.discard, b, { bytes = size })
+              print(assert(a:send_repeat(large, { bytes = size })).method)
+              reader:join()
+            end
+            local reader = net.spawn(b.discard, b, { every = 0.01, on_tick = function(figures)
+              if figures.bytes < 40 * MIB then return end
+              print(b:getsockopt("SO_RCVLOWAT") > 1) -- it is not woken for each byte
+              a:close()
+            end })
+            a:send_repeat(large, { bytes = 40 * MIB })
+            reader:join()
+            print(b:getsockopt("SO_RCVLOWAT"))
+        """
+        self.assertEnds(self.code(code), 0, "send\nvmsplice\ntrue\n1\n")
+
     def test_both_sides_count_the_same_when_the_time_is_up(self):
         count = 0
 
