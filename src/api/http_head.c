@@ -263,7 +263,7 @@ static int read_head(lua_State *L, struct http_conn *c, lua_KFunction k) {
 /* --- without the task ------------------------------------------------------------------- */
 
 /* Answers the `n` bytes in the scratch, if a ready answer is enough. False: the rest is the
- * task's, for which all lies where next_k finds it. */
+ * task's, for which all lies where read_head finds it. */
 static bool answer_ready(struct http_conn *c, size_t n) {
   struct socket *s = c->sock;
   struct http1_head *h;
@@ -322,6 +322,8 @@ static bool prepare(lua_State *L, struct http_conn *c) {
     http_log_answer(c, lua_touserdata(L, -1), c->status);
     lua_pop(L, 1);
   }
+  lua_pushnil(L); /* what fails from here on is not its failure */
+  lua_setiuservalue(L, SLOT_CONN, HTTP_REQUEST);
   begin(L, c);
   lua_pushvalue(L, SLOT_HANDLER);
   return true;

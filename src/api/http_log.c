@@ -1,6 +1,6 @@
-/* The access log in the Common Log Format or in JSON. A line goes into the buffer of Lua's file as soon
- * as its answer is over, also that of a ready answer, of which no script learns; the buffer
- * is written once a turn. What cannot be written is dropped and counted. */
+/* The access log in the Common Log Format or in JSON. A line goes into the buffer of Lua's
+ * file as soon as its answer is over, also that of a ready answer, of which no script learns;
+ * the buffer is written once a turn. What cannot be written is dropped and counted. */
 #include <lauxlib.h>
 #include <stdio_ext.h>
 #include <stdlib.h>

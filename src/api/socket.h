@@ -129,8 +129,8 @@ void socket_note_peer(struct socket *s, const struct addr *peer);
 /* The address that was noted; false: there is none, or a Unix address. */
 bool socket_noted_peer(const struct socket *s, struct addr *out);
 
-/* Remembers that the step `op` ("bind" "listen" "connect") of the socket at slot 1 failed with the error object that
- * lies at stack index `err`.                                              [-0, +0, m] */
+/* Remembers that the step `op` ("bind" "listen" "connect") of the socket at slot 1 failed with
+ * the error object that lies at stack index `err`.                                              [-0, +0, m] */
 void socket_remember(lua_State *L, const char *op, int err);
 
 /* True when `step` is the one that failed. */

@@ -31,8 +31,9 @@ static int move_failed(lua_State *L, struct bulk *b, int status) {
 static int wait_handle(lua_State *L, struct socket *s, struct bulk *b,
                        const struct socket_way *way, int64_t deadline) {
   struct task_wait w = {b->op, s, s->h, way->what, deadline, bulk_wake_ns(b), NULL};
+  struct task_more *more = way->more ? way->more(b) : NULL;
   gate_enter(gate_of(s, way), s->sched);
-  return task_await(L, s->sched, &w, way->k);
+  return task_await_more(L, s->sched, &w, more, way->k);
 }
 
 static int step_aside(lua_State *L, struct socket *s, struct bulk *b,
@@ -95,27 +96,32 @@ enum {
 
 struct discarding {
   struct bulk bulk;
+  struct task_more more;
   struct socket *s; /* borrowed: the move keeps it */
-  int low;          /* SO_RCVLOWAT as set here; 0: not yet */
-  int former;       /* as it was; 0: it cannot be set */
+  int former;       /* SO_RCVLOWAT; -1: not asked for yet; 0: it cannot be set */
+  int low;          /* what it is while the task waits; 0: as it was */
 };
 
 static struct discarding *discarding_of(struct bulk *b) {
   return list_entry(b, struct discarding, bulk);
 }
 
-/* Who waits for too many would wait for ever: a refusal is not taken at once. */
-static void set_low(struct discarding *d, int low) {
+static int set_low(struct discarding *d, int low) {
   struct net *net = d->bulk.sched->loop.net;
-  for (int again = 0; d->s->h >= 0 && again < 2; again++)
-    if (!net_setopt(net, d->s->h, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low)) break;
-  d->low = low;
+  if (d->s->h < 0) return 0;
+  return net_setopt(net, d->s->h, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
 }
 
-static void fini_discarding(struct bulk *b) {
-  struct discarding *d = discarding_of(b);
-  if (d->low) set_low(d, d->former);
-  d->low = 0;
+static int raise_low(struct task_more *more) {
+  struct discarding *d = list_entry(more, struct discarding, more);
+  if (set_low(d, d->low) < 0) d->low = 0;
+  return 0;
+}
+
+/* The next reader would wait for ever: a refusal is not taken at once. */
+static void restore_low(struct task_more *more) {
+  struct discarding *d = list_entry(more, struct discarding, more);
+  if (d->low && set_low(d, d->former) < 0) (void)set_low(d, d->former);
 }
 
 /* How many bytes are worth a wake: a power of two, so that it rarely changes. */
@@ -128,11 +134,25 @@ static int worth_a_wake(struct bulk *b) {
   return low;
 }
 
-/* A wait begins. */
-static void look_ahead(struct discarding *d) {
-  if (d->bulk.bytes < AHEAD_AFTER || !d->former) return;
-  int low = worth_a_wake(&d->bulk);
-  if (low != d->low) set_low(d, low);
+/* The number of bytes that wakes; 0 where it is no use or cannot be known. */
+static int low_of(struct socket *s) {
+  int low;
+  socklen_t len = sizeof low;
+  if (s->h < 0 || s->family == AF_UNIX) return 0;
+  int r = net_getopt(s->sched->loop.net, s->h, SOL_SOCKET, SO_RCVLOWAT, &low, &len);
+  return r == 0 ? low : 0;
+}
+
+/* What a wait for more bytes changes, or NULL. */
+static struct task_more *look_ahead(struct bulk *b) {
+  struct discarding *d = discarding_of(b);
+  d->low = 0;
+  if (b->bytes < AHEAD_AFTER) return NULL;
+  if (d->former < 0) d->former = low_of(d->s);
+  int low = d->former > 0 ? worth_a_wake(b) : 0;
+  if (low <= d->former) return NULL;
+  d->low = low;
+  return &d->more;
 }
 
 static ssize_t discard_some(lua_State *L, struct socket *s, struct bulk *b) {
@@ -141,28 +161,20 @@ static ssize_t discard_some(lua_State *L, struct socket *s, struct bulk *b) {
   ssize_t r = stream_discard(&s->stream, s->sched->loop.net, s->h, bulk_left(b));
   if (r > 0 && held) b->bytes += (uint64_t)r;
   if (r > 0 && !held) bulk_moved(b, (size_t)r);
-  if (r == -EAGAIN) look_ahead(discarding_of(b));
   return r;
 }
 
 static int discard_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct socket_way way = {NET_RD, discard_some, NULL, discard_k};
+  static const struct socket_way way = {NET_RD, discard_some, NULL, look_ahead,
+                                        discard_k};
   struct discarding *d = lua_touserdata(L, SLOT_MOVE);
   bulk_resume(&d->bulk);
   /* few bytes may be there that woke nobody: a tick, or the end, is to count them */
-  bool counts = status != LUA_OK && d->low > 1 && !d->bulk.ended && d->s->h >= 0;
+  bool counts = status != LUA_OK && d->low && !d->bulk.ended && d->s->h >= 0;
+  d->low = 0;
   if (counts && gate_open(&d->s->rd, d->s->sched) && bulk_left(&d->bulk) > 0)
     (void)discard_some(L, d->s, &d->bulk); /* what it meets, the next one meets too */
   return socket_move_on(L, &way, deadline);
-}
-
-/* The number of bytes that wakes; 0 where it is no use or cannot be known. */
-static int low_of(struct socket *s) {
-  int low;
-  socklen_t len = sizeof low;
-  if (s->h < 0 || s->family == AF_UNIX) return 0;
-  int r = net_getopt(s->sched->loop.net, s->h, SOL_SOCKET, SO_RCVLOWAT, &low, &len);
-  return r == 0 ? low : 0;
 }
 
 /* sock:discard([{seconds=, bytes=, on_tick=, every=}]) -> figures | nil, err, code. Receives
@@ -178,9 +190,9 @@ static int discard_method(lua_State *L) {
   socket_claim(L, s, "discard");
   if (s->h >= 0) interrupt_check(L, s->sched, "discard", s);
   struct discarding *d = bulk_new(L, SLOT_OPTIONS, "discard", &s->rd, sizeof *d);
-  d->bulk.fini = fini_discarding;
+  d->more = (struct task_more){raise_low, restore_low};
   d->s = s;
-  d->former = low_of(s);
+  d->former = -1;
   return discard_k(L, LUA_OK, socket_deadline(s));
 }
 
@@ -214,7 +226,7 @@ static bool send_settled(struct socket *s, struct bulk *b) {
 }
 
 static int send_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct socket_way way = {NET_WR, send_some, send_settled, send_k};
+  static const struct socket_way way = {NET_WR, send_some, send_settled, NULL, send_k};
   (void)status;
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
   return socket_move_on(L, &way, deadline);

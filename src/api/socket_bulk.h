@@ -15,6 +15,8 @@ struct socket_way {
   /* Whether nothing is left to be done after the last byte, else the wake is armed. NULL:
    * nothing ever is. */
   bool (*settled)(struct socket *s, struct bulk *b);
+  /* What holds while a task waits for the handle, or NULL. NULL: nothing ever does. */
+  struct task_more *(*more)(struct bulk *b);
   lua_KFunction k;
 };
 

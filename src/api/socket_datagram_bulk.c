@@ -128,7 +128,7 @@ static ssize_t repeat_some(lua_State *L, struct socket *s, struct bulk *b) {
 }
 
 static int repeat_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct socket_way way = {NET_WR, repeat_some, NULL, repeat_k};
+  static const struct socket_way way = {NET_WR, repeat_some, NULL, NULL, repeat_k};
   struct socket *s = socket_check(L, SLOT_SOCKET);
   struct failure f = {"send_repeat", 0, NULL, NULL};
   (void)status;
@@ -327,7 +327,7 @@ static ssize_t gather_some(lua_State *L, struct socket *s, struct bulk *b) {
 }
 
 static int gather_k(lua_State *L, int status, lua_KContext deadline) {
-  static const struct socket_way way = {NET_RD, gather_some, NULL, gather_k};
+  static const struct socket_way way = {NET_RD, gather_some, NULL, NULL, gather_k};
   (void)status;
   bulk_resume(lua_touserdata(L, SLOT_MOVE));
   return socket_move_on(L, &way, deadline);

@@ -145,23 +145,26 @@ enum {
   SLOT_ROOM,
   SLOT_INTO_FLAGS,
   SLOT_AT,
-  SLOT_TRAIN_BYTES,
-  SLOT_TRAIN_SIZE,
+  SLOT_TRAIN_LENGTHS,
+  SLOT_TRAIN_SIZES,
   SLOT_SEGMENT,
   SLOT_SENDER,
 };
 
 /* Puts the lists into their slots, those of an earlier call where there was one: they are
- * used again, and nothing becomes garbage. */
+ * used again, and nothing becomes garbage. No metamethod runs: it could receive, and what
+ * has come here would be lost. */
 static void push_lists(lua_State *L) {
   static const char *const names[] = {"at", "bytes", "size", "segment_bytes", "from"};
   lua_settop(L, SLOT_INTO_FLAGS);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if (lua_getfield(L, SLOT_TRAINS, names[i]) == LUA_TTABLE) continue;
+    lua_pushstring(L, names[i]);
+    if (lua_rawget(L, SLOT_TRAINS) == LUA_TTABLE) continue;
     lua_pop(L, 1);
     lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, SLOT_TRAINS, names[i]);
+    lua_pushstring(L, names[i]);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, SLOT_TRAINS);
   }
 }
 
@@ -198,8 +201,8 @@ static void note(lua_State *L, struct socket *s, struct taken *t,
   t->datagrams += a->count;
   t->bytes += a->len;
   set_integer(L, SLOT_AT, i, a->at + 1);
-  set_integer(L, SLOT_TRAIN_BYTES, i, a->len);
-  set_integer(L, SLOT_TRAIN_SIZE, i, a->size);
+  set_integer(L, SLOT_TRAIN_LENGTHS, i, a->len);
+  set_integer(L, SLOT_TRAIN_SIZES, i, a->size);
   set_integer(L, SLOT_SEGMENT, i, a->segment);
   set_sender(L, s, i, a->from);
 }
@@ -228,8 +231,9 @@ static int deliver_into(lua_State *L, struct socket *s, bool held) {
   push_lists(L);
   if (held) take_held(L, s, &t);
   while (!held && incoming_next_message(s->sched->incoming, &a)) note(L, s, &t, &a);
+  lua_pushliteral(L, "n");
   lua_pushinteger(L, t.trains);
-  lua_setfield(L, SLOT_TRAINS, "n");
+  lua_rawset(L, SLOT_TRAINS);
   lua_pushinteger(L, (lua_Integer)t.datagrams);
   lua_pushinteger(L, (lua_Integer)t.bytes);
   lua_pushvalue(L, SLOT_TRAINS);

@@ -352,9 +352,11 @@ int task_yield_more(lua_State *L, struct sched *s, const struct task_wait *w,
   if (!task_can_wait(L, s)) return refuse(L, s, w->op);
   struct task *t = s->current;
   interrupt_check_sent(L, s, w->op, w->on, w->sent);
-  luaL_checkstack(L, 1, NULL);
-  if (more && (!task_side(t) || more->arm(more) < 0))
+  bool room = lua_checkstack(L, 1);
+  if (!room || (more && (!task_side(t) || more->arm(more) < 0))) {
+    gate_leave(t);
     return luaL_error(L, "%s: %s", w->op, status_text(-ENOMEM));
+  }
   if (more) t->side->more = more;
   loop_later(&s->loop, &t->waiter);
   return park(L, t, w->op, w->on, w->deadline_ns, k);

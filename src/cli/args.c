@@ -45,7 +45,8 @@ struct args args_parse(int argc, char *const argv[]) {
       if (a.spin_us < 0)
         return complain("--spin takes 0 to 1000000 microseconds, not", argv[i]);
     } else if (strcmp(word, "--version") == 0 || strcmp(word, "-v") == 0) {
-      return (struct args){.action = ARGS_VERSION};
+      a.action = ARGS_VERSION;
+      return a;
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       return (struct args){.action = ARGS_HELP};
     } else if (strcmp(word, "-e") == 0) {

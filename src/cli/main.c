@@ -160,9 +160,13 @@ static int backend_failed(const char *name, int status) {
 /* Which would be used, and what stands against io_uring. */
 static int print_version(const struct args *a) {
   const char *name = backend_of(a);
-  int status = net_host_has_uring();
-  bool uring = status == 0 && name && strcmp(name, "uring") == 0;
+  int status;
+  struct net *net = net_host(name, &status);
   printf("soquete %s (%s)\n", SOQUETE_VERSION, LUA_RELEASE);
+  if (!net) return backend_failed(name, status);
+  net_free(net);
+  status = net_host_has_uring();
+  bool uring = name && strcmp(name, "uring") == 0;
   printf("backend: %s; io_uring is %s%s\n", uring ? "uring" : "epoll",
          status == 0 ? "there (--backend uring)" : "not to be had: ",
          status == 0 ? "" : why_no_ring(status));

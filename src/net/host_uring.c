@@ -198,15 +198,15 @@ static int merge(struct net_event *events, int first, int more) {
   return count;
 }
 
-/* Until something has come, or the spin is over. */
+/* Until something has come, or the spin is over. What is queued leaves in any case. */
 static int wait_for(struct epoll_net *e, int64_t deadline_ns) {
   int64_t end_ns = host_spin_end(&e->net, deadline_ns);
-  int r = 0;
-  while (end_ns > 0 && r == 0 && !ring_has(e->ring)) {
-    r = ring_reap(e->ring);
+  while (end_ns > 0) {
+    int r = ring_reap(e->ring);
+    if (r < 0 || ring_has(e->ring)) return r;
     if (host_now(NULL) >= end_ns) end_ns = 0;
   }
-  return r < 0 || end_ns > 0 ? r : ring_enter(e->ring, deadline_ns);
+  return ring_enter(e->ring, deadline_ns);
 }
 
 /* Sends what is queued, waits, and takes in what has come. */

@@ -69,6 +69,15 @@ class Refusals(Traced):
             result, _ = self.traced("--version", inject=[f"io_uring_setup:error={error}"])
             self.assertIn(f"backend: epoll; io_uring is not to be had: {reason}", result.out)
 
+    def test_the_version_says_which_backend_would_be_used(self):
+        for name in ("auto", "epoll", "uring") if self.has_uring() else ("auto", "epoll"):
+            told = "backend: " + ("uring" if name == "uring" else "epoll")
+            self.assertIn(told, self.run_soquete("--backend", name, "--version").out)
+            env = {**os.environ, "SOQUETE_BACKEND": name}
+            self.assertIn(told, self.run_soquete("--version", env=env).out)
+        self.assertEnds(self.run_soquete("--backend", "kqueue", "--version"), 2,
+                        err="soquete: there is no backend 'kqueue', but auto, epoll and uring\n")
+
     def test_who_names_io_uring_is_told_why_there_is_none(self):
         for error, reason in self.REASONS.items():
             result, _ = self.traced("--backend", "uring", "-e", "print(1)",

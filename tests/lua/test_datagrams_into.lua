@@ -110,6 +110,17 @@ T.test("lists_of_an_earlier_call_are_used_again", function()
   b:close()
 end)
 
+-- A metamethod could receive, and the lists would tell of that.
+T.test("lists_are_found_without_metamethods", function()
+  local a, b = pair()
+  local function fail() error("asked") end
+  local trains = setmetatable({}, { __index = fail, __newindex = fail })
+  a:send("x")
+  T.eq(T.ok(b:recv_many_into(net.buffer(100), trains)), 1)
+  T.eq(trains.n, 1)
+  T.eq(trains.bytes[1], 1)
+end)
+
 T.test("another_sender_takes_the_place_of_the_former", function()
   local a, b = pair(false)
   local c <close> = T.ok(net.udp("127.0.0.1:0"))

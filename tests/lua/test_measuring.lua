@@ -579,10 +579,17 @@ T.test("a_name_that_no_congestion_control_can_have_is_refused", function()
   end
 end)
 
+local function limit_of_the_system(name)
+  local f <close> = assert(io.open("/proc/sys/net/core/" .. name))
+  return f:read("n")
+end
+
 -- What a server cannot do for its client, and what it says then.
 local impossible = {
   { "a_congestion_control", { congestion = "nosuch" }, "the congestion control (ENOENT)" },
   { "a_window", { window = 1 << 30 }, "it cannot have so large a window (EINVAL)" },
+  { "a_window_just_beyond", { window = limit_of_the_system("wmem_max") + 2 },
+    "it cannot have so large a window (EINVAL)" },
   { "so_many_streams", { parallel = 1000 }, "it does not take so many streams (EINVAL)" },
   { "so_long_a_time", { time = 1e6 }, "it does not take a test of that time (EINVAL)" },
   { "sctp", { sctp = true }, "it has no SCTP (EINVAL)" },

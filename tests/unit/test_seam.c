@@ -247,6 +247,19 @@ static void rule_5_small_sends_leave_as_one_at_the_poll(void **state) {
   assert_int_equal(recv(b, bytes, sizeof bytes, MSG_DONTWAIT), 9000);
 }
 
+static void rule_5_what_is_queued_leaves_before_a_spin(void **state) {
+  struct net_event events[8];
+  wait_on(a);
+  take_in();
+  put(b, "x", 1);
+  if (on_ring()) ring_reap(epoll_self(net)->ring); /* its completion is there */
+  net->spin_ns = 1000000;
+  assert_int_equal(net_send(net, a, "y", 1), 1);
+  assert_int_equal(net_poll(net, events, 8, NET_NEVER), 1);
+  assert_int_equal(recv(b, bytes, 1, MSG_DONTWAIT), 1);
+  peers_expect(net, a, "x");
+}
+
 /* --- rule 6 --- */
 
 static void rule_6_an_error_is_told_once_after_the_bytes_before_it(void **state) {
@@ -475,6 +488,7 @@ static const struct CMUnitTest tests[] = {
     SEAM_TEST(rule_4_a_slow_reader_gets_every_byte_in_order),
     SEAM_TEST(rule_4_a_full_peer_holds_the_sender_back_and_wakes_it),
     SEAM_TEST(rule_5_small_sends_leave_as_one_at_the_poll),
+    SEAM_TEST(rule_5_what_is_queued_leaves_before_a_spin),
     SEAM_TEST(rule_6_an_error_is_told_once_after_the_bytes_before_it),
     SEAM_TEST(rule_7_what_is_held_for_one_handle_is_bounded),
     SEAM_TEST(rule_8_a_close_in_flight_hands_nothing_to_the_next_owner),

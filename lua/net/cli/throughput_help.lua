@@ -17,7 +17,7 @@ Measures how fast bytes go to HOST and back. There `soquete throughput server` r
   how long
     -t, --time SECONDS      10 unless told
     -n, --bytes SIZE        until so many bytes have moved: 1G
-    -O, --omit SECONDS      at the begin that do not count
+    -O, --omit SECONDS      at the beginning that do not count
   TCP
     -w, --window SIZE       of the sockets' buffers: 256K
     -C, --congestion NAME   the congestion control of both ends

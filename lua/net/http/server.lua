@@ -41,7 +41,8 @@ local function failed(conn, req, err, trace)
   if conn:broken() then return end -- the client has gone: nobody's fault
   local status = status_of(err)
   if not status then
-    io.stderr:write("soquete: ", req.method, " ", core.escape(req.target), ": ", trace, "\n")
+    local what = req and req.method .. " " .. core.escape(req.target) or "a request"
+    io.stderr:write("soquete: ", what, ": ", trace, "\n")
   end
   local sent = conn:state()
   if sent == "part" then conn:abandon() end

@@ -15,6 +15,10 @@ local function number(value)
   end
 end
 
+local function text(value) -- lua-cjson writes "\/", which is allowed and hard to read
+  return (assert(json.encode(value)):gsub("\\/", "/"))
+end
+
 local encode
 
 local function array(list)
@@ -27,14 +31,14 @@ local function object(fields)
   local names, parts = {}, {}
   for name in pairs(fields) do names[#names + 1] = name end
   table.sort(names)
-  for i, name in ipairs(names) do parts[i] = json.encode(name) .. ":" .. encode(fields[name]) end
+  for i, name in ipairs(names) do parts[i] = text(name) .. ":" .. encode(fields[name]) end
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
 ---The value as JSON on one line. A table without fields is an array.
 function encode(value)
   if type(value) == "number" then return number(value) end
-  if type(value) ~= "table" then return assert(json.encode(value)) end
+  if type(value) ~= "table" then return text(value) end
   if #value > 0 or next(value) == nil then return array(value) end
   return object(value)
 end

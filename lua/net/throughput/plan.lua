@@ -99,10 +99,13 @@ end
 function M.new(options, spelling)
   local called = spelling or by_name
   local plan = {}
-  for name, value in pairs(options) do
-    local reason = fault(name, value)
+  local names = {}
+  for name in pairs(options) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do -- in this order: of two faults always the same is told
+    local reason = fault(name, options[name])
     if reason then return nil, (reason:gsub("^%l+:", called[name] .. ":")) end
-    plan[name] = value
+    plan[name] = options[name]
   end
   if not plan.host or plan.host == "" then return nil, called.host .. ": which server?" end
   local reason = contradiction(plan, called)
