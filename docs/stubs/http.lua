@@ -43,7 +43,8 @@
 --
 -- Times may be `false` for no limit. A log line that cannot be written is dropped and
 -- counted. An entry has `time`, `peer`, `status`, `bytes`, and for a request that reached
--- the handler `method`, `target`, `version`, `seconds`, `referer`, `user_agent`.
+-- the handler `method`, `target`, `version`, `seconds`, `referer`, `user_agent`. Of a field
+-- that comes more than once a line in JSON has the first, a function's entry all, joined.
 
 local http = {}
 

@@ -35,7 +35,7 @@ def idle_words(idle, count):
         f"{i[name]:,.0f}" if name in i else "cannot hold so many"
         for name in ("opened_bytes", "answered_bytes")] for i in idle]
     return ["## Memory", "",
-            "Resident memory at rest, in the middle of seven starts, and its growth for each of "
+            "Resident memory at rest, in the middle of 41 starts, and its growth for each of "
             f"{count:,} connections that are held open: after they were accepted, and after "
             "each has had one line answered. Everything is included but the kernel's own "
             "memory.", ""] + table(

@@ -59,10 +59,10 @@ def scenario(title, chosen, mode, clients, cores, opt, base=BASE):
 
 
 def rest_kib(side, opt):
-    """In the middle of seven starts: the kernel maps in what lies around a page that is
+    """In the middle of many starts: the kernel maps in what lies around a page that is
     touched, and where a library lies changes."""
     sizes = []
-    for _ in range(7):
+    for _ in range(41):
         with Server(side, "lines", {opt.cores[-1]}) as server:
             sizes.append(server.resident_kib())
     return statistics.median(sizes)
