@@ -26,6 +26,10 @@ os.environ["SOQUETE_WATCHDOG"] = "off"
 
 UNDER_VALGRIND = bool(os.environ.get("UNDER_VALGRIND"))
 
+# A name that nobody has, and no name server is asked for: a label has 63 bytes at most
+# (RFC 1035 section 2.3.4).
+UNKNOWN_NAME = "x" * 64 + ".invalid"
+
 # Set by run.py.
 soquete = os.path.join(ROOT, "build", "soquete")
 
