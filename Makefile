@@ -215,15 +215,18 @@ $(out)/flags: FORCE
 
 # --- Goals ---------------------------------------------------------------------------
 
-# Packages come before anything is compiled, so these two build in a second make.
+# Packages come before anything is compiled, so what needs some builds in a second make: with
+# all the processors, unless the first was told how many.
+remake = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 demo:
 	@.ci/install-packages $(BUILD)
-	@$(MAKE) --no-print-directory build
+	@$(remake) build
 	@SOQUETE=$(program) tests/e2e/demo.sh
 
 test:
 	@.ci/install-packages $(BUILD) $(TEST)
-	@$(MAKE) --no-print-directory build programs
+	@$(remake) build programs
 	@MAKE='$(MAKE)' tests/support/tally.sh unit lua e2e replay docs-check
 
 programs: $(program) $(luatest) $(faulty) $(units) $(fuzzers)
@@ -244,7 +247,7 @@ replay: $(fuzzers)
 
 fuzz:
 	@.ci/install-packages $(BUILD) $(FUZZ)
-	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
+	@$(remake) MODE=fuzz fuzzers
 	@tests/fuzz/run.sh $(or $(SECONDS),60) $(patsubst %.c,build/fuzz/%,\
 	  $(filter tests/fuzz/fuzz_$(or $(ONLY),%).c,$(fuzz_sources)))
 
@@ -255,7 +258,7 @@ storm: $(out)/tests/unit/test_storm $(luatest)
 
 soak:
 	@.ci/install-packages $(BUILD) python3 liburing-dev
-	@$(MAKE) --no-print-directory build $(out)/tests/bench/load
+	@$(remake) build $(out)/tests/bench/load
 	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/soak.py $(if $(ONLY),--only $(ONLY)) \
 	  --minutes $(or $(MINUTES),1)
 
@@ -280,7 +283,7 @@ format:
 # A test goes on as another user, who must be able to note its lines too. What is only for a
 # ring runs where the kernel gives one.
 cov:
-	@$(MAKE) --no-print-directory MODE=cov build
+	@$(remake) MODE=cov build
 	$(Q)find build/cov -name '*.gcda' -delete
 	@umask 0; ! build/soquete --backend uring -e '' 2>/dev/null || \
 	  SOQUETE_BACKEND=uring $(MAKE) --no-print-directory MODE=cov unit
@@ -290,13 +293,13 @@ cov:
 # The two below look for what a test cannot see, and so need fewer seeds.
 valgrind:
 	@.ci/install-packages $(BUILD) $(TEST) $(CHECK)
-	@$(MAKE) --no-print-directory MODE=debug build programs
+	@$(remake) MODE=debug build programs
 	@MAKE='$(MAKE)' tests/support/valgrind.sh build/debug $(SUITES)
 
 # End-to-end tests are left out: TSan keeps a signal back while a script computes.
 tsan:
 	@.ci/install-packages $(BUILD) $(TEST)
-	@$(MAKE) --no-print-directory MODE=tsan programs
+	@$(remake) MODE=tsan programs
 	@MAKE='$(MAKE) MODE=tsan' SLOW=10 tests/support/tally.sh unit lua
 
 bench-deps:
@@ -310,7 +313,7 @@ bench: build $(benches)
 
 campaign:
 	@.ci/install-packages $(BUILD) $(TEST) $(CAMPAIGN)
-	@$(MAKE) --no-print-directory MODE=$(MODE) build $(campaign)
+	@$(remake) MODE=$(MODE) build $(campaign)
 	@SAMPLE=$(SAMPLE) SEED=$(SEED) ONLY=$(ONLY) tests/campaign/run.sh $(out)
 
 deps:
