@@ -90,7 +90,7 @@ static int send_rest(lua_State *L, struct socket *s, struct source src,
     if (r == 0 && !lua_toboolean(L, SLOT_EXACT)) break;
     if (r <= 0) return sendfile_failed(L, r ? (int)r : STATUS_TRUNCATED, s->sent);
     s->sent += (size_t)r;
-    if (task_spent(L, s->sched, (size_t)r) && s->sent < count)
+    if (task_spent_large(L, s->sched, (size_t)r) && s->sent < count)
       return wait_on(L, s, deadline, true);
   }
   return sendfile_done(L, s);

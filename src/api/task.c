@@ -391,10 +391,14 @@ int task_step(lua_State *L, struct sched *s, int results, size_t bytes) {
   return task_spent(L, s, bytes) ? step_aside(L, s, results, step_k) : results;
 }
 
-int task_step_large(lua_State *L, struct sched *s, int results, size_t bytes) {
+bool task_spent_large(lua_State *L, struct sched *s, size_t bytes) {
   if (bytes >= LARGE_BYTES)
     bytes = loop_now(&s->loop) - s->loop.turn_ns < TURN_NS ? 0 : SHARE_BYTES;
-  return task_step(L, s, results, bytes);
+  return task_spent(L, s, bytes);
+}
+
+int task_step_large(lua_State *L, struct sched *s, int results, size_t bytes) {
+  return task_spent_large(L, s, bytes) ? step_aside(L, s, results, step_k) : results;
 }
 
 enum { FAIL_GIVES, FAIL_RAISES };

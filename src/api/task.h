@@ -240,6 +240,9 @@ int task_yield_more(lua_State *L, struct sched *s, const struct task_wait *w,
  * can step aside here. */
 bool task_spent(lua_State *L, struct sched *s, size_t bytes);
 
+/* The same of a part that may move much at once, as task_step_large counts. */
+bool task_spent_large(lua_State *L, struct sched *s, size_t bytes);
+
 /* True when the running task can wait here. */
 bool task_can_wait(lua_State *L, const struct sched *s);
 

@@ -80,11 +80,14 @@ end
 
 -- --- bytes -----------------------------------------------------------------------------
 
-local function send_step(res, socket, file, offset, left)
-  local _, count, seconds = core.progress(res, left)
+-- The peer has its time for one step: when that is over, so much has to have gone.
+local function send_some(res, socket, file, offset, left)
+  local _, step, seconds = core.progress(res, left)
   socket:settimeout(seconds)
-  local sent, err, code = socket:sendfile(file, offset, count)
-  core.sent_file(res, sent or err.sent or 0)
+  local sent, err, code = socket:sendfile(file, offset, left)
+  local gone = sent or err.sent or 0
+  core.sent_file(res, gone)
+  if code == "timeout" and gone >= step then return gone end -- and goes on
   return sent, err, code
 end
 
@@ -93,7 +96,7 @@ local function send_rest(res, file, offset, count)
   local socket = core.socket_of(res)
   local sent, err, code
   while count > 0 do
-    sent, err, code = send_step(res, socket, file, offset, count)
+    sent, err, code = send_some(res, socket, file, offset, count)
     if not sent then break end
     offset, count = offset + sent, count - sent
   end
