@@ -49,7 +49,7 @@ PEERS := default-jdk-headless chromium nginx-light
 FUZZ  := clang-14 libclang-rt-14-dev
 CAMPAIGN := strace fiu-utils
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
-         nodejs golang-go nginx-light lighttpd h2o iperf3 socat haproxy
+         python3-uvloop nodejs golang-go nginx-light lighttpd h2o iperf3 socat haproxy
 
 # --- Flags ---------------------------------------------------------------------------
 

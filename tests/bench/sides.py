@@ -39,14 +39,18 @@ class Side:
         return answers(mode, port)
 
 
-def lua_module(lua, module, expression):
-    """The version of a Lua module, or None where it is not installed."""
-    code = f"local m = require '{module}'; print({expression})"
+def printed(argv):
+    """What a program prints, or None where it fails or is not there."""
     try:
-        done = subprocess.run([lua, "-e", code], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def lua_module(lua, module, expression):
+    """The version of a Lua module, or None where it is not installed."""
+    return printed([lua, "-e", f"local m = require '{module}'; print({expression})"])
 
 
 def go_server():
@@ -108,8 +112,11 @@ def sides(against=""):
                    version=f"lua5.2, {copas}")
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
     version = first_line([python, "--version"])
-    yield Side("asyncio", [python, f"{PEERS}/py_asyncio.py", "{mode}", "{port}"],
-               version=version)
+    on_asyncio = [python, f"{PEERS}/py_asyncio.py", "{mode}", "{port}"]
+    yield Side("asyncio", on_asyncio, version=version)
+    uvloop = printed([python, "-c", "import uvloop; print(uvloop.__version__)"])
+    if uvloop:
+        yield Side("uvloop", [*on_asyncio, "uvloop"], version=f"{version}, uvloop {uvloop}")
     yield Side("Python threads", [python, f"{PEERS}/py_threads.py", "{mode}", "{port}"],
                version=version)
     if shutil.which("node"):

@@ -300,6 +300,15 @@ class Servers(unittest.TestCase):
                         self.assertEqual((done.returncode, got["requests"]), (0, 200),
                                          done.stderr)
 
+    def test_uvloop_is_what_serves_where_it_is_told(self):
+        """Its libuv has an eventfd to be woken by, Python's own loop a pair of sockets."""
+        OUT.mkdir(parents=True, exist_ok=True)
+        on_asyncio = [s for s in sides.sides() if s.name in ("asyncio", "uvloop")]
+        self.assertTrue(on_asyncio)
+        for side in on_asyncio:
+            with self.subTest(side=side.name), Server(side, "lines", {0}) as server:
+                links = [os.readlink(fd) for fd in Path(f"/proc/{server.pid}/fd").iterdir()]
+                self.assertEqual("anon_inode:[eventfd]" in links, side.name == "uvloop")
 
     def test_every_server_of_a_lone_connection_answers_right(self):
         OUT.mkdir(parents=True, exist_ok=True)
