@@ -7,9 +7,10 @@ import subprocess
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
 
 BASE = "C epoll"
+BARE_URING = "C io_uring"
 URING = "soquete io_uring"
 BLOCKING = "C blocking"
-LEADERS = (BASE, "soquete", URING, "before", "C io_uring")  # where not all are measured
+LEADERS = (BASE, "soquete", URING, "before", BARE_URING)  # where not all are measured
 SPIN_US = 50
 
 
@@ -97,7 +98,7 @@ def sides(against=""):
     if against:
         yield Side("before", [against, str(BENCH) + "/{mode}.lua", "{port}"],
                    version=first_line([against, "--version"]))
-    yield Side("C io_uring", [f"{tests}/uring_server", "{mode}", "{port}"])
+    yield Side(BARE_URING, [f"{tests}/uring_server", "{mode}", "{port}"])
     luv = lua_module("lua5.4", "luv", "m.version_string()")
     if luv:
         yield Side("luv", ["lua5.4", f"{PEERS}/luv.lua", "{mode}", "{port}"],
