@@ -50,8 +50,10 @@ static void note(int fd) {
 }
 
 static void accepted(int fd) {
-  if (fd >= CANNED_CONNECTIONS) bench_die("too many connections", EMFILE);
-  connections[fd] = (struct connection){0};
+  if (fd < CANNED_CONNECTIONS)
+    connections[fd] = (struct connection){0};
+  else
+    bench_die("too many connections", EMFILE);
   ring_receive(&ring, fd, tag(OP_RECV, fd));
 }
 
