@@ -66,7 +66,8 @@ def web_words(scenarios):
              "a short text that a handler (of nginx: `return 200`) makes. The ratios are to "
              "nginx with one worker, no log, sendfile and open_file_cache, and to the limits: "
              f"{BASE} is `http_server.c`, {BARE_URING} `http_uring_server.c`; they look at "
-             "nothing of the request and answer from memory. "
+             "nothing of the request and answer from memory by send, which copies what "
+             "sendfile does not. "
              "Busy is the share of a core: a load that is near 1 is what limits the rate. "
              f"Wrong answers: {sum(r['errors'] for s in scenarios for r in s['rows'])}.", ""]
     for s in scenarios:
