@@ -49,7 +49,7 @@ PEERS := default-jdk-headless chromium nginx-light
 FUZZ  := clang-14 libclang-rt-14-dev
 CAMPAIGN := strace fiu-utils
 BENCH := liburing-dev strace lua5.4 lua-luv lua-cqueues lua5.2 lua-copas lua-socket \
-         nodejs golang-go nginx-light lighttpd h2o iperf3 socat haproxy
+         python3-uvloop nodejs golang-go nginx-light lighttpd h2o iperf3 socat haproxy
 
 # --- Flags ---------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server blocking_server \
-                http_server bulk_pair datagram_pair splice_proxy)
+                http_server http_uring_server bulk_pair datagram_pair splice_proxy)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \
@@ -167,6 +167,8 @@ $(fuzzers): %: %.o $(fuzz_main) $(support_lib) $(runtime)
 $(fuzzers): extra_libs := $(wraps) $(if $(fuzz_main),,-fsanitize=fuzzer)
 $(benches): %: %.o $(out)/tests/bench/bench.o $(out)/tests/bench/figures.o
 $(out)/tests/bench/load: $(out)/tests/bench/answer.o
+$(out)/tests/bench/http_server $(out)/tests/bench/http_uring_server: \
+  $(out)/tests/bench/canned.o
 $(benches): libs := -l:liburing.a
 
 $(program) $(luatest) $(faulty) $(campaign) $(units) $(fuzzers) $(benches):

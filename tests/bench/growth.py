@@ -6,11 +6,11 @@ from figures import Spread, alternate
 from pairs import ENDLESS, Pair
 from place import BENCH
 from processes import measure_server
-from sides import BASE, URING
+from sides import BARE_URING, BASE, URING
 
 CLIENTS = (1, 10, 100, 1000, 3000, 9000)
 SIZES = (64, 512, 4096, 32768, 262144, 1048576)
-SERVERS = ("soquete", URING, BASE, "C io_uring")
+SERVERS = ("soquete", URING, BASE, BARE_URING)
 
 
 def size_sides(size):

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/canned.h"
 
-enum { EVENTS = 1024, BUFFER_BYTES = 65536, CONNECTIONS = 32768 };
+enum { EVENTS = 1024, BUFFER_BYTES = 65536 };
 
 struct connection {
   unsigned matched; /* bytes of the blank line that ended the last read */
@@ -20,36 +20,15 @@ struct connection {
 };
 
 static char buffer[BUFFER_BYTES];
-static char *answer; /* owned */
-static size_t answer_len;
-static struct connection connections[CONNECTIONS]; /* by descriptor */
-
-static void make_answer(const char *path) {
-  size_t body_len;
-  char head[256], *body = bench_file(path, &body_len);
-  int head_len = snprintf(head, sizeof head,
-                          "HTTP/1.1 200 OK\r\nServer: bench\r\n"
-                          "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
-                          "Content-Type: application/octet-stream\r\n"
-                          "Content-Length: %zu\r\n"
-                          "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
-                          "ETag: \"0123456789abcdef\"\r\n"
-                          "Accept-Ranges: bytes\r\n\r\n",
-                          body_len);
-  answer_len = (size_t)head_len + body_len;
-  answer = malloc(answer_len);
-  if (!answer) bench_die("memory", ENOMEM);
-  memcpy(answer, head, (size_t)head_len);
-  memcpy(answer + head_len, body, body_len);
-  free(body);
-}
+static struct canned answer;
+static struct connection connections[CANNED_CONNECTIONS]; /* by descriptor */
 
 static void accept_all(int epoll, int listener) {
   int fd;
   while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                              .data.fd = fd};
-    if (fd < CONNECTIONS)
+    if (fd < CANNED_CONNECTIONS)
       connections[fd] = (struct connection){0};
     else
       bench_die("too many connections", EMFILE);
@@ -58,26 +37,13 @@ static void accept_all(int epoll, int listener) {
   if (errno != EAGAIN && errno != ECONNABORTED) bench_die("accept", errno);
 }
 
-/* How many requests end in these bytes. */
-static unsigned ends(struct connection *c, const char *bytes, size_t n) {
-  static const char blank[] = "\r\n\r\n";
-  unsigned count = 0;
-  for (size_t i = 0; i < n; i++) {
-    c->matched = bytes[i] == blank[c->matched] ? c->matched + 1 : bytes[i] == '\r';
-    if (c->matched < 4) continue;
-    c->matched = 0;
-    count++;
-  }
-  return count;
-}
-
 /* Sends what is owed. False when the connection is to be closed. */
 static int send_owed(struct connection *c, int fd) {
   while (c->owed > 0) {
-    ssize_t n = send(fd, answer + c->sent, answer_len - c->sent, MSG_NOSIGNAL);
+    ssize_t n = send(fd, answer.bytes + c->sent, answer.len - c->sent, MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN;
     c->sent += (size_t)n;
-    if (c->sent < answer_len) continue;
+    if (c->sent < answer.len) continue;
     c->sent = 0;
     c->owed--;
   }
@@ -94,7 +60,7 @@ static void serve(const struct epoll_event *ev) {
       close(fd);
       return;
     }
-    c->owed += ends(c, buffer, (size_t)n);
+    c->owed += canned_ends(&c->matched, buffer, (size_t)n);
     if ((size_t)n < sizeof buffer && !(ev->events & (EPOLLRDHUP | EPOLLHUP))) break;
   }
   if (!send_owed(c, fd)) close(fd);
@@ -106,7 +72,7 @@ int main(int argc, char *argv[]) {
     fprintf(stderr, "usage: http_server PORT BODY-FILE\n");
     return 2;
   }
-  make_answer(argv[2]);
+  answer = canned_answer(argv[2]);
   int listener = bench_serve(BENCH_HTTP, atoi(argv[1]), SOCK_NONBLOCK);
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = listener};

@@ -1,7 +1,7 @@
 """The words and tables of docs/benchmarks.md."""
 from bulk_page import bulk_words, commands_words, growth_words
 from place import ROOT
-from sides import BASE, BLOCKING, SPIN_US
+from sides import BARE_URING, BASE, BLOCKING, SPIN_US
 from tables import spread_text, table
 
 
@@ -64,8 +64,10 @@ def web_words(scenarios):
     lines = ["## The web", "",
              f"{scenarios[0]['clients']} kept-open connections that ask for one file, or for "
              "a short text that a handler (of nginx: `return 200`) makes. The ratios are to "
-             "nginx with one worker, no log, sendfile and open_file_cache. C epoll is "
-             "`http_server.c`, which looks at nothing of the request and answers from memory. "
+             "nginx with one worker, no log, sendfile and open_file_cache, and to the limits: "
+             f"{BASE} is `http_server.c`, {BARE_URING} `http_uring_server.c`; they look at "
+             "nothing of the request and answer from memory by send, which copies what "
+             "sendfile does not. "
              "Busy is the share of a core: a load that is near 1 is what limits the rate. "
              f"Wrong answers: {sum(r['errors'] for s in scenarios for r in s['rows'])}.", ""]
     for s in scenarios:
@@ -73,13 +75,15 @@ def web_words(scenarios):
         where = ("server and load on one core" if cores[0] == cores[1]
                  else "server on one core, load on another")
         rows = [[r["side"], spread_text(r["rate_ratio"]), spread_text(r["limit_ratio"]),
-                 spread_text(r["cpu_ratio"]), f"{r['rate']['median']:,.0f}",
+                 spread_text(r["uring_ratio"]), spread_text(r["cpu_ratio"]),
+                 f"{r['rate']['median']:,.0f}",
                  f"{r['cpu_us']['median']:.2f}", f"{r['busy']['median']:.2f}",
                  f"{r['load_busy']['median']:.2f}", f"{r['p50_us']['median']:,.0f}",
                  f"{r['p99_us']['median']:,.0f}"] for r in s["rows"]]
         lines += [f"### {s['name']}, {where}", ""] + table(
-            ["server", "rate / nginx", f"rate / {BASE}", "server CPU / nginx", "requests/s",
-             "CPU µs/request", "server busy", "load busy", "p50 µs", "p99 µs"], rows)
+            ["server", "rate / nginx", f"rate / {BASE}", f"rate / {BARE_URING}",
+             "server CPU / nginx", "requests/s", "CPU µs/request", "server busy", "load busy",
+             "p50 µs", "p99 µs"], rows)
     return lines
 
 
@@ -111,7 +115,7 @@ def most_words(results):
     """What io_uring can gain at most here."""
     for s in results.get("scenarios", []):
         for r in s["rows"]:
-            if s["mode"] == "lines" and r["side"] == "C io_uring":
+            if s["mode"] == "lines" and r["side"] == BARE_URING:
                 return (f" Here even bare C gains little: with {s['clients']} clients C io_uring "
                         f"does {r['busy_ratio']['median']:.2f} of the requests of C epoll."
                         if r["busy_ratio"]["median"] < 1.2 else "")
@@ -121,9 +125,10 @@ def most_words(results):
 def document(results, chosen, opt):
     lines = ["# Benchmarks", "",
              "Written by `make bench`; do not edit. The limits are bare C programs of the "
-             "bench: `epoll_server.c` and `uring_server.c`; for one-way transfers "
-             "`bulk_pair.c`, `datagram_pair.c` and `splice_proxy.c`. Ratios carry over to "
-             "other machines, absolute figures do not.", "",
+             "bench: `epoll_server.c` and `uring_server.c`; for the web `http_server.c` and "
+             "`http_uring_server.c`; for one-way transfers `bulk_pair.c`, `datagram_pair.c` "
+             "and `splice_proxy.c`. Ratios carry over to other machines, absolute figures do "
+             "not.", "",
              "soquete is measured with its epoll backend; soquete io_uring is the same program "
              "with `--backend uring`. What io_uring saves is system calls: where one is dear, as "
              "with mitigations of the processor's faults, that is much; where it is cheap, "

@@ -7,9 +7,10 @@ import subprocess
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
 
 BASE = "C epoll"
+BARE_URING = "C io_uring"
 URING = "soquete io_uring"
 BLOCKING = "C blocking"
-LEADERS = (BASE, "soquete", URING, "before", "C io_uring")  # where not all are measured
+LEADERS = (BASE, "soquete", URING, "before", BARE_URING)  # where not all are measured
 SPIN_US = 50
 
 
@@ -39,14 +40,18 @@ class Side:
         return answers(mode, port)
 
 
-def lua_module(lua, module, expression):
-    """The version of a Lua module, or None where it is not installed."""
-    code = f"local m = require '{module}'; print({expression})"
+def printed(argv):
+    """What a program prints, or None where it fails or is not there."""
     try:
-        done = subprocess.run([lua, "-e", code], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def lua_module(lua, module, expression):
+    """The version of a Lua module, or None where it is not installed."""
+    return printed([lua, "-e", f"local m = require '{module}'; print({expression})"])
 
 
 def go_server():
@@ -93,7 +98,7 @@ def sides(against=""):
     if against:
         yield Side("before", [against, str(BENCH) + "/{mode}.lua", "{port}"],
                    version=first_line([against, "--version"]))
-    yield Side("C io_uring", [f"{tests}/uring_server", "{mode}", "{port}"])
+    yield Side(BARE_URING, [f"{tests}/uring_server", "{mode}", "{port}"])
     luv = lua_module("lua5.4", "luv", "m.version_string()")
     if luv:
         yield Side("luv", ["lua5.4", f"{PEERS}/luv.lua", "{mode}", "{port}"],
@@ -108,8 +113,11 @@ def sides(against=""):
                    version=f"lua5.2, {copas}")
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
     version = first_line([python, "--version"])
-    yield Side("asyncio", [python, f"{PEERS}/py_asyncio.py", "{mode}", "{port}"],
-               version=version)
+    on_asyncio = [python, f"{PEERS}/py_asyncio.py", "{mode}", "{port}"]
+    yield Side("asyncio", on_asyncio, version=version)
+    uvloop = printed([python, "-c", "import uvloop; print(uvloop.__version__)"])
+    if uvloop:
+        yield Side("uvloop", [*on_asyncio, "uvloop"], version=f"{version}, uvloop {uvloop}")
     yield Side("Python threads", [python, f"{PEERS}/py_threads.py", "{mode}", "{port}"],
                version=version)
     if shutil.which("node"):

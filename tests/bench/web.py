@@ -1,8 +1,9 @@
 """The web section of the bench: files of several sizes and a short text, beside web servers.
 
-The base of the ratios is nginx; the limit is `http_server.c`, which answers the same bytes
-from memory without looking at the request. Server and load have a core each, or share one
-where there is one: the processor time of the server is told beside the rate."""
+The base of the ratios is nginx; the limits are `http_server.c` and `http_uring_server.c`,
+which answer the same bytes from memory without looking at the request. Server and load have a
+core each, or share one where there is one: the processor time of the server is told beside
+the rate."""
 import os
 import shutil
 import subprocess
@@ -12,14 +13,14 @@ from pathlib import Path
 from figures import Spread, alternate, ratios
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
 from processes import measure_server
-from sides import URING, Side, has_uring
+from sides import BARE_URING, BASE, URING, Side, has_uring
 
 NGINX = "nginx"
 SIZES = {"100B": 100, "1KiB": 1024, "10KiB": 10240, "100KiB": 102400, "10MiB": 10 << 20}
 CLIENTS = 50
-ALWAYS = ("soquete", URING, "before", NGINX, "C epoll")  # in each scenario
-WITH_ALL = ("1KiB", "text")                       # all others too, on one core
-RUNTIMES = ("Node", "Go")                         # they make the text on any cores
+ALWAYS = ("soquete", URING, "before", NGINX, BASE, BARE_URING)  # in each scenario
+WITH_ALL = ("1KiB", "text")  # all others too, on one core
+RUNTIMES = ("Node", "Go")    # they make the text on any cores
 TEXT = b"hello, world\n"
 WEB = OUT / "web"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -89,8 +90,8 @@ class WebSide(Side):
 class Limit(WebSide):
     """Bare C: it has one answer, the file that the scenario asks for."""
 
-    def __init__(self):
-        super().__init__("C epoll", [f"{PROGRAMS}/tests/bench/http_server", "{port}", "{file}"])
+    def __init__(self, name, program):
+        super().__init__(name, [f"{PROGRAMS}/tests/bench/{program}", "{port}", "{file}"])
         self.file = WEB / "root/100B.bin"
 
     def argv(self, mode, port):
@@ -147,7 +148,8 @@ def web_sides(against=""):
     if find(NGINX):
         yield WebSide(NGINX, [find(NGINX), "-c", "{conf}"], conf=NGINX_CONF,
                       version=first_line([find(NGINX), "-v"]))
-    yield Limit()
+    yield Limit(BASE, "http_server")
+    yield Limit(BARE_URING, "http_uring_server")
     if find("lighttpd"):
         yield WebSide("lighttpd", [find("lighttpd"), "-D", "-f", "{conf}"], modes=("files",),
                       conf=LIGHTTPD_CONF, version=first_line([find("lighttpd"), "-v"]))
@@ -187,7 +189,8 @@ def scenario(chosen, mode, name, cores, opt):
                        f"{mode} {name}", "rate", NGINX)
     rows = [{"side": n,
              "rate_ratio": ratios(rounds, n, "rate", NGINX).json(),
-             "limit_ratio": ratios(rounds, n, "rate", "C epoll").json(),
+             "limit_ratio": ratios(rounds, n, "rate", BASE).json(),
+             "uring_ratio": ratios(rounds, n, "rate", BARE_URING).json(),
              "cpu_ratio": ratios(rounds, n, "cpu_us", NGINX).json(),
              "rate": Spread(r[n]["rate"] for r in rounds).json(),
              "cpu_us": Spread(r[n]["cpu_us"] for r in rounds).json(),
@@ -214,7 +217,7 @@ def measure(opt, core_pairs):
     prepare()
     chosen = list(web_sides(opt.against))
     if opt.sides:
-        wanted = (*opt.sides.split(","), NGINX, "C epoll", "before")
+        wanted = (*opt.sides.split(","), NGINX, BASE, BARE_URING, "before")
         chosen = [s for s in chosen if s.name in wanted]
     wanted = opt.files.split(",") if opt.files else [*SIZES, "text"]
     found = []

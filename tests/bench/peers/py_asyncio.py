@@ -1,8 +1,12 @@
-"""Python's asyncio, with protocols (its fast way): py_asyncio.py lines|requests|udp PORT"""
+"""Python's asyncio, with protocols (its fast way), on its own loop or on uvloop's:
+py_asyncio.py lines|requests|udp PORT [uvloop]"""
 import asyncio
 import sys
 
 mode, port = sys.argv[1], int(sys.argv[2])
+if sys.argv[3:] == ["uvloop"]:
+    import uvloop
+    uvloop.install()
 
 
 class Stream(asyncio.Protocol):
