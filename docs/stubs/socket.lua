@@ -661,6 +661,9 @@ function socket:recv_many_into(buffer, trains, room, flags) end
 ---borders: one `send` may need several `recv`, and one `recv` may give several sends. On
 ---a datagram socket it is `recvfrom`.
 ---
+---A loop whose receives of 2 KiB and more come full reads a TCP stream ahead, up to 64 KiB,
+---so that few of them are system calls; `pending` counts what lies in the buffer then.
+---
 ---Codes: `eof` (the peer ended its side), `ECONNRESET`, `timeout`, `closed`.
 ---
 ---Raises: the stream is not connected; another task reads it.

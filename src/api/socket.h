@@ -31,8 +31,9 @@ struct socket {
   struct sched *sched; /* borrowed */
   net_h h;             /* -1: closed */
   uint8_t family, type;
-  uint8_t phase;          /* enum socket_phase */
   uint8_t how;            /* the reading operation, as socket_read.c numbers them */
+  uint8_t phase : 7;      /* enum socket_phase */
+  bool ahead : 1;         /* its last recv was full: the next one reads ahead */
   bool bound : 1;         /* bind has succeeded */
   bool connecting : 1;    /* a connect has begun and not ended: to `peer` */
   bool taking : 1;        /* a result is being made: finalizers must not read */

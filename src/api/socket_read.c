@@ -17,6 +17,7 @@ enum {
   LINE_MAX_BYTES = 1024 * 1024,     /* a line's or a read_until's limit unless told */
   ALL_MAX_BYTES = 64 * 1024 * 1024, /* read("a")'s limit unless told */
   PIECE_BYTES = 64 * 1024,
+  AHEAD_FROM = 2 * 1024, /* smaller receives are messages */
 };
 
 /* A way to read. */
@@ -268,15 +269,29 @@ static void push_received(lua_State *L, struct socket *s, size_t n) {
 
 static int recv_k(lua_State *L, int status, lua_KContext deadline);
 
+static int recv_held(lua_State *L, struct socket *s) {
+  size_t held = buf_len(&s->stream.in);
+  push_bytes(L, s, held < s->want ? held : s->want, 0);
+  return read_done(L, s);
+}
+
+/* A loop of receives that get all they want reads a stream of TCP ahead, so that few of them
+ * are system calls. A Unix stream may carry descriptors, which belong to their bytes. */
+static bool reads_ahead(const struct socket *s, ssize_t r) {
+  return r == (ssize_t)s->want && s->want >= AHEAD_FROM && s->want < PIECE_BYTES &&
+         s->family != AF_UNIX;
+}
+
 static int recv_once(lua_State *L, struct socket *s, int64_t deadline) {
   if (s->h < 0) return read_failed(L, s, STATUS_CLOSED);
   char *scratch = socket_scratch(L, s->sched);
-  size_t held = buf_len(&s->stream.in);
-  if (held > 0) {
-    push_bytes(L, s, held < s->want ? held : s->want, 0);
-    return read_done(L, s);
-  }
-  ssize_t r = stream_recv(&s->stream, s->sched->loop.net, s->h, scratch, s->want);
+  struct net *net = s->sched->loop.net;
+  if (buf_len(&s->stream.in) > 0) return recv_held(L, s);
+  ssize_t r = s->ahead ? stream_ahead(&s->stream, net, s->h, PIECE_BYTES) : -ENOMEM;
+  s->ahead = r > (ssize_t)s->want || r == -EAGAIN;
+  if (r > 0) return recv_held(L, s);
+  if (r == -ENOMEM) r = stream_recv(&s->stream, net, s->h, scratch, s->want);
+  s->ahead |= reads_ahead(s, r);
   if (r > 0) {
     push_received(L, s, (size_t)r);
     return read_done(L, s);

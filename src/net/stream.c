@@ -34,6 +34,18 @@ ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, si
   return received(st, net_recv(net, h, bytes, n));
 }
 
+ssize_t stream_ahead(struct stream *st, struct net *net, net_h h, size_t n) {
+  char *at;
+  if (st->rd_status < 0) return st->rd_status;
+  if (buf_reserve(&st->in, n, &at) < 0) return -ENOMEM;
+  ssize_t r = received(st, net_recv(net, h, at, n));
+  if (r > 0)
+    buf_commit(&st->in, (size_t)r);
+  else
+    buf_fini(&st->in);
+  return r;
+}
+
 ssize_t stream_discard(struct stream *st, struct net *net, net_h h, size_t n) {
   size_t held = buf_len(&st->in);
   if (held > 0) {

@@ -23,6 +23,9 @@ void stream_fini(struct stream *st);
  * > 0: that many bytes are at `bytes`; -EAGAIN; STATUS_EOF; another status. */
 ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, size_t n);
 
+/* Receives once into the empty buffer, which has room for `n` bytes then. As stream_recv. */
+ssize_t stream_ahead(struct stream *st, struct net *net, net_h h, size_t n);
+
 /* Drops at most `n` bytes once, those of the buffer first. As stream_recv. */
 ssize_t stream_discard(struct stream *st, struct net *net, net_h h, size_t n);
 

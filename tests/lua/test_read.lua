@@ -30,6 +30,62 @@ T.test("recv_takes_from_the_buffer_first", function()
   T.eq(b:recv(), "more")
 end)
 
+-- Bytes that tell where they stand, and how often the receives of a loop found some held.
+local function read_in_a_loop(size, a, b)
+  local text = {}
+  for i = 1, 100000 do text[i] = ("%07d\n"):format(i) end
+  text = table.concat(text)
+  local sender = net.spawn(function()
+    T.ok(a:send(text))
+    a:shutdown()
+  end)
+  local got, ahead = {}, 0
+  for piece in function() return b:recv(size) end do
+    got[#got + 1] = piece
+    if b:pending() > 0 then ahead = ahead + 1 end
+  end
+  sender:join()
+  T.ok(table.concat(got) == text)
+  T.ok(#got > 100000 * 8 / size - 1)
+  return ahead
+end
+
+T.test("a_loop_of_full_receives_reads_ahead", function()
+  T.ok(read_in_a_loop(4096, T.pair()) > 0)
+end)
+
+T.test("a_loop_reads_ahead_in_memory", { net = "fake" }, function()
+  T.ok(read_in_a_loop(4096, T.pair()) > 0)
+end)
+
+T.test("a_loop_reads_ahead_under_faults", { net = "soft", seeds = 20, stderr = {} }, function()
+  read_in_a_loop(2500, T.pair())
+end)
+
+T.test("small_receives_take_nothing_that_was_not_asked_for", function()
+  T.eq(read_in_a_loop(1000, T.pair()), 0)
+end)
+
+T.test("a_unix_stream_is_not_read_ahead", function()
+  local a, b = T.ok(net.socketpair())
+  T.eq(read_in_a_loop(4096, a, b), 0)
+end)
+
+T.test("what_was_read_ahead_comes_first_in_every_reading", function()
+  local b, a = having(("x"):rep(8192) .. "line\nsome\nmore\nrest", true)
+  for _ = 1, 4 do T.eq(#b:recv(2048), 2048) end
+  T.ok(b:pending() >= 19, b:pending())
+  T.eq(b:read(), "line")
+  T.eq(b:peek(5), "some\n")
+  local buffer = net.buffer(5)
+  T.eq(b:recv_into(buffer), 5)
+  T.eq(buffer:sub(1, 5), "some\n")
+  T.eq(net.poll({ b }, {}, 0)[1], b)
+  T.eq(b:discard({ bytes = 5 }).bytes, 5)
+  a:send("!")
+  T.eq(b:read_exact(5), "rest!")
+end)
+
 T.test("recv_refuses_sizes_that_make_no_sense", function()
   local b = having("x")
   for _, n in ipairs { 0, -1, math.mininteger } do

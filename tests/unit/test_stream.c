@@ -112,6 +112,29 @@ static void recv_writes_no_byte_beyond_what_was_asked(void **state) {
   guard_fini(&g);
 }
 
+static void what_was_read_ahead_lies_in_the_buffer(void **state) {
+  struct fixture *f = *state;
+  char bytes[8];
+  arrive(f, "abcdef", 6);
+  assert_int_equal(stream_ahead(&f->stream, f->net, f->b, 4), 4);
+  assert_int_equal(buf_len(&f->stream.in), 4);
+  assert_int_equal(stream_recv(&f->stream, f->net, f->b, bytes, 8), 4);
+  assert_memory_equal(bytes, "abcd", 4);
+  assert_int_equal(stream_ahead(&f->stream, f->net, f->b, 4), 2);
+  stream_take(&f->stream, 2);
+}
+
+/* A stream that waits has no memory for what has not come. */
+static void reading_ahead_in_vain_keeps_no_memory(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(stream_ahead(&f->stream, f->net, f->b, 1000), -EAGAIN);
+  assert_null(f->stream.in.block);
+  hang_up(f);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(stream_ahead(&f->stream, f->net, f->b, 1000), STATUS_EOF);
+  assert_null(f->stream.in.block);
+}
+
 static void fill_takes_no_more_than_the_scratch_holds(void **state) {
   struct fixture *f = *state;
   char text[200];
@@ -248,6 +271,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       STREAM_TEST(recv_takes_the_buffer_first),
       STREAM_TEST(recv_writes_no_byte_beyond_what_was_asked),
+      STREAM_TEST(what_was_read_ahead_lies_in_the_buffer),
+      STREAM_TEST(reading_ahead_in_vain_keeps_no_memory),
       STREAM_TEST(fill_takes_no_more_than_the_scratch_holds),
       STREAM_TEST(the_end_comes_after_the_held_bytes_and_stays),
       STREAM_TEST(a_reset_comes_after_the_held_bytes_and_stays),
