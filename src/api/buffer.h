@@ -21,7 +21,7 @@ struct buffer {
   unsigned senders;          /* sends that wait with it */
   bool receives;             /* a receive waits with it */
   struct task_more receiver; /* holds it for that receive */
-  char bytes[];
+  char *bytes;               /* behind this struct, at a line of the cache */
 };
 
 /* Makes the class.                                                        [-0, +0, m] */
