@@ -83,6 +83,7 @@ ldflags  := -pie $(filter -f% --coverage,$($(MODE)_flags)) -Wl,--as-needed \
 # program does not, and keep their own functions, whatever ours are called.
 ldflags  += -Wl,--export-dynamic-symbol=lua_* -Wl,--export-dynamic-symbol=luaL_* \
             -Wl,--export-dynamic-symbol=luaopen_*
+ldflags  += -Wl,--wrap=luaT_tryconcatTM # src/api/concat.c
 # In test programs each of these can be made to fail: tests/support/fault_alloc.c.
 wraps    := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray free strdup \
             asprintf __asprintf_chk pthread_create getaddrinfo alloc_lua status_name \
