@@ -141,6 +141,8 @@ def datagram_sides(_):
     words = ["{port}", "{warmup}", "{seconds}"]
     yield Datagrams("C UDP_SEGMENT, UDP_GRO", [DATAGRAM_PAIR, "receive", "offload", *words],
                     [DATAGRAM_PAIR, "send", "offload", "{port}", ENDLESS])
+    yield Datagrams("C, the receiver on epoll", [DATAGRAM_PAIR, "receive", "events", *words],
+                    [DATAGRAM_PAIR, "send", "offload", "{port}", ENDLESS])
     script = BENCH / "datagrams.lua"
     for name, way in (("soquete", "into"), ("soquete, as strings", "many"),
                       ("soquete send_repeat, discard", "repeat")):

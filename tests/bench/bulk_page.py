@@ -13,8 +13,11 @@ NOTES = {
     "Datagrams of 1,472 bytes": "What the receiver has got. The kernel cuts large buffers "
                                 "into datagrams and joins them again. `send_many` and "
                                 "`recv_many_into` move them between two buffers, `recv_many` "
-                                "makes a string of each. Lost: of what the kernel took for "
-                                "the receiver, what its queue had no room for.",
+                                "makes a string of each. The bare C receiver sleeps within "
+                                "recvmmsg, which wakes it for each train; who waits for more "
+                                "than one socket, as a second one does and soquete, cannot. "
+                                "Lost: of what the kernel took for the receiver, what its "
+                                "queue had no room for.",
     "A loop of sendto": "CPU is the sender's alone; a bare C program receives.",
     "Relays": "A bare C sender and receiver, and the relay between them on a core of its "
               "own, or all three on one. CPU is the relay's alone.",

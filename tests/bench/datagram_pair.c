@@ -5,7 +5,8 @@
  *   datagram_pair send MODE PORT SECONDS                      to 127.0.0.1
  *
  * Modes: plain (a sendto and a recvfrom for each), offload (sendmmsg and recvmmsg of large
- * buffers that the kernel cuts and joins: UDP_SEGMENT and UDP_GRO, udp(7)). The receiver
+ * buffers that the kernel cuts and joins: UDP_SEGMENT and UDP_GRO, udp(7)), and, of a receiver,
+ * events (the same, but asleep in epoll_wait, as who waits for more than one socket). The receiver
  * begins to count WARMUP seconds after the first datagram, and says "begin" then; SECONDS
  * later it prints what came as one JSON object, and ends. */
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -72,24 +74,48 @@ static void receive_plain(int fd, struct count *count) {
   count->datagrams++;
 }
 
-static void receive_joined(int fd, struct count *count) {
+static void take_joined(int fd, struct count *count, int flags) {
   static struct batch batch;
   batch_init(&batch, LARGE_BYTES, sizeof batch.controls[0]);
-  int n = recvmmsg(fd, batch.messages, BATCH, MSG_WAITFORONE, NULL);
-  if (n < 0) bench_die("recvmmsg", errno);
+  int n = recvmmsg(fd, batch.messages, BATCH, flags, NULL);
+  if (n < 0 && errno != EAGAIN) bench_die("recvmmsg", errno);
   for (int i = 0; i < n; i++) {
     count->bytes += batch.messages[i].msg_len;
     count->datagrams += joined(&batch.messages[i]);
   }
 }
 
-static void receive(int fd, bool offload, double warmup, double seconds) {
-  void (*take)(int, struct count *) = offload ? receive_joined : receive_plain;
+static void receive_joined(int fd, struct count *count) {
+  take_joined(fd, count, MSG_WAITFORONE);
+}
+
+static void receive_on_events(int fd, struct count *count) {
+  static int set = -1;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+  uint64_t before = count->datagrams;
+  if (set < 0) {
+    set = epoll_create1(EPOLL_CLOEXEC);
+    if (set < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
+      bench_die("epoll", errno);
+  }
+  take_joined(fd, count, MSG_DONTWAIT);
+  if (count->datagrams == before && epoll_wait(set, &event, 1, -1) < 0)
+    bench_die("epoll_wait", errno);
+}
+
+static void (*taker_of(const char *mode))(int, struct count *) {
+  if (strcmp(mode, "plain") == 0) return receive_plain;
+  if (strcmp(mode, "offload") == 0) return receive_joined;
+  return strcmp(mode, "events") == 0 ? receive_on_events : NULL;
+}
+
+static void receive(int fd, void (*take)(int, struct count *), double warmup,
+                    double seconds) {
   struct count count = {0}, before;
   int on = 1;
-  if (offload && setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on) < 0)
+  if (take != receive_plain && setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on) < 0)
     bench_die("UDP_GRO", errno);
-  take(fd, &count);
+  while (count.datagrams == 0) take(fd, &count);
   int64_t begin = figures_now() + (int64_t)(warmup * 1e9), now;
   while (figures_now() < begin) take(fd, &count);
   puts("begin");
@@ -132,7 +158,7 @@ static void send_for(int port, bool offload, double seconds) {
 }
 
 static int usage(void) {
-  fputs("usage: datagram_pair receive plain|offload PORT WARMUP SECONDS\n"
+  fputs("usage: datagram_pair receive plain|offload|events PORT WARMUP SECONDS\n"
         "       datagram_pair send plain|offload PORT SECONDS\n",
         stderr);
   return 2;
@@ -140,17 +166,17 @@ static int usage(void) {
 
 int main(int argc, char *argv[]) {
   if (argc < 5) return usage();
-  bool offload = strcmp(argv[2], "offload") == 0;
-  if (!offload && strcmp(argv[2], "plain") != 0) return usage();
   int port = atoi(argv[3]);
   if (strcmp(argv[1], "send") == 0) {
-    if (argc != 5) return usage();
+    bool offload = strcmp(argv[2], "offload") == 0;
+    if (argc != 5 || (!offload && strcmp(argv[2], "plain") != 0)) return usage();
     send_for(port, offload, atof(argv[4]));
     return 0;
   }
-  if (strcmp(argv[1], "receive") != 0 || argc != 6) return usage();
+  void (*take)(int, struct count *) = taker_of(argv[2]);
+  if (strcmp(argv[1], "receive") != 0 || argc != 6 || !take) return usage();
   int fd = bench_serve(BENCH_UDP, port, 0), queue = QUEUE_BYTES;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof queue);
-  receive(fd, offload, atof(argv[4]), atof(argv[5]));
+  receive(fd, take, atof(argv[4]), atof(argv[5]));
   return 0;
 }
