@@ -7,9 +7,9 @@
 -- <!-- fragment -->
 -- ```lua
 -- local http = require "net.http"
--- http.serve(":8080", function(req, res)
+-- assert(http.serve(":8080", function(req, res)
 --   res:send(200, "hello " .. (req.query.name or "world"))
--- end)
+-- end))
 -- ```
 --
 -- **What the server does by itself.** HTTP/1.1 and 1.0, kept-open connections, pipelining,
@@ -53,7 +53,8 @@ local http = {}
 ---Serves until SIGINT or SIGTERM comes: then no connection is accepted any more, idle ones
 ---are closed, and running requests have the grace to end. A second signal ends the program
 ---at once. With the option `signals = false` signals keep their meaning, and it serves
----until it is cancelled.
+---until it is cancelled. `assert` it: a port that is taken gives `nil, err, code`, and the
+---program would end in silence.
 ---
 ---Codes: those of `net.listen`.
 ---
@@ -157,9 +158,9 @@ function http.router(routes) end
 ---
 ---<!-- fragment -->
 ---```lua
----http.serve(":8080", http.router {
+---assert(http.serve(":8080", http.router {
 ---  ["/static/*"] = http.files("public", { cache_control = "max-age=3600" }),
----})
+---}))
 ---```
 ---@param root string a folder
 ---@param options? table see above
