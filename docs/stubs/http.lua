@@ -15,7 +15,8 @@
 -- **What the server does by itself.** HTTP/1.1 and 1.0, kept-open connections, pipelining,
 -- HEAD, bodies of known length and chunked, `Expect: 100-continue`, `Date` and `Server`.
 -- A head that breaks a rule of RFC 9112 never reaches a handler: it is answered (400, 408,
--- 414, 417, 431, 501, 505) and the connection ends. So does one over a limit.
+-- 414, 417, 431, 501, 505), with the rule in the body, and the connection ends. So does one
+-- over a limit.
 --
 -- **Errors.** An error in a handler is answered with 500 and nothing else; the traceback
 -- goes to standard error. An error object with a field `status` from 400 to 599, as failed
