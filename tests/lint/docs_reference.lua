@@ -215,6 +215,17 @@ local function check_generated()
   check("docs/api", differs == "", "it is stale, run make docs:\n" .. differs)
 end
 
+-- No type of a parameter or a result is cut: it closes each bracket that it opens.
+local function check_types()
+  for _, path in ipairs(list("ls docs/api/*.md")) do
+    for _, line in ipairs(lines_of(read(path))) do
+      local kind = line:match("^%- %*%*[^*]*%*%* %(`([^`]*)`%)")
+      local whole = not kind or not kind:gsub("%b{}", ""):gsub("%b()", ""):find("[{}()]")
+      check(path, whole, "a type is cut: " .. line)
+    end
+  end
+end
+
 -- The page of the architecture names each source file.
 local function check_files()
   local text, named = read("docs/architecture.md"), {}
@@ -254,5 +265,6 @@ check_fields()
 check_errors()
 check_tables()
 check_generated()
+check_types()
 for _, path in ipairs(list("find docs -name '*.svg' | sort")) do check_picture(path) end
 tally.finish()
