@@ -134,7 +134,7 @@ static bool deadlock(struct sched *s) {
   if (s->stopping) return false;
   report_tasks(s, "deadlock: every task waits, and nothing can wake any of them");
   s->status = 1;
-  interrupt_all(s);
+  interrupt_statement(s);
   return true;
 }
 
@@ -160,7 +160,7 @@ static void turns(struct runtime *rt) {
   while (s->alive > 0) {
     int r = loop_turn(&s->loop);
     set_pause(rt);
-    if (s->signal && !s->stopping) interrupt_all(s);
+    if (s->signal && !s->stopping) interrupt_signal(s);
     on_signal_dispatch(s);
     report_asked(s);
     if (r == -EDEADLK && !deadlock(s)) break;

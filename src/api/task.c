@@ -136,6 +136,7 @@ static void finish(struct task *t, int status, int results) {
   if (t->state == TASK_FAILED) failed(t);
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
+  if (t == s->statement) s->statement = NULL;
   ready_joiners(t);
   anchor_give_back(s, place);
 }
@@ -441,7 +442,7 @@ int task_resume(lua_State *L, struct sched *s, lua_State *co, int nargs, int *re
   int status = lua_resume(co, L, nargs, results);
   s->running = running;
   s->blocked = blocked;
-  if (s->signal)
+  if (interrupt_lasts(s))
     lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, 1); /* it saw the inner one */
   if (status == LUA_YIELD && *results == 1 &&
       lua_touserdata(co, -1) == (void *)&parked_sentinel) {

@@ -85,6 +85,8 @@ struct sched {
   size_t alive;
   uint32_t last_id;
   struct task *first;                 /* the main script's, while it is alive */
+  struct task *statement;             /* the prompt's, while it is alive, or NULL */
+  bool prompts;                       /* SIGINT ends the prompt's statement only */
   bool stopping;                      /* every task is cancelled, new ones are born so */
   volatile sig_atomic_t signal;       /* SIGINT or SIGTERM that came, else 0 */
   volatile sig_atomic_t signals_came; /* some of those that on_signal took */
@@ -127,6 +129,12 @@ static inline void interrupt_check_sent(lua_State *L, struct sched *s, const cha
 static inline void interrupt_check(lua_State *L, struct sched *s, const char *op,
                                    const struct socket *on) {
   interrupt_check_sent(L, s, op, on, NULL);
+}
+
+/* True while the running thread has to be interrupted again, however often it catches it. */
+static inline bool interrupt_lasts(const struct sched *s) {
+  return s->signal ||
+         (s->statement && s->statement == s->current && s->current->cancelled);
 }
 
 /* True when the running task holds the gate or could take it. While it goes to sleep in what

@@ -68,6 +68,15 @@ static int check(lua_State *L) {
   return 0;
 }
 
+/* core.prompts(task): from now on SIGINT ends this task, the prompt's statement, alone      */
+static int prompts(lua_State *L) {
+  struct sched *s = sched_of(L);
+  struct task *t = check_task(L, 1);
+  s->prompts = true;
+  s->statement = t->state <= TASK_ALIVE ? t : NULL;
+  return 0;
+}
+
 /* core.step(...) -> ...: the end of an operation that did not wait, see task_step        [y] */
 static int step(lua_State *L) {
   return task_step(L, sched_of(L), lua_gettop(L), 0);
@@ -194,6 +203,7 @@ static const luaL_Reg functions[] = {
     {"check",    check           },
     {"deadline", protect_deadline},
     {"now",      now             },
+    {"prompts",  prompts         },
     {"running",  running         },
     {"sleep",    sleep_for       },
     {"spawn",    spawn           },
