@@ -60,11 +60,11 @@ local function settle(ok, more, _, code)
 end
 
 return function()
-  net = require "net" -- luacheck: globals net
-  local spawn = net.spawn
+  local loaded = require "net"
+  net = loaded -- luacheck: globals net
   print(_VERSION .. ", soquete; `net` is loaded; end with Ctrl-D")
   repeat
-    local task = spawn(step)
+    local task = loaded.spawn(step)
     if core.terminal(0) then core.prompts(task) end
   until not settle(pcall(task.join, task))
   print()
