@@ -51,10 +51,8 @@ static int open_all(lua_State *L) {
 /* Failures that nobody has joined and nobody can join any more. */
 static void tell_untold(struct sched *s) {
   struct list *node;
-  while ((node = list_shift(&s->untold))) {
-    s->status = 1;
-    report_failure(list_entry(node, struct task, all));
-  }
+  while ((node = list_shift(&s->untold)))
+    report_untold(list_entry(node, struct task, all));
 }
 
 /* A finalizer has failed, and Lua says so by a warning (manual, 2.5.3): ours fail when there

@@ -48,11 +48,14 @@ void sched_functions(lua_State *L, const luaL_Reg *functions) {
 }
 
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
- * not some day: their __gc tells. Costs at most a REAP_SHARE of the time. */
+ * not some day, in the order of their ends. Costs at most a REAP_SHARE of the time. */
 static void reap(struct waiter *w) {
   struct sched *s = list_entry(w, struct sched, reaper);
   int64_t begin = loop_now(&s->loop);
+  s->reaping = true;
   lua_gc(s->main, LUA_GCCOLLECT);
+  s->reaping = false;
+  report_unheld(s);
   int64_t end = loop_now(&s->loop);
   s->reap_ns = end + (end - begin) * REAP_SHARE;
 }

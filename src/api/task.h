@@ -56,7 +56,8 @@ struct task {
   uint32_t waits; /* how often it has waited; may wrap */
   uint8_t state;  /* enum task_state */
   bool cancelled;
-  bool named; /* the watchdog has told that it computes for long */
+  bool named;  /* the watchdog has told that it computes for long */
+  bool unheld; /* failed, and the reaper's collection found its handle: it is told next */
   union {
     int anchor;  /* while it is alive: its place in the table sched.tasks_ref */
     int results; /* then: values on its stack; the error when it failed */
@@ -87,6 +88,7 @@ struct sched {
   struct task *first;                 /* the main script's, while it is alive */
   struct task *statement;             /* the prompt's, while it is alive, or NULL */
   bool prompts;                       /* SIGINT ends the prompt's statement only */
+  bool reaping;                       /* the reaper's collection is under way */
   bool stopping;                      /* every task is cancelled, new ones are born so */
   volatile sig_atomic_t signal;       /* SIGINT or SIGTERM that came, else 0 */
   volatile sig_atomic_t signals_came; /* some of those that on_signal took */

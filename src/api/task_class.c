@@ -189,12 +189,20 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
+/* Lua collects the youngest first. So the reaper tells what it finds: the task lives on until
+ * then, and comes here again. */
 static int collect(lua_State *L) {
   struct task *t = check_task(L, 1);
-  if (t->state == TASK_FAILED && !list_empty(&t->all)) {
-    t->sched->status = 1;
-    report_failure(t);
+  bool untold = t->state == TASK_FAILED && !list_empty(&t->all);
+  if (untold && t->sched->reaping) {
+    lua_pushvalue(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, t); /* where there is no memory, all are told */
+    sched_push(L, t->sched->class_ref);
+    lua_setmetatable(L, 1);
+    t->unheld = true;
+    return 0;
   }
+  if (untold) report_untold(t);
   task_fini(t);
   return 0;
 }
