@@ -111,7 +111,8 @@ faulty   := $(out)/soquete-faulty
 campaign := $(out)/campaign
 embed    := $(out)/gen/embed
 embedded := $(out)/gen/embedded.c
-lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a)
+# Silent where there is no compiler yet: the make that builds looks anew.
+lua_archive := $(shell $(CC) -print-file-name=liblua5.4.a 2>/dev/null)
 
 sources := $(sort $(filter-out src/cli/main.c src/api/embed.c,$(wildcard src/*/*.c)))
 objects := $(sources:%.c=$(out)/%.o)

@@ -132,18 +132,35 @@ end
 
 local tags = {}
 
+-- The type that `text` begins with, and what comes after it. A table's or a function's has
+-- spaces inside its brackets.
+local function take_type(text)
+  local depth, at = 0, 1
+  while at <= #text and (depth > 0 or not text:find("^%s", at)) do
+    local byte = text:sub(at, at)
+    if byte:find("[%(%[{]") then depth = depth + 1 end
+    if byte:find("[%)%]}]") then depth = depth - 1 end
+    at = at + 1
+  end
+  assert(depth == 0, "brackets of a type: " .. text)
+  return text:sub(1, at - 1), text:match("^%s*(.*)$", at)
+end
+
 function tags.param(entry, rest)
-  local name, kind, text = rest:match("^(%S+)%s+(%S+)%s*(.*)$")
+  local name, typed = rest:match("^(%S+)%s+(.*)$")
+  local kind, text = take_type(typed)
   entry.params[#entry.params + 1] = { name = name, type = kind, text = text }
 end
 
 function tags.field(entry, rest)
-  local name, kind, text = rest:match("^(%S+)%s+(%S+)%s*(.*)$")
+  local name, typed = rest:match("^(%S+)%s+(.*)$")
+  local kind, text = take_type(typed)
   entry.fields[#entry.fields + 1] = { name = name, type = kind, text = text }
 end
 
 tags["return"] = function(entry, rest)
-  local kind, name, text = rest:match("^(%S+)%s*(%S*)%s*(.*)$")
+  local kind, named = take_type(rest)
+  local name, text = named:match("^(%S*)%s*(.*)$")
   entry.returns[#entry.returns + 1] = { name = name, type = kind, text = text }
 end
 
@@ -240,11 +257,14 @@ local function show_returns(add, entry)
   add("")
 end
 
+local after_parameters = { Codes = true, Raises = true, Source = true }
+
 -- The description goes before the parameters; "Codes:", "Raises:", "Source:" and the
 -- example after them.
 local function split_text(text)
   for i, line in ipairs(text) do
-    if line:find("^```") or line:find("^%u%l+: ") or line:find("^<!%-%-") then
+    local after = after_parameters[line:match("^(%u%l+): ")]
+    if after or line:find("^```") or line:find("^<!%-%-") then
       return table.move(text, 1, i - 1, 1, {}), table.move(text, i, #text, 1, {})
     end
   end

@@ -17,7 +17,7 @@ local TRIES, SECONDS = 3, 2
 local host, port = arg[1] or "localhost", arg[2] or 12000
 local family = host:find(":", 1, true) and net.AF_INET6 or net.AF_INET
 local question = { family = family, type = net.SOCK_DGRAM }
-local server = assert(net.getaddrinfo(host, port, question))[1]
+local server = net.address(assert(net.getaddrinfo(host, nil, question))[1].host, port)
 
 local socket <close> = assert(net.socket(family, net.SOCK_DGRAM))
 

@@ -7,15 +7,16 @@
 -- <!-- fragment -->
 -- ```lua
 -- local http = require "net.http"
--- http.serve(":8080", function(req, res)
+-- assert(http.serve(":8080", function(req, res)
 --   res:send(200, "hello " .. (req.query.name or "world"))
--- end)
+-- end))
 -- ```
 --
 -- **What the server does by itself.** HTTP/1.1 and 1.0, kept-open connections, pipelining,
 -- HEAD, bodies of known length and chunked, `Expect: 100-continue`, `Date` and `Server`.
 -- A head that breaks a rule of RFC 9112 never reaches a handler: it is answered (400, 408,
--- 414, 417, 431, 501, 505) and the connection ends. So does one over a limit.
+-- 414, 417, 431, 501, 505), with the rule in the body, and the connection ends. So does one
+-- over a limit.
 --
 -- **Errors.** An error in a handler is answered with 500 and nothing else; the traceback
 -- goes to standard error. An error object with a field `status` from 400 to 599, as failed
@@ -53,7 +54,8 @@ local http = {}
 ---Serves until SIGINT or SIGTERM comes: then no connection is accepted any more, idle ones
 ---are closed, and running requests have the grace to end. A second signal ends the program
 ---at once. With the option `signals = false` signals keep their meaning, and it serves
----until it is cancelled.
+---until it is cancelled. `assert` it: a port that is taken gives `nil, err, code`, and the
+---program would end in silence.
 ---
 ---Codes: those of `net.listen`.
 ---
@@ -157,9 +159,9 @@ function http.router(routes) end
 ---
 ---<!-- fragment -->
 ---```lua
----http.serve(":8080", http.router {
+---assert(http.serve(":8080", http.router {
 ---  ["/static/*"] = http.files("public", { cache_control = "max-age=3600" }),
----})
+---}))
 ---```
 ---@param root string a folder
 ---@param options? table see above

@@ -93,7 +93,8 @@ function net.udp(host, port) end
 
 ---Serves for ever: accepts, and runs the handler as one task a connection. The connection
 ---is closed when the handler returns or fails; a failing handler is reported on standard
----error and stops nobody else. The call blocks, and closes the listener when it ends.
+---error and stops nobody else. The call blocks, and closes the listener when it ends. What it
+---returns is why: a script whose last line it is writes `assert(net.serve(…))`.
 ---
 ---Codes: those of `net.listen`; `closed` once somebody closed the listener.
 ---

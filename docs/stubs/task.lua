@@ -30,6 +30,12 @@
 -- cancel every task, and the program then ends by that signal (status 130 or 143 in the
 -- shell); a second one ends it at once.
 --
+-- **Errors.** An error in a task is raised where the task is joined. Where nobody can join it
+-- any more, because its handle is held nowhere, it is printed on standard error within a turn
+-- or two. A task that is kept in a variable or a table and never joined is told when the
+-- program ends. So join what you keep, keep nothing that you do not join, or use a
+-- [`net.group`](net.md#netgroup). The exit status is then 1.
+--
 -- **When all tasks wait for each other** nothing can wake any of them. The program says
 -- so, tells where each task waits, and ends with status 1. Ctrl-\ (SIGQUIT) prints the
 -- same list at any time, and [`net.tasks`](net.md#nettasks) gives it as a table.

@@ -87,9 +87,10 @@ function throughput.run(options) end
 ---
 ---<!-- fragment -->
 ---```lua
----require("net.throughput").serve(":5201", {
+---local throughput = require "net.throughput"
+---assert(throughput.serve(":5201", {
 ---  on_test = function(report) print(report.peer) end,
----})
+---}))
 ---```
 ---@param where string|net.socket an address to listen on, or a listening socket, which it closes
 ---@param options? table

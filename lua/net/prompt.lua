@@ -1,5 +1,8 @@
 -- The prompt: reads a line, runs it, prints what it gives. An expression needs no
--- `return`; an unfinished statement goes on in the next line.
+-- `return`; an unfinished statement goes on in the next line. Each statement, with the
+-- reading of it, is a task of its own: at a terminal Ctrl-C ends that one alone.
+
+local core = require "net.core"
 
 local function compile(text)
   local chunk = load("return " .. text, "=prompt")
@@ -22,24 +25,47 @@ local function read_statement()
   return chunk or function() error(err, 0) end
 end
 
+local function complain(err)
+  core.check("prompt") -- an interruption ends the statement
+  io.stderr:write(tostring(err), "\n")
+  local hint = type(err) == "table" and err.hint
+  if hint then io.stderr:write("  hint: ", hint, "\n") end
+end
+
 local function show(ok, ...)
   if not ok then
-    local err = ...
-    io.stderr:write(tostring(err), "\n")
-    local hint = type(err) == "table" and err.hint
-    if hint then io.stderr:write("  hint: ", hint, "\n") end
+    complain((...))
   elseif select("#", ...) > 0 then
     print(...)
   end
 end
 
+-- False at the end of the input.
+local function step()
+  local chunk = read_statement()
+  if not chunk then return false end
+  show(xpcall(chunk, function(err)
+    return type(err) == "string" and debug.traceback(err, 2) or err
+  end))
+  return true
+end
+
+-- What became of a statement: true when another one follows.
+local function settle(ok, more, _, code)
+  if not ok then complain(more) end -- what it gave could not be printed
+  if code ~= "cancelled" then return not ok or more end
+  io.stdout:flush()
+  io.stderr:write("\ninterrupted\n")
+  return true
+end
+
 return function()
-  net = require "net" -- luacheck: globals net
+  local loaded = require "net"
+  net = loaded -- luacheck: globals net
   print(_VERSION .. ", soquete; `net` is loaded; end with Ctrl-D")
-  for chunk in read_statement do
-    show(xpcall(chunk, function(err)
-      return type(err) == "string" and debug.traceback(err, 2) or err
-    end))
-  end
+  repeat
+    local task = loaded.spawn(step)
+    if core.terminal(0) then core.prompts(task) end
+  until not settle(pcall(task.join, task))
   print()
 end

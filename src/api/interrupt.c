@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <signal.h>
 
 #include "api/error.h"
 #include "api/report.h"
@@ -94,17 +95,37 @@ void interrupt_all(struct sched *s) {
     interrupt_task(list_entry(i, struct task, all));
 }
 
+void interrupt_statement(struct sched *s) {
+  struct task *t = s->statement;
+  if (t && !t->cancelled)
+    interrupt_task(t);
+  else
+    interrupt_all(s);
+}
+
+/* Between two statements Ctrl-C is kept for the next one; a second one ends the process. */
+void interrupt_signal(struct sched *s) {
+  const struct task *t = s->statement;
+  bool all = !s->prompts || s->stopping || s->signal != SIGINT || (t && t->cancelled);
+  sig_atomic_t ctrl_c = SIGINT;
+  if (all)
+    interrupt_all(s);
+  else if (t && __atomic_compare_exchange_n(&s->signal, &ctrl_c, 0, false,
+                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    interrupt_statement(s);
+}
+
 void interrupt_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
   enum { AGAIN = 1000 }; /* instructions: a protected call may swallow the first */
   struct sched *s = sched_get(L);
   report_asked(s);
-  if (!s->signal) {
+  if (s->signal) interrupt_signal(s);
+  if (!interrupt_lasts(s)) {
     lua_sethook(L, NULL, 0, 0);
     return;
   }
   lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, AGAIN);
-  interrupt_all(s);
   if (s->current) interrupt_check(L, s, "signal", NULL);
 }
 

@@ -53,6 +53,14 @@ int64_t interrupt_limit(const struct task *t, int64_t deadline_ns);
 bool interrupt_task(struct task *t);
 void interrupt_all(struct sched *s);
 
+/* Cancels the prompt's statement; where there is none, or it is cancelled and still there,
+ * every task. */
+void interrupt_statement(struct sched *s);
+
+/* Does what the signal that has come asks for: SIGINT at a prompt cancels its statement, all
+ * else every task. */
+void interrupt_signal(struct sched *s);
+
 /* The hook that a signal sets: raises in the running task.                  [-0, +0, v] */
 void interrupt_hook(lua_State *L, lua_Debug *ar);
 

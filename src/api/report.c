@@ -185,6 +185,29 @@ void report_failure(struct task *t) {
   if (t->side && t->side->trace) fprintf(stderr, "%s\n", t->side->trace);
 }
 
+void report_untold(struct task *t) {
+  lua_State *L = t->sched->main;
+  t->sched->status = 1;
+  report_failure(t);
+  if (!t->unheld) return;
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+}
+
+/* Errors may be objects of the script, whose __tostring may do anything: so the list is not
+ * walked while they are written. */
+void report_unheld(struct sched *s) {
+  struct list unheld, *next;
+  list_init(&unheld);
+  for (struct list *i = s->untold.next; i != &s->untold; i = next) {
+    next = i->next;
+    if (!list_entry(i, struct task, all)->unheld) continue;
+    list_remove(i);
+    list_append(&unheld, i);
+  }
+  while ((next = list_shift(&unheld))) report_untold(list_entry(next, struct task, all));
+}
+
 /* --- tasks that wait ------------------------------------------------------------------ */
 
 /* The task whose end `t` waits for, or NULL: the first argument of the join that it is

@@ -23,6 +23,12 @@ int report_cannot_wait(lua_State *L, const struct sched *s, const char *op);
  * main script also who it was and where it was spawned. */
 void report_failure(struct task *t);
 
+/* The same of one that nobody can join any more: it makes the exit status 1. */
+void report_untold(struct task *t);
+
+/* Tells those failed tasks that are unheld, in the order of their ends. */
+void report_unheld(struct sched *s);
+
 /* Writes every task that is alive: where it was spawned, where it waits, since when. */
 void report_tasks(struct sched *s, const char *headline);
 

@@ -51,10 +51,8 @@ static int open_all(lua_State *L) {
 /* Failures that nobody has joined and nobody can join any more. */
 static void tell_untold(struct sched *s) {
   struct list *node;
-  while ((node = list_shift(&s->untold))) {
-    s->status = 1;
-    report_failure(list_entry(node, struct task, all));
-  }
+  while ((node = list_shift(&s->untold)))
+    report_untold(list_entry(node, struct task, all));
 }
 
 /* A finalizer has failed, and Lua says so by a warning (manual, 2.5.3): ours fail when there
@@ -134,7 +132,7 @@ static bool deadlock(struct sched *s) {
   if (s->stopping) return false;
   report_tasks(s, "deadlock: every task waits, and nothing can wake any of them");
   s->status = 1;
-  interrupt_all(s);
+  interrupt_statement(s);
   return true;
 }
 
@@ -160,7 +158,7 @@ static void turns(struct runtime *rt) {
   while (s->alive > 0) {
     int r = loop_turn(&s->loop);
     set_pause(rt);
-    if (s->signal && !s->stopping) interrupt_all(s);
+    if (s->signal && !s->stopping) interrupt_signal(s);
     on_signal_dispatch(s);
     report_asked(s);
     if (r == -EDEADLK && !deadlock(s)) break;

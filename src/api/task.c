@@ -48,11 +48,14 @@ void sched_functions(lua_State *L, const luaL_Reg *functions) {
 }
 
 /* Collects garbage once, so that failed tasks whose handle nobody holds are told now and
- * not some day: their __gc tells. Costs at most a REAP_SHARE of the time. */
+ * not some day, in the order of their ends. Costs at most a REAP_SHARE of the time. */
 static void reap(struct waiter *w) {
   struct sched *s = list_entry(w, struct sched, reaper);
   int64_t begin = loop_now(&s->loop);
+  s->reaping = true;
   lua_gc(s->main, LUA_GCCOLLECT);
+  s->reaping = false;
+  report_unheld(s);
   int64_t end = loop_now(&s->loop);
   s->reap_ns = end + (end - begin) * REAP_SHARE;
 }
@@ -136,6 +139,7 @@ static void finish(struct task *t, int status, int results) {
   if (t->state == TASK_FAILED) failed(t);
   join_set_ended(t);
   if (t == s->first) s->first = NULL;
+  if (t == s->statement) s->statement = NULL;
   ready_joiners(t);
   anchor_give_back(s, place);
 }
@@ -441,7 +445,7 @@ int task_resume(lua_State *L, struct sched *s, lua_State *co, int nargs, int *re
   int status = lua_resume(co, L, nargs, results);
   s->running = running;
   s->blocked = blocked;
-  if (s->signal)
+  if (interrupt_lasts(s))
     lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, 1); /* it saw the inner one */
   if (status == LUA_YIELD && *results == 1 &&
       lua_touserdata(co, -1) == (void *)&parked_sentinel) {

@@ -56,7 +56,8 @@ struct task {
   uint32_t waits; /* how often it has waited; may wrap */
   uint8_t state;  /* enum task_state */
   bool cancelled;
-  bool named; /* the watchdog has told that it computes for long */
+  bool named;  /* the watchdog has told that it computes for long */
+  bool unheld; /* failed, and the reaper's collection found its handle: it is told next */
   union {
     int anchor;  /* while it is alive: its place in the table sched.tasks_ref */
     int results; /* then: values on its stack; the error when it failed */
@@ -85,6 +86,9 @@ struct sched {
   size_t alive;
   uint32_t last_id;
   struct task *first;                 /* the main script's, while it is alive */
+  struct task *statement;             /* the prompt's, while it is alive, or NULL */
+  bool prompts;                       /* SIGINT ends the prompt's statement only */
+  bool reaping;                       /* the reaper's collection is under way */
   bool stopping;                      /* every task is cancelled, new ones are born so */
   volatile sig_atomic_t signal;       /* SIGINT or SIGTERM that came, else 0 */
   volatile sig_atomic_t signals_came; /* some of those that on_signal took */
@@ -127,6 +131,12 @@ static inline void interrupt_check_sent(lua_State *L, struct sched *s, const cha
 static inline void interrupt_check(lua_State *L, struct sched *s, const char *op,
                                    const struct socket *on) {
   interrupt_check_sent(L, s, op, on, NULL);
+}
+
+/* True while the running thread has to be interrupted again, however often it catches it. */
+static inline bool interrupt_lasts(const struct sched *s) {
+  return s->signal ||
+         (s->statement && s->statement == s->current && s->current->cancelled);
 }
 
 /* True when the running task holds the gate or could take it. While it goes to sleep in what

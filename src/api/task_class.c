@@ -68,6 +68,15 @@ static int check(lua_State *L) {
   return 0;
 }
 
+/* core.prompts(task): from now on SIGINT ends this task, the prompt's statement, alone      */
+static int prompts(lua_State *L) {
+  struct sched *s = sched_of(L);
+  struct task *t = check_task(L, 1);
+  s->prompts = true;
+  s->statement = t->state <= TASK_ALIVE ? t : NULL;
+  return 0;
+}
+
 /* core.step(...) -> ...: the end of an operation that did not wait, see task_step        [y] */
 static int step(lua_State *L) {
   return task_step(L, sched_of(L), lua_gettop(L), 0);
@@ -180,12 +189,20 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
+/* Lua collects the youngest first. So the reaper tells what it finds: the task lives on until
+ * then, and comes here again. */
 static int collect(lua_State *L) {
   struct task *t = check_task(L, 1);
-  if (t->state == TASK_FAILED && !list_empty(&t->all)) {
-    t->sched->status = 1;
-    report_failure(t);
+  bool untold = t->state == TASK_FAILED && !list_empty(&t->all);
+  if (untold && t->sched->reaping) {
+    lua_pushvalue(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, t); /* where there is no memory, all are told */
+    sched_push(L, t->sched->class_ref);
+    lua_setmetatable(L, 1);
+    t->unheld = true;
+    return 0;
   }
+  if (untold) report_untold(t);
   task_fini(t);
   return 0;
 }
@@ -194,6 +211,7 @@ static const luaL_Reg functions[] = {
     {"check",    check           },
     {"deadline", protect_deadline},
     {"now",      now             },
+    {"prompts",  prompts         },
     {"running",  running         },
     {"sleep",    sleep_for       },
     {"spawn",    spawn           },

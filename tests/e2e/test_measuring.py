@@ -352,6 +352,15 @@ class Command(Throughput):
         self.assertEqual([line.split()[0] for line in table], [names[0], names[-1]])
         self.assertIn("1.00", result.out)
 
+    def test_a_name_that_cannot_be_compared_is_told_before_the_first_test(self):
+        name = self.congestion_controls()[0]
+        result = self.measure(self.start_server().port, "--compare", f"{name},nosuch")
+        self.assertEqual((result.status, result.out), (1, ""), result)
+        self.assertIn("--compare nosuch: ", result.err)
+        self.assertIn("hint: this machine allows ", result.err)
+        result = self.measure(1, "--compare", f"{name},longer-than-the-kernel")
+        self.assertEqual((result.status, result.out), (2, ""), result)
+
     def test_writes_a_drawing(self):
         path = os.path.join(self.folder, "test.svg")
         result = self.measure(self.start_server().port, "--time", "0.5", "--interval", "0.1",

@@ -180,8 +180,95 @@ class AtATerminal(Case):
         self.assertEqual(terminal.program.ends(), -signal.SIGINT)
         terminal.shows("closed")
 
-    def test_control_c_ends_the_prompt(self):
+
+
+class Prompt(Case):
+    """Ctrl-C at the prompt of a terminal ends a statement, and nothing else."""
+
+    def interrupt(self, terminal):
+        told = terminal.screen.text().count("interrupted")
+        terminal.type("\3")
+        again = terminal.screen.wait(lambda all: all.count("interrupted") > told)
+        self.assertTrue(again, terminal.screen.text())
+
+    def test_control_c_ends_the_statement_that_waits_or_computes(self):
+        spin = "while true do end"
+        inside = f"coroutine.wrap(function() {spin} end)()"
+        terminal = Terminal(self)
+        terminal.type("kept = 'kept'; s = net.udp('127.0.0.1:0')\n")
+        for count, statement in enumerate((
+            "s:recvfrom()",
+            "io.read()",
+            spin,
+            "while true do pcall(net.sleep, 60) end",
+            f"while true do pcall(function() {spin} end) end",
+            f"while true do {inside} end",
+            f"while true do pcall(function() {inside} end) end",
+        )):
+            terminal.type(f"print('go', {count}) {statement}\n")
+            terminal.shows(f"go\t{count}")
+            self.interrupt(terminal)
+            terminal.type(f"kept .. {count}\n")
+            terminal.shows(f"kept{count}")
+        terminal.type("\4")
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_control_c_forgets_what_was_typed(self):
         terminal = Terminal(self)
         terminal.shows("> ")
-        terminal.type("\3")
+        for count, typed in enumerate(("", "error('half a line", "while true do\n")):
+            terminal.type(typed)
+            self.interrupt(terminal)
+            terminal.type(f"7 * 11 + {count}\n")
+            terminal.shows(str(77 + count))
+        terminal.type("\4")
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_control_c_leaves_the_other_tasks_alone(self):
+        terminal = Terminal(self)
+        terminal.type("s = net.udp('127.0.0.1:0')\n")
+        terminal.type("t = net.spawn(function() print('got', (s:recvfrom())) end)\n")
+        terminal.type("print('go', 1) net.sleep(60)\n")
+        terminal.shows("go\t1")
+        self.interrupt(terminal)
+        terminal.type("s:sendto('this', s:getsockname())\n")
+        terminal.shows("got\tthis")
+        terminal.type("\4")
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_control_c_again_ends_the_program_where_another_task_computes(self):
+        terminal = Terminal(self)
+        terminal.type("net.spawn(function() print('go', 1) while true do end end)\n")
+        terminal.shows("go\t1")
+        harness.until(lambda: terminal.type("\3") or not terminal.program.is_running())
         self.assertEqual(terminal.program.ends(), -signal.SIGINT)
+
+    def test_a_deadlock_ends_the_statement(self):
+        terminal = Terminal(self)
+        terminal.type("kept = 'kept'; net.channel():get()\n")
+        terminal.shows("deadlock: ")
+        terminal.type("kept .. 1\n")
+        terminal.shows("kept1")
+        terminal.type("\4")
+        self.assertEqual(terminal.program.ends(), 1)
+
+    def test_what_cannot_be_printed_ends_the_statement(self):
+        terminal = Terminal(self)
+        terminal.type("setmetatable({}, {__tostring = function() error('odd') end})\n")
+        terminal.shows("odd")
+        terminal.type("20 + 22\n")
+        terminal.shows("42")
+        terminal.type("\4")
+        self.assertEqual(terminal.program.ends(), 0)
+
+    def test_sigterm_ends_it(self):
+        terminal = Terminal(self)
+        terminal.shows("> ")
+        terminal.program.process.send_signal(signal.SIGTERM)
+        self.assertEqual(terminal.program.ends(), -signal.SIGTERM)
+
+    def test_sigint_ends_it_where_nobody_types(self):
+        prompt = self.soquete()
+        prompt.says("> ")
+        prompt.process.send_signal(signal.SIGINT)
+        self.assertEqual(prompt.ends(), -signal.SIGINT)

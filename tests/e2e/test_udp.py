@@ -143,9 +143,10 @@ class UdpClient(Case):
         self.assertEnds(result, 1, err=harness.UNKNOWN_NAME)
 
     def test_refuses_a_bad_port_by_its_value(self):
-        for bad in ("abc", "99999", "-1"):
-            result = self.run_soquete("01-udp-client.lua", "127.0.0.1", bad, text="x\n")
-            self.assertEnds(result, 1, err=bad)
+        for bad in ("abc", "http", "99999", "-1"):  # an address has no service's name
+            for script in ("01-udp-client.lua", "02-tcp-client.lua"):
+                result = self.run_soquete(script, "127.0.0.1", bad, text="x\n")
+                self.assertEnds(result, 1, err=f"bad address '{bad}'")
 
     @slow
     def test_gives_up_after_three_tries_of_two_seconds(self):

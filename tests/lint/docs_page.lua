@@ -1,7 +1,8 @@
 -- The tests of one page: docs_page.lua WORK_FOLDER PAGE, run by tests/lint/docs.sh.
 --
--- Every link leads somewhere, and every code block runs. A comment before a block
--- says how:
+-- Every link leads somewhere, and every code block runs. What `serve` gives is looked at: where
+-- the port is taken, the program would end in silence. A comment before a block says how it
+-- runs:
 --
 --   lua      (no comment)                run it; it ends with status 0, and prints what
 --                                        its "-->" comments say, where it has any
@@ -201,6 +202,8 @@ local kinds = {}
 
 function kinds.lua(where, block, how, words, rest)
   local text = table.concat(block.lines, "\n")
+  local dropped = ("\n" .. text):match("\n%s*([%w.]+%.serve%b())")
+  check(where, not dropped, "nobody looks at what this gives: " .. tostring(dropped))
   if how == "from" then
     local source = read(rest)
     return check(where, source and ("\n" .. source):find("\n" .. text .. "\n", 1, true),

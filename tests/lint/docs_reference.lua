@@ -2,7 +2,8 @@
 --
 -- Every function, method, field, constant, option and code has a stub, every stub has its
 -- function, docs/api is what docs/generate.lua writes, the page of the architecture names
--- every file, and every picture can be read without seeing it.
+-- every file, every chapter leads to the next one, and every picture can be read without
+-- seeing it.
 
 local net = require "net"
 local tally = require "docs_tally"
@@ -214,6 +215,17 @@ local function check_generated()
   check("docs/api", differs == "", "it is stale, run make docs:\n" .. differs)
 end
 
+-- No type of a parameter or a result is cut: it closes each bracket that it opens.
+local function check_types()
+  for _, path in ipairs(list("ls docs/api/*.md")) do
+    for _, line in ipairs(lines_of(read(path))) do
+      local kind = line:match("^%- %*%*[^*]*%*%* %(`([^`]*)`%)")
+      local whole = not kind or not kind:gsub("%b{}", ""):gsub("%b()", ""):find("[{}()]")
+      check(path, whole, "a type is cut: " .. line)
+    end
+  end
+end
+
 -- The page of the architecture names each source file.
 local function check_files()
   local text, named = read("docs/architecture.md"), {}
@@ -235,11 +247,24 @@ local function check_picture(path)
   check(path, told, "it has no title, description or role")
 end
 
+-- A chapter's last link is the next chapter, the last one's the index.
+local function check_chapters(folder)
+  local paths = list("ls " .. folder .. "/[0-9]*.md")
+  for i, path in ipairs(paths) do
+    local next_page = (paths[i + 1] or "README.md"):match("[^/]*$")
+    local last = read(path):match(".*%]%(([^)]*)%)%.\n$")
+    check(path, last == next_page, "its last words do not lead to " .. next_page)
+  end
+end
+
 check_files()
+check_chapters("docs/guide")
+check_chapters("docs/pt-BR")
 check_stubs()
 check_fields()
 check_errors()
 check_tables()
 check_generated()
+check_types()
 for _, path in ipairs(list("find docs -name '*.svg' | sort")) do check_picture(path) end
 tally.finish()

@@ -76,6 +76,14 @@ T.test("a_head_has_limits", FAKE, function()
   end
 end)
 
+T.test("a_client_is_told_which_rule_its_head_breaks", FAKE, function()
+  local site <close> = web.serve(ok)
+  T.eq(web.body(site:ask("GET / HTTP/1.1\nHost: x\n\n")),
+    "400 Bad Request: LF without CR (RFC 9112 2.2)\n")
+  T.eq(web.body(site:ask("GET / HTTP/1.1\r\n\r\n")),
+    "400 Bad Request: HTTP/1.1 without a Host field (RFC 9112 3.2)\n")
+end)
+
 T.test("limits_are_settable", FAKE, function()
   local site <close> = web.serve(ok, { head = 100, line = 30, fields = 2 })
   T.eq(web.status(site:ask(GET)), 200)

@@ -5,6 +5,7 @@ local net = require "net"
 local options = require "net.cli.options"
 local plans = require "net.throughput.plan"
 local refusal = require "net.throughput.refusal"
+local sockets = require "net.throughput.sockets"
 
 local M = {}
 
@@ -63,13 +64,14 @@ local function test_of(words)
   }
 end
 
-local function fail(err, words)
+-- `what`: the words of the user that it is about, where the error does not say it.
+local function fail(err, words, what)
   if words and words.json then -- for programs, which may not see what stands beside it
     local json = require "net.throughput.json"
     local told = { error = { code = err.code, text = err.text }, intervals = err.intervals }
     io.stdout:write(json.encode(told), "\n")
   end
-  io.stderr:write("soquete throughput: ", refusal.say(err), "\n")
+  io.stderr:write("soquete throughput: ", what or "", refusal.say(err), "\n")
   local hint = type(err) == "table" and err.hint
   if hint then io.stderr:write("hint: ", hint, "\n") end
   os.exit(1)
@@ -110,11 +112,16 @@ local function reporter(words, test)
   }, { __index = silent })
 end
 
+local function plan_of(test)
+  local plan, wrong = plans.new(test, spelling)
+  if not plan then options.refuse(command, wrong) end
+  return plan
+end
+
 -- One test: its figures; a failure ends the program.
 local function measure(words, page)
   local test = test_of(words)
-  local plan, wrong = plans.new(test, spelling)
-  if not plan then options.refuse(command, wrong) end
+  local plan = plan_of(test)
   local report = reporter(words, test)
   plan.on_interval = function(row)
     report:interval(row)
@@ -152,11 +159,21 @@ local function save_plot(path, figures)
   if not ok then fail(path .. ": " .. why) end
 end
 
+-- A name that this machine does not take is told before the first test.
+local function try_names(words, names)
+  for _, name in ipairs(names) do
+    words.congestion = name
+    local ok, err = sockets.try(plan_of(test_of(words)))
+    if not ok then fail(err, words, "--compare " .. name .. ": ") end
+  end
+end
+
 -- The congestion controls one after another, and how they compare.
 local function compare(words)
   local names, figures = {}, {}
   for name in words.compare:gmatch("[^,]+") do names[#names + 1] = name end
   if #names < 2 then options.refuse(command, "--compare takes two or more names: reno,bbr") end
+  try_names(words, names)
   for i, name in ipairs(names) do
     words.congestion = name
     figures[i] = measure(words)

@@ -18,8 +18,9 @@ local GRACE = 5      -- seconds that running requests have when the server stops
 
 -- --- one connection --------------------------------------------------------------------
 
-local function page(status)
-  return status .. " " .. core.reason(status) .. "\n"
+-- `why`: the client's own fault, in words.
+local function page(status, why)
+  return status .. " " .. core.reason(status) .. (why and ": " .. why or "") .. "\n"
 end
 
 -- Raises again what has to end the task; a cancel cannot be swallowed.
@@ -61,9 +62,10 @@ local function settle(conn, req)
   return conn:drop()
 end
 
--- The answer to what no handler sees; the connection ends behind it.
-local function refuse(server, conn, status, hearing)
-  conn:answer(status, page(status), true)
+-- The answer to what no handler sees; the connection ends behind it. A head that breaks a
+-- rule is told which.
+local function refuse(server, conn, status, err, hearing)
+  conn:answer(status, page(status, err and err.rule and err.text), true)
   if server.log then server.log(server, conn, nil, status) end
   conn:linger(hearing)
 end
@@ -83,12 +85,12 @@ local function converse(server, conn)
     return err
   end
   while true do
-    local ok, handled, _, _, status = xpcall(exchanges, note, conn, handler, ready, once,
+    local ok, handled, err, _, status = xpcall(exchanges, note, conn, handler, ready, once,
       routes)
     if not ok then
       failed(conn, conn:request(), handled, trace)
     elseif not handled then
-      if status then refuse(server, conn, status) end
+      if status then refuse(server, conn, status, err) end
       return
     end
     local again = conn:done() or settle(conn, conn:request())
@@ -116,7 +118,7 @@ end
 
 local function turn_away(server, conn)
   local _ <close> = counted(server, conn, "refusals")
-  refuse(server, conn, 503, HEARING)
+  refuse(server, conn, 503, nil, HEARING)
 end
 
 -- --- the server ------------------------------------------------------------------------

@@ -79,6 +79,12 @@ function M.tune(sock, plan, sends)
   })
 end
 
+---True when this machine takes what a plan of TCP asks of a socket; nil, err, code.
+function M.try(plan)
+  local sock <close> = assert(net.socket())
+  return M.tune(sock, plan, true)
+end
+
 -- A socket that is connected to the server, with what has to be set before.
 local function opened(plan, kind, server)
   local sock, err, code = net.socket(server.family, kind)
