@@ -120,7 +120,7 @@ struct runtime *runtime_new(struct net *net, const char *script_dir) {
 
 free_all:
   if (L) lua_close(L);
-  if (rt) sched_fini(&rt->sched);
+  if (rt && L) sched_fini(&rt->sched);
   if (rt) alloc_fini(&rt->alloc);
   free(rt);
   net_free(net);

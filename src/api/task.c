@@ -64,18 +64,7 @@ void task_told(struct task *t) {
   if (t->state == TASK_FAILED) list_remove(&t->all);
 }
 
-/* --- the side ----------------------------------------------------------------------- */
-
-struct task_side *task_side(struct task *t) {
-  if (t->side) return t->side;
-  t->side = calloc(1, sizeof *t->side);
-  if (!t->side) return NULL;
-  t->side->task = t;
-  list_init(&t->side->joiners);
-  list_init(&t->side->member);
-  list_init(&t->side->kept);
-  return t->side;
-}
+/* --- the end ------------------------------------------------------------------------ */
 
 /* Hands on the gates that it holds: also those that an operation keeps which is never
  * resumed, in a coroutine that yielded. */
@@ -91,18 +80,6 @@ static void ready_joiners(struct task *t) {
   while (t->side && (node = list_shift(&t->side->joiners)))
     loop_ready(&t->sched->loop, &list_entry(node, struct task, queued)->waiter);
 }
-
-void task_fini(struct task *t) {
-  list_remove(&t->all);
-  if (!t->side) return;
-  while (list_shift(&t->side->joiners)) {}
-  list_remove(&t->side->member);
-  free(t->side->trace);
-  free(t->side);
-  t->side = NULL;
-}
-
-/* --- the end ------------------------------------------------------------------------ */
 
 static void failed(struct task *t) {
   struct sched *s = t->sched;
@@ -469,13 +446,13 @@ int task_yield_values(lua_State *L, int results) {
 
 int sched_init(struct sched *s, lua_State *L, struct net *net) {
   *s = (struct sched){.main = L, .free_anchor = ANCHOR_NONE};
-  s->scratch = malloc(SCRATCH_BYTES);
-  if (!s->scratch) return -ENOMEM;
-  loop_init(&s->loop, net);
   list_init(&s->tasks);
   list_init(&s->untold);
+  list_init(&s->sides);
   waiter_init(&s->reaper, reap);
-  return 0;
+  loop_init(&s->loop, net);
+  s->scratch = malloc(SCRATCH_BYTES);
+  return s->scratch ? 0 : -ENOMEM;
 }
 
 void sched_open(lua_State *L, struct sched *s) {
@@ -491,6 +468,7 @@ void sched_open(lua_State *L, struct sched *s) {
 }
 
 void sched_fini(struct sched *s) {
+  task_sides_fini(s);
   loop_fini(&s->loop);
   relay_pool_fini(&s->relay_pool);
   free(s->scratch);

@@ -24,6 +24,7 @@ enum task_state { TASK_NEW, TASK_ALIVE, TASK_DONE, TASK_FAILED, TASK_CANCELLED }
 /* What few tasks need: those that are joined, in a join set, interrupted or failed, or that
  * call back in the middle of an operation. */
 struct task_side {
+  struct list all;        /* in sched.sides */
   struct task *task;      /* borrowed: whose it is */
   struct list joiners;    /* of task.queued: who waits for the end of this one */
   struct list member;     /* in a join set's list while it is in one */
@@ -81,6 +82,7 @@ struct sched {
   lua_State *blocked;   /* not NULL: this thread is inside a C call that cannot yield */
   struct list tasks;    /* alive, oldest first */
   struct list untold;   /* failed, and nobody has joined them */
+  struct list sides;    /* owned, as their tasks are not where finalizers fail */
   struct waiter reaper; /* looks for failed tasks that nobody can join any more */
   int64_t reap_ns;      /* not before this time */
   size_t alive;
@@ -305,5 +307,8 @@ static inline bool task_unwinds(const struct task *t, const lua_State *L) {
 
 /* Frees what a task owns; its userdata is being collected. */
 void task_fini(struct task *t);
+
+/* Frees the sides of tasks that were collected without that. */
+void task_sides_fini(struct sched *s);
 
 #endif

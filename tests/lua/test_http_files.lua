@@ -388,6 +388,7 @@ end
 
 -- Asks until the answer is a ready one.
 local function warm(get, path)
+  T.need_files()
   for _ = 1, 4 do
     local _, _, ready = get(path)
     if ready then return end
@@ -836,6 +837,7 @@ T.test("a_json_log_tells_what_asked_for_a_ready_answer", FAKE, function()
 end)
 
 T.test("a_log_of_another_kind_sees_each_request_itself", FAKE, function()
+  T.need_files()
   local p <close> = place()
   p:old("a", "hello")
   local entries, lines = {}, {}

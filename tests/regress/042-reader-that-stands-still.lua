@@ -21,6 +21,7 @@ end
 
 -- A file of so many bytes: its folder and name. The caller removes it.
 local function file_of(bytes)
+  T.need_files()
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "r+b"))
   file:seek("set", bytes - 1)
