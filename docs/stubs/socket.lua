@@ -956,7 +956,7 @@ local message = {}
 ---Sending: `IP_MULTICAST_IF`, `IP_MULTICAST_TTL`, `IP_MULTICAST_LOOP`, and for IPv6
 ---`IPV6_MULTICAST_IF`, `IPV6_MULTICAST_HOPS`, `IPV6_MULTICAST_LOOP`.
 ---
----Codes: `ENODEV`, `EADDRINUSE` (joined already), `EINVAL` (no group), `ENOBUFS`.
+---Codes: `ENODEV`, `EADDRINUSE` (joined already), `EINVAL` (no multicast group), `ENOBUFS`.
 ---
 ---Raises: a stream or Unix socket; a group that is no IP address.
 ---
