@@ -145,8 +145,8 @@ static bool takes_both_families(const struct socket *s) {
   int only_ipv6 = 1;
   socklen_t size = sizeof only_ipv6;
   if (s->family != AF_INET6 || s->h < 0) return false;
-  int r = net_getopt(s->sched->loop.net, s->h, IPPROTO_IPV6, IPV6_V6ONLY, &only_ipv6,
-                     &size);
+  int r =
+      net_getopt(s->sched->loop.net, s->h, IPPROTO_IPV6, IPV6_V6ONLY, &only_ipv6, &size);
   return r == 0 && !only_ipv6;
 }
 
