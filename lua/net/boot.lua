@@ -11,11 +11,12 @@ local own = {
   stdin = setmetatable({}, { __tostring = function() return "file (standard input)" end }),
 }
 
--- For a tail call with what pcall gave: an error names the line of the script.
-function own.outward(ok, ...)
+-- For a tail call with what pcall gave: an error names the line of the script, and the
+-- function as the script called it.
+function own.outward(name, ok, ...)
   if ok then return ... end
   local err = ...
-  error(err, 2)
+  error(type(err) == "string" and err:gsub("'%?'", "'" .. name .. "'", 1) or err, 2)
 end
 
 local core -- net.core, once a part was loaded
@@ -66,13 +67,14 @@ lazy("net.stdin", getmetatable(own.stdin), "__index")
 
 -- What was sent must be on its way before the process blocks or ends.
 
-local function preceded(before, f)
-  return function(...)
+local function precede(before, library, name)
+  local f = library[name]
+  library[name] = function(...)
     before()
-    return own.outward(pcall(f, ...))
+    return own.outward(name, pcall(f, ...))
   end
 end
 
-os.execute = preceded(early.flush, os.execute)
-io.popen = preceded(early.flush, io.popen)
-os.exit = preceded(early.drain, os.exit)
+precede(early.flush, os, "execute")
+precede(early.flush, io, "popen")
+precede(early.drain, os, "exit")

@@ -2,6 +2,7 @@
 #include "api/error.h"
 
 #include <lauxlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "api/task.h"
@@ -51,6 +52,18 @@ void error_where(lua_State *L) {
     lua_pushlstring(L, text, n);
   else
     lua_pushstring(L, s && s->current ? s->current->site : "?");
+}
+
+int error_raise(lua_State *L, const char *format, ...) {
+  va_list arguments;
+  luaL_checkstack(L, 4, NULL);
+  error_where(L);
+  lua_pushliteral(L, ": ");
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 3);
+  return lua_error(L);
 }
 
 void error_recent_place(lua_State *L, int places) {

@@ -77,9 +77,9 @@ local known = {
 
 local function check(options)
   for name, value in pairs(options) do
-    if not known[name] then error("files: there is no option '" .. tostring(name) .. "'", 3) end
+    if not known[name] then runtime.raise("files: there is no option '" .. tostring(name) .. "'") end
     if type(value) ~= known[name] then
-      error(("files: '%s' must be a %s, not %s"):format(name, known[name], type(value)), 3)
+      runtime.raise(("files: '%s' must be a %s, not %s"):format(name, known[name], type(value)))
     end
   end
 end
@@ -90,7 +90,7 @@ function M.files(root, options)
   options = options or {}
   check(options)
   local folder, err = runtime.folder(root)
-  if not folder then error("files: " .. tostring(err), 2) end
+  if not folder then runtime.raise("files: " .. tostring(err)) end
   return setmetatable({
     cache_control = options.cache_control,
     compressed = options.compressed ~= false,

@@ -1,5 +1,6 @@
 -- What `res` offers beyond sending: JSON, redirects, cookies, events, another protocol.
 
+local runtime = require "net.core"
 local core = require "net.http.core"
 
 local M = {}
@@ -8,7 +9,7 @@ local reply = core.reply
 ---Answers with a value as JSON.
 function reply:json(value, status, headers)
   local text, why = require("net.http.json").encode(value)
-  if not text then error("json: " .. tostring(why), 2) end
+  if not text then runtime.raise("json: " .. tostring(why)) end
   self:header("Content-Type", "application/json")
   return self:send(status or 200, text, headers)
 end
@@ -29,7 +30,7 @@ end
 -- and backslash.
 local function check_cookie(what, text)
   if text:find("[^!#-+--:<-[%]^-~]") then
-    error("cookie: its " .. what .. " holds a byte that cookies cannot; encode it", 4)
+    runtime.raise("cookie: its " .. what .. " holds a byte that cookies cannot; encode it")
   end
 end
 
@@ -49,7 +50,7 @@ for _, row in ipairs(attributes) do known[row[1]] = true end
 local write = {
   text = function(name, value)
     if type(value) ~= "string" or value:find("[%c;]") then
-      error("cookie: " .. name .. " holds what cookies cannot", 5)
+      runtime.raise("cookie: " .. name .. " holds what cookies cannot")
     end
     return "; " .. name .. "=" .. value
   end,
@@ -62,12 +63,12 @@ local write = {
 function M.cookie(name, value, options)
   options = options or {}
   if type(name) ~= "string" or not core.is_token(name) then
-    error("cookie: its name must be a token", 2)
+    runtime.raise("cookie: its name must be a token")
   end
   value = tostring(value)
   check_cookie("value", value)
   for key in pairs(options) do
-    if not known[key] then error("cookie: there is no attribute '" .. tostring(key) .. "'", 2) end
+    if not known[key] then runtime.raise("cookie: there is no attribute '" .. tostring(key) .. "'") end
   end
   local text = name .. "=" .. value
   for _, row in ipairs(attributes) do
@@ -92,7 +93,7 @@ local function field(lines, name, value)
   if value == nil then return end
   local text = tostring(value)
   if text:find("[\r\n%z]") then
-    error("events: '" .. name .. "' cannot hold a line's end", 4)
+    runtime.raise("events: '" .. name .. "' cannot hold a line's end")
   end
   lines[#lines + 1] = name .. ": " .. text
 end

@@ -218,10 +218,10 @@ local known = {
 
 local function check_options(options)
   if type(options) ~= "table" then
-    error("http: the options are a table, not " .. type(options), 3)
+    runtime.raise("http: the options are a table, not " .. type(options))
   end
   for name in pairs(options) do
-    if not known[name] then error("http: there is no option '" .. tostring(name) .. "'", 3) end
+    if not known[name] then runtime.raise("http: there is no option '" .. tostring(name) .. "'") end
   end
 end
 
@@ -229,7 +229,7 @@ local function check_number(options, name, otherwise)
   local value = options[name]
   if value == nil then return otherwise end
   if type(value) ~= "number" or value ~= value or value < 0 then
-    error("http: " .. name .. " must be a number, not negative", 3)
+    runtime.raise("http: " .. name .. " must be a number, not negative")
   end
   return value
 end
@@ -243,7 +243,7 @@ end
 function M.server(where, handler, options)
   options = options or {}
   check_options(options)
-  if not callable(handler) then error("http: the handler must be a function", 2) end
+  if not callable(handler) then runtime.raise("http: the handler must be a function") end
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
   local shared = core.shared(options)
