@@ -69,9 +69,7 @@ local function fail(err, words)
     local told = { error = { code = err.code, text = err.text }, intervals = err.intervals }
     io.stdout:write(json.encode(told), "\n")
   end
-  io.stderr:write("soquete throughput: ", refusal.say(err), "\n")
-  local hint = type(err) == "table" and err.hint
-  if hint then io.stderr:write("hint: ", hint, "\n") end
+  options.complain(command, err, refusal.say(err))
   os.exit(1)
 end
 

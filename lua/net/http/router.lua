@@ -51,6 +51,9 @@ local function parse(pattern, handler)
     complain(pattern, "it is \"/path\" or \"METHOD /path\"")
   end
   if method and not core.is_token(method) then complain(pattern, "the method is no token") end
+  if method and method ~= method:upper() then
+    complain(pattern, "methods are written in capitals: " .. method:upper())
+  end
   local route = {
     handler = handler, method = method, pattern = pattern, ready = is_ready(handler), segments = {},
   }
