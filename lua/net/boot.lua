@@ -67,14 +67,13 @@ lazy("net.stdin", getmetatable(own.stdin), "__index")
 
 -- What was sent must be on its way before the process blocks or ends.
 
-local function precede(before, library, name)
-  local f = library[name]
-  library[name] = function(...)
+local function preceded(before, name, f)
+  return function(...)
     before()
     return own.outward(name, pcall(f, ...))
   end
 end
 
-precede(early.flush, os, "execute")
-precede(early.flush, io, "popen")
-precede(early.drain, os, "exit")
+os.execute = preceded(early.flush, "execute", os.execute)
+io.popen = preceded(early.flush, "popen", io.popen)
+os.exit = preceded(early.drain, "exit", os.exit)

@@ -8,7 +8,7 @@ local Channel = { __index = methods, __name = "net.channel" }
 
 local function check(self, name)
   if getmetatable(self) ~= Channel then
-    core.raise("call channel:" .. name .. "(…) with a colon")
+    error("call channel:" .. name .. "(…) with a colon", 3)
   end
 end
 
@@ -43,7 +43,7 @@ end
 ---Hands a value over: true, or nil, err, "closed".
 function methods:put(value)
   check(self, "put")
-  if value == nil then core.raise("channel: nil cannot be put; close it to say that no more comes") end
+  if value == nil then error("channel: nil cannot be put; close it to say that no more comes", 2) end
   if self.closed then return core.closed("put", self.closed) end
   core.check("put")
   local entry = { value = value, accepted = false }
@@ -122,7 +122,7 @@ local M = {}
 function M.channel(capacity)
   capacity = capacity == nil and 0 or math.type(capacity) and math.tointeger(capacity)
   if not capacity or capacity < 0 then
-    core.raise("channel: the capacity must be a whole number from 0")
+    error("channel: the capacity must be a whole number from 0", 2)
   end
   -- `held` are entries {value, accepted}, the oldest at `first`; the first `capacity` of
   -- them are accepted, the others belong to tasks that wait in put. `closed`: where that was.

@@ -26,7 +26,7 @@ end
 local function check_function(f, position, name)
   if type(f) == "function" then return end
   local message = "bad argument #%d to '%s' (function expected, got %s)"
-  core.raise(message:format(position, name, type(f)))
+  error(message:format(position, name, type(f)), 3)
 end
 
 local methods = core.strict({}, "a group")
@@ -34,9 +34,9 @@ local Group = { __index = methods, __name = "net.group" }
 
 ---Starts a task of the group.
 function methods:spawn(f, ...)
-  if getmetatable(self) ~= Group then core.raise("call group:spawn(…) with a colon") end
+  if getmetatable(self) ~= Group then error("call group:spawn(…) with a colon", 2) end
   check_function(f, 1, "spawn")
-  if self.block.over then core.raise("spawn: the group has ended") end
+  if self.block.over then error("spawn: the group has ended", 2) end
   return self.block.set:spawn(f, ...)
 end
 
@@ -60,7 +60,7 @@ end
 ---are cancelled.
 function M.race(...)
   local functions = table.pack(...)
-  if functions.n == 0 then core.raise("race: a function is needed") end
+  if functions.n == 0 then error("race: a function is needed", 2) end
   for i = 1, functions.n do check_function(functions[i], i, "race") end
   local self <close> = guarded("race")
   for _, f in ipairs(functions) do self.set:spawn(f) end

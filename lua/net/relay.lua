@@ -39,7 +39,7 @@ local function check_sockets(...)
     local value = select(i, ...)
     if not core.is_socket(value) then
       local message = "bad argument #%d to 'relay' (socket expected, got %s)"
-      core.raise(message:format(i, type(value)))
+      error(message:format(i, type(value)), 3)
     end
   end
 end
@@ -48,7 +48,7 @@ end
 local function relay(a, b, options)
   check_sockets(a, b)
   local ok, state = pcall(core.relay_state, a, b, options)
-  if not ok then core.raise(type(state) == "string" and state:gsub("'%?'", "'relay'") or state) end
+  if not ok then error(type(state) == "string" and state:gsub("'%?'", "'relay'") or state, 2) end
   local self <close> = setmetatable({
     set = core.join_set(), state = state, begin = core.now(),
   }, guard)

@@ -20,13 +20,13 @@ end
 ---until the listener, which it closes in the end, is closed or breaks.
 local function serve(where, handler)
   if type(handler) ~= "function" then
-    core.raise("serve: the handler must be a function")
+    error("serve: the handler must be a function", 2)
   end
   local server, err, code = where, nil, nil
   if type(where) == "string" or core.is_address(where) then
     server, err, code = require("net.sockets").listen(where)
   elseif not core.is_socket(where) then
-    core.raise("serve: an address or a listening socket is needed, not " .. type(where))
+    error("serve: an address or a listening socket is needed, not " .. type(where), 2)
   end
   if not server then return nil, err, code end
   return serve_on(server, handler)

@@ -65,7 +65,7 @@ end
 -- Raises at the line of the script when `host` is no address.
 local function need_address(operation, host)
   if type(host) == "string" or core.is_address(host) then return end
-  core.raise(operation .. ": an address is needed, like \"host:port\", not " .. type(host))
+  error(operation .. ": an address is needed, like \"host:port\", not " .. type(host), 3)
 end
 
 ---Connects a stream to an address. A name's addresses are tried side by side.

@@ -1,15 +1,13 @@
 -- net.throughput: measures how fast bytes go from one machine to another. It speaks
 -- iperf3's protocol on both ends.
 
-local runtime = require "net.core"
-
 local M = {}
 
 ---Runs a test against a server, ours or iperf3's: its figures, or nil, err, code.
 function M.run(options)
-  if type(options) ~= "table" then runtime.raise("throughput: run takes a table of options") end
+  if type(options) ~= "table" then error("throughput: run takes a table of options", 2) end
   local plan, reason = require("net.throughput.plan").new(options)
-  if not plan then runtime.raise("throughput: " .. reason) end
+  if not plan then error("throughput: " .. reason, 2) end
   return require("net.throughput.client").run(plan)
 end
 

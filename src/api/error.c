@@ -158,9 +158,9 @@ int error_concat(lua_State *L) {
 
 /* What an error may have, so that reading it gives nil where this one has it not. */
 static const char *const fields[] = {
-    "address", "code",   "direction", "errno", "figures", "hint",   "index",
-    "intervals", "op",   "option",    "partial", "sent",  "status", "text",
-    "transport", "url",  "where",     NULL};
+    "address", "code",      "direction", "errno",  "figures", "hint",
+    "index",   "intervals", "op",        "option", "partial", "sent",
+    "status",  "text",      "transport", "url",    "where",   NULL};
 
 static bool may_have(const char *name) {
   for (int i = 0; fields[i]; i++)
@@ -175,8 +175,7 @@ static int refuse_field(lua_State *L, const char *name) {
                       "an error is an object, not a text, and has no '%s': compare "
                       "err.code, or take tostring(err)",
                       name);
-  return luaL_error(L,
-                    "an error has no '%s': see op, code, text, address, hint, where",
+  return luaL_error(L, "an error has no '%s': see op, code, text, address, hint, where",
                     name);
 }
 

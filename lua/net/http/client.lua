@@ -33,8 +33,6 @@ local known = { -- name -> the types that it may have
   url = { string = true },
 }
 
-local LEVEL = 4 -- the script's line, seen from a check
-
 local function check(options)
   if type(options) ~= "table" then
     runtime.raise("http: the options are a table, not " .. type(options))

@@ -236,6 +236,9 @@ end
 
 local function listen(where)
   if runtime.is_socket(where) then return where end
+  if type(where) ~= "string" and not runtime.is_address(where) then
+    runtime.raise("http: an address or a listening socket is needed, not " .. type(where))
+  end
   return net.listen(where)
 end
 
