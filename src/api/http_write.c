@@ -317,12 +317,15 @@ static int compare(const void *a, const void *b) {
 void http_add_lines(lua_State *L, struct http_conn *c, int table) {
   struct name names[NAMES_MAX];
   size_t n = 0;
-  luaL_checktype(L, table, LUA_TTABLE);
+  if (!lua_istable(L, table))
+    error_raise(L, "headers: a table is needed, not %s", luaL_typename(L, table));
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING)
       error_raise(L, "headers: a name is a string, not %s", luaL_typename(L, -2));
-    if (n == NAMES_MAX) error_raise(L, "headers: more than %d names", NAMES_MAX);
-    names[n].text = lua_tolstring(L, -2, &names[n].len);
+    if (n < NAMES_MAX)
+      names[n].text = lua_tolstring(L, -2, &names[n].len);
+    else
+      error_raise(L, "headers: more than %d names", NAMES_MAX);
     n++;
   }
   /* Lua's own order differs from run to run. */

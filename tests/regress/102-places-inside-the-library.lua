@@ -54,6 +54,7 @@ end)
 -- What a handler does wrong is told on stderr, with its line.
 local in_handlers = {
   { "header 'a b'", function(_, res) res:json({}, 200, { ["a b"] = "x" }) end },
+  { "a table is needed", function(_, res) res:json({}, 200, "x") end },
   { "control byte", function(_, res) res:redirect("/\n") end },
   { "holds a byte", function(_, res) res:cookie("a", "\n") end },
   { "from 200 to 999", function(_, res) res:json({}, 99) end },
