@@ -76,7 +76,8 @@ static const struct {
   {"EMSGSIZE", NULL,
    "a UDP datagram carries at most 65507 bytes over IPv4; send less"},
   {"ENETUNREACH", NULL,
-   "no route to that network; check the address and the network"},
+   "no route to that network; check the address and the network; with IPV6_V6ONLY there is "
+   "none to IPv4"},
   {"ENODEV", "join",
    "no such network interface; `ip link` lists them"},
   {"EISDIR", "open",

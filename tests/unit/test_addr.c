@@ -350,8 +350,8 @@ static struct addr random_unix(void) {
   size_t n = 1 + rng_below(&edge_rng, 107);
   for (size_t i = 0; i < n; i++)
     a.u.un.sun_path[i] =
-        (char)('0' + rng_below(&edge_rng, 75)); /* to 'z', '@' among them */
-  bool abstract = rng_below(&edge_rng, 2);
+        (char)('0' + rng_below(&edge_rng, 75));     /* to 'z', '@' among them */
+  bool abstract = n > 1 && rng_below(&edge_rng, 2); /* one without letters is refused */
   a.u.un.sun_path[0] = abstract ? '\0' : '/';
   a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (abstract ? 0 : 1));
   return a;
