@@ -4,6 +4,7 @@
 
 local core = require "net.http.core"
 local exchange = require "net.http.exchange"
+local limit = require "net.http.limit"
 local patience = require "net.http.patience"
 local pool = require "net.http.pool"
 require "net.http.request"
@@ -87,7 +88,7 @@ end
 ---What is left of the body, as a whole.
 function Answer:body(max)
   if self._text then return self._text end
-  max = max or self._call.max
+  max = limit("body", max, self._call.max)
   if not self._failure and (self._head.length or 0) - self._received > max then
     return oversized(self)
   end

@@ -75,7 +75,13 @@ local known = {
   listing = "boolean", types = "table",
 }
 
-local function check(options)
+local function check(root, options)
+  if type(root) ~= "string" then
+    runtime.raise("files: the path of a folder is needed, not " .. type(root))
+  end
+  if type(options) ~= "table" then
+    runtime.raise("files: the options are a table, not " .. type(options))
+  end
   for name, value in pairs(options) do
     if not known[name] then runtime.raise("files: there is no option '" .. tostring(name) .. "'") end
     if type(value) ~= known[name] then
@@ -88,7 +94,7 @@ end
 ---routes would lose a nil without a word.
 function M.files(root, options)
   options = options or {}
-  check(options)
+  check(root, options)
   local folder, err = runtime.folder(root)
   if not folder then runtime.raise("files: " .. tostring(err)) end
   return setmetatable({

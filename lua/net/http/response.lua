@@ -47,6 +47,12 @@ local attributes = { -- name in the options, as it is written, kind
 local known = {}
 for _, row in ipairs(attributes) do known[row[1]] = true end
 
+local function whole(name, value)
+  local number = math.type(value) and math.tointeger(value)
+  return number or runtime.raise("cookie: " .. name .. " is a whole number of seconds, not "
+    .. tostring(value))
+end
+
 local write = {
   text = function(name, value)
     if type(value) ~= "string" or value:find("[%c;]") then
@@ -54,8 +60,8 @@ local write = {
     end
     return "; " .. name .. "=" .. value
   end,
-  number = function(name, value) return ("; %s=%d"):format(name, value) end,
-  date = function(name, value) return "; " .. name .. "=" .. core.date(value) end,
+  number = function(name, value) return ("; %s=%d"):format(name, whole(name, value)) end,
+  date = function(name, value) return "; " .. name .. "=" .. core.date(whole(name, value)) end,
   flag = function(name, value) return value and "; " .. name or "" end,
 }
 
@@ -64,6 +70,9 @@ function M.cookie(name, value, options)
   options = options or {}
   if type(name) ~= "string" or not core.is_token(name) then
     runtime.raise("cookie: its name must be a token")
+  end
+  if type(options) ~= "table" then
+    runtime.raise("cookie: the options are a table, not " .. type(options))
   end
   value = tostring(value)
   check_cookie("value", value)
@@ -143,6 +152,9 @@ end
 ---Ends HTTP on this connection: answers 101 and gives the socket, which lives until the
 ---handler returns.
 function reply:upgrade(protocol)
+  if type(protocol) ~= "string" then
+    runtime.raise("upgrade: the name of a protocol is needed, not " .. type(protocol))
+  end
   if not offers(core.request_of(self), protocol) then
     return core.invalid("upgrade", "the client does not ask for " .. protocol, 400)
   end
