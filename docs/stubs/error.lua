@@ -8,7 +8,9 @@
 -- **What the world did comes back** as `nil, err, code`: a server that is not there, a
 -- peer that goes away, a time that is up. `code` is a short text to compare. `err` is an
 -- object for people: `tostring(err)` is one line, `..` and `assert` work with it, and a
--- report adds its hint. `assert(f())` turns a failure into a raise.
+-- report adds its hint. `assert(f())` turns a failure into a raise. A field that errors do
+-- not have raises when it is read, until the script has set it; those below are nil where
+-- they mean nothing. `error("a word to the user", 0)` is shown without a traceback.
 --
 -- Test `code`, never the text: texts get better from version to version.
 --
@@ -40,6 +42,8 @@
 ---@field partial integer? bytes that a failed read left in the buffer, for the next call
 ---@field url string? what a request of `net.http` asked for
 ---@field direction string? which way a `net.relay` failed: `a_to_b` or `b_to_a`
+---@field status integer? what an answer to a request should say: `413` for a body that is too long
+---@field index integer? the datagram of a `send_many` that failed: the next to send
 ---@field sent integer? bytes that a failed `send`, `sendfile` or `send_repeat` had handed over
 ---@field figures table? how far `send_repeat`, `discard` or `net.relay` came: what they give at their end
 local err = {}

@@ -105,7 +105,7 @@ function http.serve(where, handler, options) end
 function http.server(where, handler, options) end
 
 ---Makes a handler that chooses by method and path. A route is `"/path"` or
----`"METHOD /path"`; a segment `:name` stands for one that is not empty, `*` or `*name` at
+---`"METHOD /path"`, the method in capitals; a segment `:name` stands for one that is not empty, `*` or `*name` at
 ---the end for the rest. `req.params` tells what they stand for, decoded. The most specific
 ---route wins: a literal before `:name`, that before `*`; a route with a method before one
 ---without. HEAD is answered by GET. Where only the method is wrong, the answer is 405 with
@@ -125,7 +125,7 @@ function http.server(where, handler, options) end
 ---  ["/static/*"] = function(req, res) res:send(404) end,
 ---}
 ---print(pcall(http.router, { ["/:a/x"] = router, ["/y/:b"] = router }))
------> false	router: "/:a/x" and "/y/:b" match the same, and neither is more specific
+-----> false	…router: "/:a/x" and "/y/:b" match the same, and neither is more specific
 ---```
 ---@param routes table route -> handler
 ---@return fun(req:net.http.request,res:net.http.response) router

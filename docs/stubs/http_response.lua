@@ -35,7 +35,8 @@ local response = {}
 ---@return net.code? code
 function response:send(status, body, headers) end
 
----Sends a value as JSON.
+---Sends a value as JSON. An empty table is `{}`, also inside another one: an empty list goes
+---as a text, `res:send(200, "[]", { ["Content-Type"] = "application/json" })`.
 ---
 ---Codes: those of `send`.
 ---

@@ -69,7 +69,8 @@ function net.connect(host, port) end
 function net.listen(host, port) end
 
 ---Makes a datagram socket. With an address it is bound there; without one it takes its
----port at the first `sendto`, and can send to IPv4 and IPv6.
+---port at the first `sendto`, and can send to IPv4 and IPv6. A name's addresses of both
+---families count, as for every `AF_INET6` socket without `IPV6_V6ONLY`.
 ---
 ---Codes: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, `EAI_*`.
 ---
@@ -268,7 +269,8 @@ function net.address(host, port) end
 ---the loopback address also where no file says so. All this holds for every name in an
 ---address argument.
 ---
----Codes: `EAI_NONAME`, `EAI_AGAIN`, `EAI_FAIL`, `EAI_NODATA`.
+---Codes: `EAI_NONAME`, `EAI_ADDRFAMILY` (the name has IPv6 addresses only), `EAI_AGAIN`,
+---`EAI_FAIL`, `EAI_NODATA`.
 ---
 ---Raises: the name holds a NUL byte or is longer than 255 bytes.
 ---
@@ -286,7 +288,8 @@ function net.gethostbyname(name) end
 
 ---Gives the addresses of a name, the best first.
 ---
----Codes: `EAI_NONAME`, `EAI_AGAIN`, `EAI_FAIL`, `EAI_SERVICE`, `EAI_FAMILY`.
+---Codes: `EAI_NONAME`, `EAI_ADDRFAMILY` (the name has addresses of the other family only),
+---`EAI_AGAIN`, `EAI_FAIL`, `EAI_SERVICE`, `EAI_FAMILY`.
 ---
 ---Raises: neither a name nor a service is given.
 ---

@@ -191,8 +191,8 @@ function socket:close() end
 ---Codes: `EPIPE`, `ECONNRESET`, `timeout`, `closed`; `err.sent` counts the bytes of this
 ---call that were accepted, also where an interruption (`net.deadline`, `cancel`) ended it.
 ---
----Raises: the stream is not connected; a fragment is no string, number or buffer; a buffer
----in which a `recv_into` waits.
+---Raises: the stream is not connected; a fragment is no string, number or buffer; a table
+---that has fields and no fragments; a buffer in which a `recv_into` waits.
 ---
 ---Source: send(2), sendmsg(2), RFC 9293 section 3.10.2,
 ---[decision 0009](../decisions/0009-queued-sends.md),
@@ -956,7 +956,7 @@ local message = {}
 ---Sending: `IP_MULTICAST_IF`, `IP_MULTICAST_TTL`, `IP_MULTICAST_LOOP`, and for IPv6
 ---`IPV6_MULTICAST_IF`, `IPV6_MULTICAST_HOPS`, `IPV6_MULTICAST_LOOP`.
 ---
----Codes: `ENODEV`, `EADDRINUSE` (joined already), `EINVAL` (no group), `ENOBUFS`.
+---Codes: `ENODEV`, `EADDRINUSE` (joined already), `EINVAL` (no multicast group), `ENOBUFS`.
 ---
 ---Raises: a stream or Unix socket; a group that is no IP address.
 ---

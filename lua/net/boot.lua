@@ -11,11 +11,12 @@ local own = {
   stdin = setmetatable({}, { __tostring = function() return "file (standard input)" end }),
 }
 
--- For a tail call with what pcall gave: an error names the line of the script.
-function own.outward(ok, ...)
+-- For a tail call with what pcall gave: an error names the line of the script, and the
+-- function as the script called it.
+function own.outward(name, ok, ...)
   if ok then return ... end
   local err = ...
-  error(err, 2)
+  error(type(err) == "string" and err:gsub("'%?'", "'" .. name .. "'", 1) or err, 2)
 end
 
 local core -- net.core, once a part was loaded
@@ -66,13 +67,13 @@ lazy("net.stdin", getmetatable(own.stdin), "__index")
 
 -- What was sent must be on its way before the process blocks or ends.
 
-local function preceded(before, f)
+local function preceded(before, name, f)
   return function(...)
     before()
-    return own.outward(pcall(f, ...))
+    return own.outward(name, pcall(f, ...))
   end
 end
 
-os.execute = preceded(early.flush, os.execute)
-io.popen = preceded(early.flush, io.popen)
-os.exit = preceded(early.drain, os.exit)
+os.execute = preceded(early.flush, "execute", os.execute)
+io.popen = preceded(early.flush, "popen", io.popen)
+os.exit = preceded(early.drain, "exit", os.exit)

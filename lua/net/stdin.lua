@@ -21,9 +21,12 @@ local default = stdin
 
 function M.input(file)
   if file == nil then return default end
-  local ok, chosen = true, file
-  if not makefile.is_view(file) then ok, chosen = pcall(own.input, file) end
-  if not ok then error(chosen, 2) end
+  if makefile.is_view(file) then
+    default = file
+    return file
+  end
+  local ok, chosen = pcall(own.input, file)
+  if not ok then return own.outward("input", ok, chosen) end
   default = chosen
   return default
 end
@@ -33,7 +36,7 @@ function M.read(...)
 end
 
 function M.lines(path, ...)
-  if path ~= nil then return own.outward(pcall(own.lines, path, ...)) end
+  if path ~= nil then return own.outward("lines", pcall(own.lines, path, ...)) end
   return default:lines(...)
 end
 

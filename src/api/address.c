@@ -154,11 +154,11 @@ static void check_kind(lua_State *L, int idx, int family, bool is_unix) {
     bad(L, idx, "only a socket of AF_UNIX takes Unix addresses");
 }
 
-void address_arg(lua_State *L, int idx, int family, int type, int flags) {
+bool address_arg(lua_State *L, int idx, int family, int type, int flags) {
   const struct addr *object = address_at(L, idx);
   if (object) {
     check_kind(L, idx, family, addr_family(object) == AF_UNIX);
-    return;
+    return true;
   }
   struct addr_text text;
   struct addr a;
@@ -177,14 +177,7 @@ void address_arg(lua_State *L, int idx, int family, int type, int flags) {
   else
     lookup_push(L, text.host, text.port, family, type, flags & ADDRESS_PASSIVE);
   lua_replace(L, idx);
-}
-
-void address_option(lua_State *L, int options, const char *op, int family, int type) {
-  if (lua_getfield(L, options, "to") == LUA_TNIL) return;
-  if (lua_type(L, -1) != LUA_TSTRING && !address_at(L, -1))
-    luaL_error(L, "%s: to is %s; an address, or \"host:port\", is needed", op,
-               luaL_tolstring(L, -1, NULL));
-  address_arg(L, lua_gettop(L), family, type, 0);
+  return r == 0;
 }
 
 /* --- fields --------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #define API_ADDRESS_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "net/addr.h"
 
@@ -28,17 +29,13 @@ void address_get(lua_State *L, int idx, int family, struct addr *out);
 const struct addr *address_for(const struct addr *object, int family, struct addr *room);
 
 /* Reads an address argument at `idx`: (host, port), "host:port", "[v6]:port", ":port",
- * "unix:/path" or an object. `flags`: ADDRESS_*. Raises for what cannot be an address, naming it. Replaces the argument by an address object
- * when it is numeric, else by a lookup object (lookup.h), and drops the port argument.
- *                                                                          [-0, +0, v] */
+ * "unix:/path" or an object. `flags`: ADDRESS_*. Raises for what cannot be an address, naming
+ * it. Replaces the argument by an address object when it is numeric, which is true, else by a
+ * lookup object (lookup.h), and drops the port argument.                   [-0, +0, v] */
 enum {
   ADDRESS_PASSIVE = 1,  /* an empty host means any; else it raises */
   ADDRESS_PORTLESS = 2, /* no port is port 0; else it raises */
 };
-void address_arg(lua_State *L, int idx, int family, int type, int flags);
-
-/* Pushes what address_arg makes of the option `to` of the table at `options`, or nil.
- *                                                                          [-0, +1, v] */
-void address_option(lua_State *L, int options, const char *op, int family, int type);
+bool address_arg(lua_State *L, int idx, int family, int type, int flags);
 
 #endif

@@ -99,6 +99,12 @@ static int here(lua_State *L) {
   return 1;
 }
 
+/* core.raise(message): raises it with the line of the script, whatever parts of the library
+ * lie between                                                                            */
+static int raise_here(lua_State *L) {
+  return error_raise(L, "%s", luaL_checkstring(L, 1));
+}
+
 /* core.closed(op, where) -> nil, err, "closed": for what was closed at `where`           */
 static int closed(lua_State *L) {
   const char *op = luaL_checkstring(L, 1), *where = luaL_checkstring(L, 2);
@@ -162,6 +168,7 @@ static const luaL_Reg functions[] = {
     {"is_address", is_address},
     {"is_socket",  is_socket },
     {"method",     method    },
+    {"raise",      raise_here},
     {"strict",     strict    },
     {"terminal",   terminal  },
     {NULL,         NULL      },

@@ -2,6 +2,8 @@
 #include "api/error.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "api/task.h"
@@ -51,6 +53,18 @@ void error_where(lua_State *L) {
     lua_pushlstring(L, text, n);
   else
     lua_pushstring(L, s && s->current ? s->current->site : "?");
+}
+
+int error_raise(lua_State *L, const char *format, ...) {
+  va_list arguments;
+  luaL_checkstack(L, 4, NULL);
+  error_where(L);
+  lua_pushliteral(L, ": ");
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 3);
+  return lua_error(L);
 }
 
 void error_recent_place(lua_State *L, int places) {
@@ -142,9 +156,35 @@ int error_concat(lua_State *L) {
   return 1;
 }
 
+/* What an error may have, so that reading it gives nil where this one has it not. */
+static const char *const fields[] = {
+    "address", "code",      "direction", "errno",  "figures", "hint",
+    "index",   "intervals", "op",        "option", "partial", "sent",
+    "status",  "text",      "transport", "url",    "where",   NULL};
+
+static bool may_have(const char *name) {
+  for (int i = 0; fields[i]; i++)
+    if (strcmp(fields[i], name) == 0) return true;
+  return false;
+}
+
+static int refuse_field(lua_State *L, const char *name) {
+  if (lua_getglobal(L, LUA_STRLIBNAME) == LUA_TTABLE &&
+      lua_getfield(L, -1, name) == LUA_TFUNCTION)
+    return luaL_error(L,
+                      "an error is an object, not a text, and has no '%s': compare "
+                      "err.code, or take tostring(err)",
+                      name);
+  return luaL_error(L, "an error has no '%s': see op, code, text, address, hint, where",
+                    name);
+}
+
 /* err.hint is computed at its first reading: it may have to look through /proc. */
 static int get_field(lua_State *L) {
-  if (lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "hint") != 0) return 0;
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  const char *name = lua_tostring(L, 2);
+  if (!may_have(name)) return refuse_field(L, name);
+  if (strcmp(name, "hint") != 0) return 0;
   lua_settop(L, 2);
   const char *op = field(L, "op"), *code = field(L, "code");
   const char *address = field(L, "address"), *transport = field(L, "transport");

@@ -54,7 +54,11 @@ size_t error_place(lua_State *in, char out[ERROR_PLACE]);
  * task was spawned; "?" outside of tasks.                                 [-0, +1, m] */
 void error_where(lua_State *L);
 
-/* The same for the caller of the C function that runs, of places that are asked for once a
+/* luaL_error at that place: for functions that parts of the library written in Lua call.
+ *                                                                         [-0, +0, v] */
+int error_raise(lua_State *L, const char *format, ...);
+
+/* error_where for the caller of the C function that runs, of places that are asked for once a
  * connection: looks first among those it has pushed lately, which the table of luaL_ref
  * `places` keeps.                                                         [-0, +1, m] */
 void error_recent_place(lua_State *L, int places);

@@ -42,6 +42,20 @@ const char *fragments_bytes(lua_State *L, lua_Integer i, size_t *len) {
   return lua_tolstring(L, -1, len);
 }
 
+lua_Integer fragments_count(lua_State *L, int idx) {
+  lua_Integer n = luaL_len(L, idx);
+  if (n != 0) return n;
+  if (lua_getmetatable(L, idx)) {
+    lua_pop(L, 1);
+    return n;
+  }
+  lua_pushnil(L);
+  if (!lua_next(L, idx)) return 0;
+  return luaL_error(
+      L, "send: the table has no fragments, but a field '%s'; a list is needed",
+      luaL_tolstring(L, -2, NULL));
+}
+
 /* Bytes that have gone are no longer needed. */
 static int hold(struct task_more *more) {
   struct fragments *f = list_entry(more, struct fragments, holder);
@@ -71,7 +85,7 @@ static struct fragments *new_fragments(lua_State *L, size_t count, int keeper) {
  * gives its length. Metamethods may run, and change the list. */
 static lua_Integer copy_list(lua_State *L, int idx) {
   enum { ROOM = 1024 }; /* at first: what a metamethod says of the length is no promise */
-  lua_Integer n = luaL_len(L, idx), kept = 0;
+  lua_Integer n = fragments_count(L, idx), kept = 0;
   lua_createtable(L, n > 0 && n < ROOM ? (int)n : ROOM, 0);
   for (lua_Integer i = 1; i <= n; i++) {
     size_t len;

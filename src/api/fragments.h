@@ -15,6 +15,10 @@ struct fragments;
  * becomes one) or a buffer. Raises for what is none.                      [-0, +0, v] */
 const char *fragments_bytes(lua_State *L, lua_Integer i, size_t *len);
 
+/* How many fragments the list at `idx` has. Raises for a plain table that has none but
+ * fields: it was meant for something else.                                 [-0, +0, v] */
+lua_Integer fragments_count(lua_State *L, int idx);
+
 /* Replaces the list at `idx`, the top, by its fragments.                  [-0, +0, v] */
 void fragments_of_list(lua_State *L, int idx);
 

@@ -20,6 +20,14 @@ static const struct {
    "a broadcast needs setsockopt(\"SO_BROADCAST\", true) first"},
   {"EACCES", "bind",
    "ports below 1024 are the administrator's; choose 1024 to 65535"},
+  {"EADDRINUSE", "join",
+   "this socket has joined that group already, on that interface"},
+  {"EADDRINUSE", "setsockopt",
+   "this socket has joined that group already, on that interface"},
+  {"EADDRNOTAVAIL", "leave",
+   "this socket has not joined that group, or it has on another interface"},
+  {"EADDRNOTAVAIL", "setsockopt",
+   "this socket has not joined that group, or it has on another interface"},
   {"EADDRNOTAVAIL", "bind",
    "this machine has no such address; an empty host means any"},
   {"EADDRNOTAVAIL", NULL,
@@ -30,6 +38,13 @@ static const struct {
    "no such descriptor is open in this program"},
   {"EBUSY", "fdopen",
    "a socket of this script, or the runtime itself, uses it already"},
+  {"EAI_ADDRFAMILY", "getaddrinfo",
+   "the name has addresses of the other family only; without family it gives all"},
+  {"EAI_ADDRFAMILY", "gethostbyname",
+   "the name has IPv6 addresses only; net.getaddrinfo gives them"},
+  {"EAI_ADDRFAMILY", NULL,
+   "the name has addresses of the other family only; net.socket(net.AF_INET6) takes both, "
+   "unless IPV6_V6ONLY is set"},
   {"EAI_AGAIN", NULL,
    "the name server did not answer; try again, or check the network"},
   {"EAI_NONAME", NULL,
@@ -44,6 +59,12 @@ static const struct {
    "say to whom: sendto(data, address), {to = address}, or connect first"},
   {"EHOSTUNREACH", NULL,
    "no route to that host; check the address and the network"},
+  {"EINVAL", "bind",
+   "this socket has an address already, by bind, connect or a send; make a new one"},
+  {"EINVAL", "join",
+   "groups are 224.0.0.0 to 239.255.255.255, and IPv6 addresses that begin with ff"},
+  {"EINVAL", "leave",
+   "groups are 224.0.0.0 to 239.255.255.255, and IPv6 addresses that begin with ff"},
   {"EINVAL", "open",
    "a path holds no zero byte"},
   {"EINVAL", "send_repeat",
@@ -55,7 +76,8 @@ static const struct {
   {"EMSGSIZE", NULL,
    "a UDP datagram carries at most 65507 bytes over IPv4; send less"},
   {"ENETUNREACH", NULL,
-   "no route to that network; check the address and the network"},
+   "no route to that network; check the address and the network; with IPV6_V6ONLY there is "
+   "none to IPv4"},
   {"ENODEV", "join",
    "no such network interface; `ip link` lists them"},
   {"EISDIR", "open",
@@ -105,15 +127,14 @@ static void push_holder(lua_State *L, const char *address, const char *transport
 
 void hint_push(lua_State *L, const char *op, const char *code, const char *address,
                const char *transport) {
-  if (strcmp(code, "EADDRINUSE") == 0) {
-    push_holder(L, address, transport);
-    return;
-  }
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
     if (strcmp(hints[i].code, code) != 0) continue;
     if (hints[i].op && strcmp(hints[i].op, op) != 0) continue;
     lua_pushstring(L, hints[i].hint);
     return;
   }
-  lua_pushnil(L);
+  if (strcmp(code, "EADDRINUSE") == 0)
+    push_holder(L, address, transport);
+  else
+    lua_pushnil(L);
 }

@@ -14,10 +14,10 @@ static void check_line(lua_State *L) {
   size_t len;
   const char *method = luaL_checklstring(L, SLOT_METHOD, &len);
   if (len == 0 || char_run(method, len, CHAR_TOKEN) != len)
-    luaL_error(L, "request: the method is not a token");
+    error_raise(L, "request: the method is not a token");
   const char *target = luaL_checklstring(L, SLOT_TARGET, &len);
   if (len == 0 || char_run(target, len, CHAR_TARGET) != len)
-    luaL_error(L, "request: the target holds a byte that has to be encoded");
+    error_raise(L, "request: the target holds a byte that has to be encoded");
 }
 
 static void add_string(lua_State *L, struct http_out *o, int idx) {
@@ -39,8 +39,8 @@ static void add_framing(lua_State *L, struct http_out *o, struct http_conn *c) {
   int64_t length = whole ? (int64_t)lua_rawlen(L, SLOT_BODY) : c->promised;
   if (!whole && !pieces && has_content(lua_tostring(L, SLOT_METHOD))) length = 0;
   if (whole && c->promised >= 0 && c->promised != length)
-    luaL_error(L, "request: Content-Length says %I, but the body has %I bytes",
-               (LUAI_UACINT)c->promised, (LUAI_UACINT)length);
+    error_raise(L, "request: Content-Length says %I, but the body has %I bytes",
+                (LUAI_UACINT)c->promised, (LUAI_UACINT)length);
   c->framing = length >= 0 ? HTTP_LENGTH : pieces ? HTTP_CHUNKED : HTTP_NO_BODY;
   c->promised = length;
   c->sent = pieces ? HTTP_PART : HTTP_ALL;
@@ -73,7 +73,7 @@ static int ask_method(lua_State *L) {
   add_framing(L, &o, c);
   if (!c->keep) http_add(&o, "Connection: close\r\n", 19);
   http_add(&o, "\r\n", 2);
-  if (o.full) return luaL_error(L, "request: the head is too long");
+  if (o.full) return error_raise(L, "request: the head is too long");
   if (c->sent == HTTP_PART || !lua_isstring(L, SLOT_BODY))
     return http_put(L, c, o.len, 0);
   bool fits = lua_rawlen(L, SLOT_BODY) <= o.room - o.len;
@@ -85,7 +85,7 @@ static int ask_method(lua_State *L) {
 static int write_method(lua_State *L) {
   struct http_conn *c = http_conn_check(L, SLOT_CONN);
   luaL_checkstring(L, 2);
-  if (c->sent != HTTP_PART) return luaL_error(L, "write: no request is under way");
+  if (c->sent != HTTP_PART) return error_raise(L, "write: no request is under way");
   struct http_out o = http_out(L, c);
   return http_put_piece(L, c, &o, 2);
 }

@@ -179,7 +179,7 @@ static struct http_conn *begin(lua_State *L, const char *op) {
   struct http_message *m = http_message_check(L, SLOT_MESSAGE);
   struct http_conn *c = m->conn;
   if (m->serial != c->serial || c->phase == HTTP_IDLE || c->phase == HTTP_HEAD)
-    luaL_error(L, "%s: this message is over; read its body while it is handled", op);
+    error_raise(L, "%s: this message is over; read its body while it is handled", op);
   socket_claim(L, c->sock, op);
   if (c->sock->h >= 0) interrupt_check(L, c->sock->sched, op, c->sock);
   return c;

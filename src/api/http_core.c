@@ -32,8 +32,8 @@ static lua_Integer count_option(lua_State *L, const char *name, lua_Integer min,
   int is_integer = 1;
   if (lua_getfield(L, 1, name) != LUA_TNIL) n = lua_tointegerx(L, -1, &is_integer);
   if (!is_integer || n < min || n > max)
-    luaL_error(L, "%s must be an integer from %I to %I", name, (LUAI_UACINT)min,
-               (LUAI_UACINT)max);
+    error_raise(L, "%s must be an integer from %I to %I", name, (LUAI_UACINT)min,
+                (LUAI_UACINT)max);
   lua_pop(L, 1);
   return n;
 }
@@ -48,7 +48,7 @@ static int64_t time_option(lua_State *L, const char *name, double otherwise) {
   else
     lua_pushvalue(L, -1);
   if (lua_type(L, -1) != LUA_TNUMBER || !(lua_tonumber(L, -1) >= 0))
-    luaL_error(L, "%s must be seconds, or false for no limit", name);
+    error_raise(L, "%s must be seconds, or false for no limit", name);
   int64_t ns = args_seconds(L, lua_gettop(L));
   lua_pop(L, 2);
   return ns;
@@ -99,7 +99,7 @@ static int keep_ready(lua_State *L) {
   struct http_shared *s = http_shared_check(L, 1);
   int status = 0;
   if (!s->hot && !s->stopping) s->hot = hot_new(&s->sched->loop, &status);
-  return status == -ENOMEM ? luaL_error(L, "files: %s", status_text(status)) : 0;
+  return status == -ENOMEM ? error_raise(L, "files: %s", status_text(status)) : 0;
 }
 
 static int collect_shared(lua_State *L) {

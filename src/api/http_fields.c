@@ -375,7 +375,7 @@ static int get_header(lua_State *L) {
 }
 
 static int set_header(lua_State *L) {
-  return luaL_error(L, "the headers that came cannot be changed");
+  return error_raise(L, "the headers that came cannot be changed");
 }
 
 /* headers:all(name) -> list of the values, a line each                                   */

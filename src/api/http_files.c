@@ -100,7 +100,7 @@ int http_hot_send(struct http_conn *c) {
 
 static struct http_conn *unsent(lua_State *L) {
   struct http_conn *c = http_reply_live(L, "send");
-  if (c->sent != HTTP_NOTHING) luaL_error(L, "send: this request has been answered");
+  if (c->sent != HTTP_NOTHING) error_raise(L, "send: this request has been answered");
   return c;
 }
 

@@ -302,7 +302,7 @@ bool http_head_deal(struct task_first *first, struct task *t) {
 /* What has to be true before another head is read. */
 static void begin(lua_State *L, struct http_conn *c) {
   const char *op = operation(c);
-  if (c->body != HTTP1_BODY_NONE) luaL_error(L, "%s: a body has not been read", op);
+  if (c->body != HTTP1_BODY_NONE) error_raise(L, "%s: a body has not been read", op);
   socket_claim(L, c->sock, op);
   interrupt_check(L, c->sock->sched, op, c->sock);
   if (c->phase == HTTP_BODY) c->phase = HTTP_IDLE;

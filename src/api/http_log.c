@@ -221,7 +221,7 @@ static int log_as(lua_State *L) {
   luaL_Stream *file = luaL_checkudata(L, 3, LUA_FILEHANDLE);
   luaL_argcheck(L, !shared->log, 1, "it has a log");
   struct http_log *log = calloc(1, sizeof *log);
-  if (!log) return luaL_error(L, "not enough memory");
+  if (!log) return error_raise(L, "not enough memory");
   waiter_init(&log->waiter, fire);
   log->loop = &shared->sched->loop;
   log->file = file;

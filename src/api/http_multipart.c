@@ -44,7 +44,7 @@ static int feed(lua_State *L) {
   size_t len;
   const char *piece = luaL_checklstring(L, 2, &len);
   if (buf_append(&r->in, piece, len) < 0)
-    return luaL_error(L, "%s", status_text(-ENOMEM));
+    return error_raise(L, "%s", status_text(-ENOMEM));
   return 0;
 }
 

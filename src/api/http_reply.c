@@ -37,7 +37,7 @@ struct http_conn *http_reply_live(lua_State *L, const char *op) {
   struct http_reply *r = check(L);
   enum http_phase phase = r->conn->phase;
   if (r->serial != r->conn->serial || phase == HTTP_IDLE || phase == HTTP_HEAD)
-    luaL_error(L, "%s: this request is over", op);
+    error_raise(L, "%s: this request is over", op);
   struct socket *s = r->conn->sock;
   if (s->h >= 0) interrupt_check(L, s->sched, op, s);
   return r->conn;
@@ -45,14 +45,17 @@ struct http_conn *http_reply_live(lua_State *L, const char *op) {
 
 static struct http_conn *unsent(lua_State *L, const char *op) {
   struct http_conn *c = http_reply_live(L, op);
-  if (c->sent == HTTP_PART) luaL_error(L, "%s: the head of the answer has gone", op);
-  if (c->sent == HTTP_ALL) luaL_error(L, "%s: this request has been answered", op);
+  if (c->sent == HTTP_PART) error_raise(L, "%s: the head of the answer has gone", op);
+  if (c->sent == HTTP_ALL) error_raise(L, "%s: this request has been answered", op);
   return c;
 }
 
 static int check_status(lua_State *L, int idx) {
-  lua_Integer status = luaL_checkinteger(L, idx);
-  luaL_argcheck(L, status >= 200 && status <= 999, idx, "a status from 200 to 999");
+  int is_integer;
+  lua_Integer status = lua_tointegerx(L, idx, &is_integer);
+  if (!is_integer || status < 200 || status > 999)
+    error_raise(L, "a status from 200 to 999 is needed, not %s",
+                luaL_tolstring(L, idx, NULL));
   return (int)status;
 }
 
@@ -70,8 +73,8 @@ static int send_whole(lua_State *L, struct http_conn *c, int status, int body) {
   const char *text = body ? lua_tolstring(L, body, &len) : "";
   struct http_out o = http_out(L, c);
   if (c->promised >= 0 && !c->head_only && status != 304 && (uint64_t)c->promised != len)
-    return luaL_error(L, "send: Content-Length says %I, but the body has %I bytes",
-                      (LUAI_UACINT)c->promised, (LUAI_UACINT)len);
+    return error_raise(L, "send: Content-Length says %I, but the body has %I bytes",
+                       (LUAI_UACINT)c->promised, (LUAI_UACINT)len);
   weigh_body(c);
   http_add_head(&o, c, status, (int64_t)len);
   c->sent = HTTP_ALL;
@@ -151,7 +154,7 @@ static int add_header_method(lua_State *L) {
 static int write_method(lua_State *L) {
   struct http_conn *c = http_reply_live(L, "write");
   luaL_checkstring(L, 2);
-  if (c->sent == HTTP_ALL) luaL_error(L, "write: this request has been answered");
+  if (c->sent == HTTP_ALL) error_raise(L, "write: this request has been answered");
   struct http_out o = http_out(L, c);
   if (c->sent == HTTP_NOTHING) {
     weigh_body(c);
@@ -212,8 +215,9 @@ static int switch_protocol(lua_State *L) {
   size_t len;
   const char *protocol = luaL_checklstring(L, 2, &len);
   luaL_argcheck(L, len > 0 && char_run(protocol, len, CHAR_TOKEN) == len, 2, "a token");
-  if (c->body != HTTP1_BODY_NONE) luaL_error(L, "upgrade: read the request's body first");
-  if (c->old) luaL_error(L, "upgrade: the client speaks HTTP/1.0");
+  if (c->body != HTTP1_BODY_NONE)
+    error_raise(L, "upgrade: read the request's body first");
+  if (c->old) error_raise(L, "upgrade: the client speaks HTTP/1.0");
   lua_settop(L, 2);
   http_add_line(L, c, "Upgrade", 7, 2, true);
   struct http_out o = http_out(L, c);
@@ -259,9 +263,9 @@ static int get_field(lua_State *L) {
   } else {
     lua_pushvalue(L, lua_upvalueindex(2));
     names_nearest(L, -1, name ? name : "");
-    if (lua_isnil(L, -1)) return luaL_error(L, "res has no '%s'", name ? name : "?");
-    return luaL_error(L, "res has no '%s'; did you mean '%s'?", name,
-                      lua_tostring(L, -1));
+    if (lua_isnil(L, -1)) return error_raise(L, "res has no '%s'", name ? name : "?");
+    return error_raise(L, "res has no '%s'; did you mean '%s'?", name,
+                       lua_tostring(L, -1));
   }
   return 1;
 }
@@ -270,7 +274,7 @@ static int get_field(lua_State *L) {
 static int set_field(lua_State *L) {
   const char *name = luaL_checkstring(L, 2);
   if (strcmp(name, "status") != 0)
-    return luaL_error(L, "res has no field '%s' to set; keep it in req", name);
+    return error_raise(L, "res has no field '%s' to set; keep it in req", name);
   struct http_conn *c = unsent(L, "status");
   c->status = check_status(L, 3);
   return 0;

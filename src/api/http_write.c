@@ -206,8 +206,8 @@ static void append_line(lua_State *L, struct http_conn *c, const char *name,
   char *at;
   size_t n = name_len + 2 + len + 2;
   if (buf_len(&c->lines) + n > HTTP_LINES_MAX)
-    luaL_error(L, "header '%s': more than %d bytes of headers", name, HTTP_LINES_MAX);
-  if (buf_reserve(&c->lines, n, &at) < 0) luaL_error(L, "%s", status_text(-ENOMEM));
+    error_raise(L, "header '%s': more than %d bytes of headers", name, HTTP_LINES_MAX);
+  if (buf_reserve(&c->lines, n, &at) < 0) error_raise(L, "%s", status_text(-ENOMEM));
   memcpy(at, name, name_len);
   memcpy(at + name_len, ": ", 2);
   memcpy(at + name_len + 2, value, len);
@@ -236,7 +236,7 @@ static void remove_lines(lua_State *L, struct http_conn *c, const char *name,
   }
   buf_fini(&c->lines);
   c->lines = rest;
-  if (status < 0) luaL_error(L, "%s", status_text(-ENOMEM));
+  if (status < 0) error_raise(L, "%s", status_text(-ENOMEM));
 }
 
 /* The fields that decide about the message are the connection's: true when it has taken
@@ -246,16 +246,17 @@ static bool take_special(lua_State *L, struct http_conn *c, enum http1_field_id 
   switch (id) {
   case HTTP1_FIELD_CONTENT_LENGTH:
     c->promised = char_number(value, len);
-    if (c->promised < 0) luaL_error(L, "header 'Content-Length': not a number of bytes");
+    if (c->promised < 0) error_raise(L, "header 'Content-Length': not a number of bytes");
     return true;
   case HTTP1_FIELD_TRANSFER_ENCODING:
-    luaL_error(L, "header 'Transfer-Encoding': how a body is framed is not the script's");
+    error_raise(L,
+                "header 'Transfer-Encoding': how a body is framed is not the script's");
     return true;
   case HTTP1_FIELD_CONNECTION:
     if (char_same(value, len, "close"))
       c->keep = false;
     else if (!char_same(value, len, "keep-alive"))
-      luaL_error(L, "header 'Connection': only \"close\" and \"keep-alive\"");
+      error_raise(L, "header 'Connection': only \"close\" and \"keep-alive\"");
     return true;
   case HTTP1_FIELD_DATE: c->has_date = true; return false;
   case HTTP1_FIELD_SERVER: c->has_server = true; return false;
@@ -270,11 +271,11 @@ static void add_one(lua_State *L, struct http_conn *c, const char *name, size_t 
   size_t value_len;
   int type = lua_type(L, value);
   if (type != LUA_TSTRING && type != LUA_TNUMBER)
-    luaL_error(L, "header '%s': a string, a number or a list of them, not %s", name,
-               luaL_typename(L, value));
+    error_raise(L, "header '%s': a string, a number or a list of them, not %s", name,
+                luaL_typename(L, value));
   const char *text = lua_tolstring(L, value, &value_len);
   if (!is_value(text, value_len))
-    luaL_error(L, "header '%s': the value holds a control byte", name);
+    error_raise(L, "header '%s': the value holds a control byte", name);
   if (!take_special(L, c, http1_field_id(name, len), text, value_len))
     append_line(L, c, name, len, text, value_len);
 }
@@ -282,7 +283,7 @@ static void add_one(lua_State *L, struct http_conn *c, const char *name, size_t 
 void http_add_line(lua_State *L, struct http_conn *c, const char *name, size_t len,
                    int value, bool replace) {
   if (len == 0 || char_run(name, len, CHAR_TOKEN) != len)
-    luaL_error(L, "header '%s': the name is not a token (RFC 9110 section 5.6.2)", name);
+    error_raise(L, "header '%s': the name is not a token (RFC 9110 section 5.6.2)", name);
   if (replace && buf_len(&c->lines)) remove_lines(L, c, name, len);
   if (lua_isnil(L, value)) return;
   if (lua_type(L, value) != LUA_TTABLE) {
@@ -316,12 +317,15 @@ static int compare(const void *a, const void *b) {
 void http_add_lines(lua_State *L, struct http_conn *c, int table) {
   struct name names[NAMES_MAX];
   size_t n = 0;
-  luaL_checktype(L, table, LUA_TTABLE);
+  if (!lua_istable(L, table))
+    error_raise(L, "headers: a table is needed, not %s", luaL_typename(L, table));
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING)
-      luaL_error(L, "headers: a name is a string, not %s", luaL_typename(L, -2));
-    if (n == NAMES_MAX) luaL_error(L, "headers: more than %d names", NAMES_MAX);
-    names[n].text = lua_tolstring(L, -2, &names[n].len);
+      error_raise(L, "headers: a name is a string, not %s", luaL_typename(L, -2));
+    if (n < NAMES_MAX)
+      names[n].text = lua_tolstring(L, -2, &names[n].len);
+    else
+      error_raise(L, "headers: more than %d names", NAMES_MAX);
     n++;
   }
   /* Lua's own order differs from run to run. */
@@ -433,10 +437,10 @@ int http_put(lua_State *L, struct http_conn *c, size_t n, int tail) {
 /* Counts a piece against what was promised. */
 static void count(lua_State *L, struct http_conn *c, size_t len) {
   if (c->framing == HTTP_NO_BODY && len > 0 && !c->head_only)
-    luaL_error(L, "write: this message has no body");
+    error_raise(L, "write: this message has no body");
   if (c->framing == HTTP_LENGTH && len > (uint64_t)c->promised - c->written)
-    luaL_error(L, "write: more bytes than the Content-Length of %I",
-               (LUAI_UACINT)c->promised);
+    error_raise(L, "write: more bytes than the Content-Length of %I",
+                (LUAI_UACINT)c->promised);
   if (c->framing != HTTP_NO_BODY) c->written += len;
 }
 

@@ -56,6 +56,11 @@ void lookup_push(lua_State *L, const char *host, int port, int family, int type,
   lua_pop(L, 1);
 }
 
+void lookup_widen(lua_State *L, int idx) {
+  struct lookup *l = luaL_checkudata(L, idx, class);
+  l->q.family = AF_UNSPEC;
+}
+
 int lookup_resolve(lua_State *L, int idx, struct failure *f) {
   if (address_at(L, idx)) return 0;
   idx = lua_absindex(L, idx);
@@ -288,7 +293,7 @@ static int resolve(lua_State *L) {
     lua_rawseti(L, 2, 1);
     return task_step(L, sched_of(L), 1, 0);
   }
-  ((struct lookup *)luaL_checkudata(L, 2, class))->q.family = AF_UNSPEC;
+  lookup_widen(L, 2);
   lua_insert(L, 1); /* lookup, operation */
   interrupt_check(L, sched_of(L), lua_tostring(L, 2), NULL);
   return resolve_k(L, LUA_OK, 0);

@@ -17,6 +17,9 @@ void lookup_open(lua_State *L);
 void lookup_push(lua_State *L, const char *host, int port, int family, int type,
                  int passive);
 
+/* Has the lookup at `idx` take the addresses of both families.            [-0, +0, v] */
+void lookup_widen(lua_State *L, int idx);
+
 /* Sees to it that an address object stands at `idx`, where address_arg left one or a
  * lookup. 0: it does; -EAGAIN: the caller has to `return lookup_await(…)`, and comes here
  * again; else a status, with the host's name in f->address.              [-0, +0, m] */

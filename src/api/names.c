@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "net/option.h"
 
 void names_nearest(lua_State *L, int idx, const char *name) {
   idx = lua_absindex(L, idx);
@@ -25,6 +26,11 @@ void names_nearest(lua_State *L, int idx, const char *name) {
 }
 
 int names_refuse(lua_State *L, int idx, const char *whose, const char *name) {
+  if (option_find(name)) /* as a constant, which other languages have */
+    return luaL_error(L,
+                      "%s has no '%s': options go by name, as in "
+                      "sock:setsockopt(\"%s\", value)",
+                      whose, name, name);
   names_nearest(L, idx, name);
   if (lua_isnil(L, -1)) return luaL_error(L, "%s has no '%s'", whose, name);
   return luaL_error(L, "%s has no '%s'; did you mean '%s'?", whose, name,

@@ -13,12 +13,54 @@
 
 /* --- tracebacks --------------------------------------------------------------------- */
 
+/* The level of the innermost script line, where a traceback begins: what lies above it is
+ * the library's, or Lua's error and assert. 1 where there is none. */
+static int script_level(lua_State *L) {
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline > 0 && strncmp(ar.short_src, "[soquete", 8) != 0) return level;
+  }
+  return 1;
+}
+
+/* True for the text at index 1 where it was raised by error(text, 0): a word to the user, who
+ * is not helped by lines of the script. */
+static bool is_for_users(lua_State *L) {
+  lua_Debug ar;
+  size_t len;
+  if (lua_type(L, 1) != LUA_TSTRING || !lua_getstack(L, 1, &ar)) return false;
+  const char *text = lua_tolstring(L, 1, &len);
+  for (const char *p = text; (p = strchr(p, ':')); p++) {
+    size_t digits = strspn(p + 1, "0123456789");
+    if (digits > 0 && p[1 + digits] == ':') return false;
+  }
+  lua_getinfo(L, "f", &ar);
+  lua_getglobal(L, "error");
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+/* Pushes the traceback of the task that runs, without the C function that every task
+ * begins with. */
+static void push_traceback(lua_State *L) {
+  static const char last[] = "\n\t[C]: in ?";
+  enum { LAST = sizeof last - 1 };
+  size_t len;
+  luaL_traceback(L, L, NULL, script_level(L));
+  const char *text = lua_tolstring(L, -1, &len);
+  if (len < LAST || strcmp(text + len - LAST, last) != 0) return;
+  lua_pushlstring(L, text, len - LAST);
+  lua_remove(L, -2);
+}
+
 /* Message handler: keeps the traceback with the running task and hands the error through
  * unchanged, because a join raises that very value. */
 static int keep_traceback(lua_State *L) {
   struct task *t = sched_of(L)->current;
-  if (!t || (t->cancelled && error_is(L, 1))) return 1;
-  luaL_traceback(L, L, NULL, 1);
+  if (!t || (t->cancelled && error_is(L, 1)) || is_for_users(L)) return 1;
+  push_traceback(L);
   struct task_side *side = task_side(t);
   if (side && side->trace && side->cause == lua_topointer(L, 1)) {
     lua_pushfstring(L, "\n%s", side->trace);

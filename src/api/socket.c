@@ -2,11 +2,13 @@
 #include "api/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/address.h"
 #include "api/args.h"
+#include "api/lookup.h"
 #include "api/names.h"
 #include "base/status.h"
 
@@ -134,6 +136,32 @@ static int fileno_method(lua_State *L) {
   if (s->h < 0) return socket_fail(L, 1, "fileno", STATUS_CLOSED);
   lua_pushinteger(L, s->h);
   return 1;
+}
+
+/* --- addresses ------------------------------------------------------------------------ */
+
+/* ipv6(7): an AF_INET6 socket reaches IPv4 by mapped addresses, unless IPV6_V6ONLY is set. */
+static bool takes_both_families(const struct socket *s) {
+  int only_ipv6 = 1;
+  socklen_t size = sizeof only_ipv6;
+  if (s->family != AF_INET6 || s->h < 0) return false;
+  int r =
+      net_getopt(s->sched->loop.net, s->h, IPPROTO_IPV6, IPV6_V6ONLY, &only_ipv6, &size);
+  return r == 0 && !only_ipv6;
+}
+
+void socket_address_arg(lua_State *L, int idx, const struct socket *s, int flags) {
+  if (address_arg(L, idx, s->family, s->type, flags)) return;
+  if (takes_both_families(s)) lookup_widen(L, idx);
+}
+
+void socket_address_option(lua_State *L, int options, const struct socket *s,
+                           const char *op) {
+  if (lua_getfield(L, options, "to") == LUA_TNIL) return;
+  if (lua_type(L, -1) != LUA_TSTRING && !address_at(L, -1))
+    luaL_error(L, "%s: to is %s; an address, or \"host:port\", is needed", op,
+               luaL_tolstring(L, -1, NULL));
+  socket_address_arg(L, lua_gettop(L), s, 0);
 }
 
 /* --- failures ------------------------------------------------------------------------- */

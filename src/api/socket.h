@@ -193,6 +193,15 @@ struct incoming *socket_incoming(struct sched *sched);
 ssize_t socket_take_joined(struct socket *s, char *bytes, size_t n, struct addr *from,
                            size_t *size, int flags);
 
+/* address_arg for an operation on the socket `s`: where it takes both families, so does the
+ * lookup of a name.                                                        [-0, +0, v] */
+void socket_address_arg(lua_State *L, int idx, const struct socket *s, int flags);
+
+/* Pushes what that makes of the option `to` of the table at `options`, or nil.
+ *                                                                          [-0, +1, v] */
+void socket_address_option(lua_State *L, int options, const struct socket *s,
+                           const char *op);
+
 /* The MSG_ flags at `idx`; raises for those that are not among `valid`.   [-0, +0, v] */
 int socket_given_flags(lua_State *L, int idx, const char *op, int valid);
 

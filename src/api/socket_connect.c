@@ -35,7 +35,7 @@ static int step_done(lua_State *L, struct socket *s, const char *op) {
 /* Normalises the arguments of bind and connect; false when the socket is closed. */
 static bool begin(lua_State *L, struct socket *s, const char *op, int flags) {
   if (s->h < 0) return false;
-  address_arg(L, SLOT_ADDRESS, s->family, s->type, flags);
+  socket_address_arg(L, SLOT_ADDRESS, s, flags);
   lua_settop(L, SLOT_ADDRESS);
   interrupt_check(L, s->sched, op, s);
   return true;

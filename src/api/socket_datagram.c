@@ -100,7 +100,7 @@ static int sendto_method(lua_State *L) {
   need_datagram(L, s, "sendto", "connect and send");
   if (s->type == SOCK_SEQPACKET)
     return luaL_error(L, "sendto: this socket has one peer; use send");
-  address_arg(L, SLOT_ADDRESS, s->family, s->type, 0);
+  socket_address_arg(L, SLOT_ADDRESS, s, 0);
   lua_settop(L, SLOT_ADDRESS);
   if (s->h < 0) return send_failed(L, s, STATUS_CLOSED, NULL);
   interrupt_check(L, s->sched, "sendto", s);

@@ -206,7 +206,7 @@ int socket_repeat_datagram(lua_State *L, struct socket *s) {
   for (size_t i = 0; i < copies; i++) memcpy(r->bytes + i * len, data, len);
   read_end(L, &r->b, len);
   read_way(L, s, r);
-  address_option(L, SLOT_OPTIONS, "send_repeat", s->family, s->type);
+  socket_address_option(L, SLOT_OPTIONS, s, "send_repeat");
   if (s->h >= 0) interrupt_check(L, s->sched, "send_repeat", s);
   return repeat_k(L, LUA_OK, socket_deadline(s));
 }

@@ -48,6 +48,8 @@ static const struct option *check_option(lua_State *L, struct option *raw) {
     *raw = (struct option){.level = number_of(L, 1), .number = number_of(L, 2)};
     return raw;
   }
+  luaL_argcheck(L, lua_type(L, 2) != LUA_TNUMBER, 2,
+                "an option is a name, as in \"SO_REUSEADDR\", or {level, number}");
   const struct option *o = option_find(luaL_checkstring(L, 2));
   if (o && o->type != OPTION_LEFT) return o;
   if (o) luaL_error(L, "%s is not offered: %s", o->name, o->does);

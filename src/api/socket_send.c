@@ -41,9 +41,9 @@ static void make_string(lua_State *L) {
     luaL_checkstring(L, SLOT_DATA);
     return;
   }
+  lua_Integer n = fragments_count(L, SLOT_DATA);
   luaL_Buffer text;
   luaL_buffinit(L, &text);
-  lua_Integer n = luaL_len(L, SLOT_DATA);
   for (lua_Integer i = 1; i <= n; i++) {
     size_t len;
     lua_geti(L, SLOT_DATA, i);
@@ -63,6 +63,7 @@ static void make_string(lua_State *L) {
 static bool gather(lua_State *L, char small[OUTQ_SMALL_BYTES], size_t *total) {
   if (lua_getmetatable(L, SLOT_DATA)) return false;
   lua_Integer n = (lua_Integer)lua_rawlen(L, SLOT_DATA);
+  if (n == 0) fragments_count(L, SLOT_DATA); /* raises for a table of fields */
   *total = 0;
   for (lua_Integer i = 1; i <= n; i++) {
     size_t len;

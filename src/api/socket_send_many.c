@@ -334,7 +334,7 @@ static void read_options(lua_State *L, const struct socket *s, bool is_list,
   luaL_argcheck(L, !is_list || !m->segment, SLOT_ADDRESS, "segment_bytes cuts one block");
   if (!is_list) read_block(L, m);
   if (!has) return;
-  address_option(L, SLOT_ADDRESS, "send_many", s->family, s->type);
+  socket_address_option(L, SLOT_ADDRESS, s, "send_many");
   lua_replace(L, SLOT_ADDRESS);
 }
 

@@ -176,7 +176,7 @@ static void read_options(lua_State *L, struct socket *s) {
   lua_getfield(L, options, "to");
   if (!lua_isnil(L, -1)) {
     luaL_argcheck(L, !socket_has_connections(s), 3, "to: this socket has one peer");
-    address_arg(L, lua_gettop(L), s->family, s->type, 0);
+    socket_address_arg(L, lua_gettop(L), s, 0);
   }
   lua_replace(L, SLOT_ADDRESS);
   lua_getfield(L, options, "flags");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The text of a comment line "-- text", or NULL for any other line. */
 static const char *comment(const char *line) {
@@ -43,6 +44,11 @@ static int print_comment(FILE *f) {
 }
 
 int explain_file(const char *path) {
+  struct stat st;
+  if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+    fprintf(stderr, "soquete: %s is a folder; help takes a script\n", path);
+    return 1;
+  }
   FILE *f = fopen(path, "re");
   if (!f) {
     fprintf(stderr, "soquete: cannot open %s: %m\n", path);

@@ -53,8 +53,10 @@ static void prepare_process(void) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  for (int fd = 0; fd <= 2; fd++) /* a socket must never become standard output */
-    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) _exit(EXIT_FAILURE);
+  /* A socket must never become standard output. What is written to one that was closed has
+   * to fail, so it can only be read. */
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) _exit(EXIT_FAILURE);
   mallopt(M_MMAP_THRESHOLD, KEEP_BYTES / 2);
   mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
@@ -173,6 +175,13 @@ static int print_version(const struct args *a) {
   return EXIT_SUCCESS;
 }
 
+/* The exit status, for which what was printed counts too. */
+static int finish(int status) {
+  if ((fflush(stdout) == 0 && !ferror(stdout)) || status != 0) return status;
+  fputs("soquete: standard output cannot be written\n", stderr);
+  return EXIT_FAILURE;
+}
+
 static int run_script(const struct args *a, int argc, char *argv[]) {
   int status;
   struct net *net = net_host(backend_of(a), &status);
@@ -190,10 +199,7 @@ static int run_script(const struct args *a, int argc, char *argv[]) {
   int signal = rt->sched.signal;
   runtime_free(rt);
   trace_fini(&trace);
-  if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
-    fputs("soquete: standard output cannot be written\n", stderr);
-    status = EXIT_FAILURE;
-  }
+  status = finish(status);
   if (signal) signals_die(signal);
   return status;
 }
@@ -203,12 +209,12 @@ int main(int argc, char *argv[]) {
   prepare_process();
   switch (a.action) {
   case ARGS_USAGE:
-    fprintf(stderr, "soquete: %s%s%s\n%s", a.complaint, *a.word ? " " : "", a.word,
-            usage);
+    fprintf(stderr, "soquete: %s%s%s\n`soquete --help` lists what there is\n",
+            a.complaint, *a.word ? " " : "", a.word);
     return EXIT_USAGE;
-  case ARGS_HELP: fputs(usage, stdout); return EXIT_SUCCESS;
-  case ARGS_VERSION: return print_version(&a);
-  case ARGS_EXPLAIN: return explain_file(a.script);
+  case ARGS_HELP: fputs(usage, stdout); return finish(EXIT_SUCCESS);
+  case ARGS_VERSION: return finish(print_version(&a));
+  case ARGS_EXPLAIN: return finish(explain_file(a.script));
   default: return run_script(&a, argc, argv);
   }
 }

@@ -88,6 +88,7 @@ static int check_ipv6(const char *host, const char **why) {
 static int split_unix(const char *path, size_t len, struct addr_text *out,
                       const char **why) {
   if (len == 0) return fail(why, "the Unix path is empty");
+  if (len == 1 && path[0] == '@') return fail(why, "the name behind '@' is empty");
   if (len >= sizeof out->host) return fail(why, "the Unix path is over 107 bytes");
   /* The kernel would end the path there, and bind a name that nobody asked for. */
   if (path[0] != '@' && memchr(path, '\0', len))
@@ -144,6 +145,8 @@ static int split_inet(const char *text, size_t len, struct addr_text *out,
   const char *colon = memchr(text, ':', len);
   size_t host_len = colon && text[0] != '[' ? (size_t)(colon - text) : len;
   if (memchr(text, '\0', len)) return fail(why, "an address cannot hold a NUL byte");
+  if (memmem(text, len, "://", 3))
+    return fail(why, "this is a URL: an address is host:port; net.http takes URLs");
   if (host_len > HOST_MAX) return fail(why, "the host is over 253 bytes");
   return text[0] == '[' ? split_brackets(text, len, out, why)
                         : split_plain(text, len, out, why);

@@ -94,12 +94,30 @@ static int of_hosts(struct net_lookup *q) {
   return q->count > 0 ? 0 : r;
 }
 
+/* Whether the name, which has no address of the family asked for, has one of the other. */
+static bool has_other_family(const struct net_lookup *q) {
+  struct net_lookup other = {.host = q->host,
+                             .service = q->service,
+                             .family = q->family == AF_INET ? AF_INET6 : AF_INET,
+                             .type = q->type};
+  int r = add(&other, q->host, 0);
+  free(other.addrs);
+  return r == 0;
+}
+
+static int of_system(struct net_lookup *q) {
+  int r = add(q, q->host, 0);
+  bool none = r == status_from_eai(EAI_NONAME) || r == status_from_eai(EAI_NODATA);
+  if (!none || q->family == AF_UNSPEC) return r;
+  return has_other_family(q) ? status_from_eai(EAI_ADDRFAMILY) : r;
+}
+
 static int forward(struct net_lookup *q, enum resolve_whom whom) {
   if (!q->host) return add(q, NULL, q->passive ? AI_PASSIVE : 0);
   if (whom == RESOLVE_NUMERIC) return add(q, q->host, AI_NUMERICHOST);
   if (whom == RESOLVE_HOSTS) return of_hosts(q);
   if (is_localhost(q->host) && !in_hosts(q->host)) return add(q, NULL, 0);
-  return add(q, q->host, 0);
+  return of_system(q);
 }
 
 static bool is_loopback(const struct addr *a) {

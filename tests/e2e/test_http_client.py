@@ -471,3 +471,14 @@ class Get(HttpCase):
         self.assertEnds(self.fetch("https://localhost/"), 1, err="https needs TLS")
         self.assertEnds(self.fetch("ftp://localhost/"), 1, err="does not begin with http://")
         self.assertEnds(self.fetch("no such host/"), 1, err="invalid")
+
+    def test_a_failure_has_its_hint(self):
+        result = self.fetch("127.0.0.1:1")
+        self.assertEnds(result, 1, err="soquete get: connect 127.0.0.1:1: connection refused")
+        self.assertIn("\n  hint: nothing listens there", result.err)
+
+    def test_a_file_that_cannot_be_made_is_named_as_it_was_typed(self):
+        server = self.serve_slowly()
+        self.go.set()
+        result = self.fetch(server.url, "-o", "/nowhere/at/all")
+        self.assertEnds(result, 1, err="open /nowhere/at/all: no such file or directory")

@@ -72,3 +72,50 @@ class SilentServer(Case):
         print(net.tasks()[14].waits_in)
         """
         self.assertEnds(self.names(STUCK, code), 0, out="getaddrinfo printer.example\n")
+
+
+class OneFamily(Case):
+    """Names that have addresses of one family only."""
+
+    HOSTS = "127.0.0.1 localhost four.test\n2001:db8::7 six.test\n"
+
+    def setUp(self):
+        super().setUp()
+        self.need("unshare", "ip")
+        tables = {"hosts": self.HOSTS, "nsswitch.conf": "hosts: files\n"}
+        setup = "ip link set lo up"
+        for name, text in tables.items():
+            setup += f" && mount --bind {self.file(name, text)} /etc/{name}"
+        self.inside = ["unshare", "-rnm", "sh", "-c", setup + ' && exec "$@"', "sh"]
+        if self.run_program(*self.inside, "true").status != 0:
+            self.skipTest("a network of one's own is not allowed")
+
+    def answers(self, code):
+        script = self.file("main.lua", 'local net = require "net"\n' + code)
+        return self.run_program(*self.inside, *self.command(script))
+
+    def test_a_socket_of_both_families_sends_to_a_name_with_ipv4_only(self):
+        code = """
+        local r <close> = assert(net.udp("127.0.0.1:0"))
+        local port = r:getsockname().port
+        for _, name in ipairs { "localhost", "four.test" } do
+          print(net.udp():sendto("x", name, port), (r:recvfrom()))
+          print(net.udp():connect(name, port):getpeername().host)
+        end
+        """
+        self.assertEnds(self.answers(code), 0, out="1\tx\n127.0.0.1\n" * 2)
+
+    def test_the_hint_says_that_the_name_is_of_the_other_family(self):
+        code = """
+        local s <close> = assert(net.socket(net.AF_INET, net.SOCK_DGRAM))
+        for _, err in ipairs {
+          select(2, s:sendto("x", "six.test", 9)), select(2, net.gethostbyname("six.test")),
+          select(2, s:sendto("x", "none.test", 9)),
+        } do print(err.code, err.hint) end
+        """
+        result = self.answers(code)
+        lines = result.out.splitlines()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertIn("EAI_ADDRFAMILY\tthe name has addresses of the other", lines[0])
+        self.assertIn("EAI_ADDRFAMILY\tthe name has IPv6 addresses only", lines[1])
+        self.assertIn("EAI_NONAME\tno such name", lines[2])

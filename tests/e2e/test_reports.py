@@ -12,6 +12,21 @@ class Errors(Case):
         self.assertIn("stack traceback:", result.err)
         self.assertRegex(result.err, r"main\.lua:4: in main chunk")
 
+    def test_a_word_to_the_user_comes_without_a_traceback(self):
+        for code in ("error('no sentence came', 0)", "local ok = pcall(f) error('no sentence came', 0)"):
+            result = self.code(code)
+            self.assertEnds(result, 1)
+            self.assertEqual(result.err, "soquete: no sentence came\n")
+        for code in ("error('oops')", "local _, err = pcall(error, 'a.lua:1: oops') error(err, 0)"):
+            self.assertEnds(self.code(code), 1, err="stack traceback:")
+
+    def test_a_traceback_shows_lines_of_the_script_only(self):
+        result = self.code("local function f()\n  os.exit('x')\nend\nf()\nf = nil")
+        self.assertEnds(result, 1, err="main.lua:2: bad argument #1 to 'exit'")
+        lines = result.err.splitlines()
+        self.assertEqual(lines[1], "stack traceback:")
+        self.assertTrue(all("main.lua:" in line for line in lines[2:]), result.err)
+
     def test_tells_the_hint_of_a_failure(self):
         result = self.code("local net = require 'net'\nassert(net.connect('127.0.0.1:1'))")
         self.assertEnds(result, 1, err="main.lua:2: connect 127.0.0.1:1: connection refused")

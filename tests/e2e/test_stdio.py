@@ -71,6 +71,15 @@ class Output(Case):
             self.assertEqual(program.ends(), 1)
         self.assertIn("standard output", program.err.text())
 
+    def test_says_that_a_closed_standard_output_cannot_be_written(self):
+        told = "soquete: standard output cannot be written\n"
+        for words, status, err in (
+            ("-e 'print(1)'", 1, told), ("--version", 1, told), ("--help", 1, told), ("-e ''", 0, ""),
+        ):
+            command = f'"$0" {words} >&-'
+            result = self.run_program("bash", "-c", command, harness.soquete)
+            self.assertEqual((result.status, result.err), (status, err), words)
+
     def test_flushes_before_a_child_writes(self):
         result = self.run_soquete("-e", "io.write('one ') io.stdout:flush() os.execute('echo two')")
         self.assertEnds(result, 0, out="one two\n")

@@ -170,6 +170,9 @@ local function failures()
   keep(client:discard())
   assert(found[2].hint)
   keep(require "net.http".get("none"))
+  keep(require "net.http.core".invalid("body", "longer than its limit", 413))
+  local datagrams <close> = assert(net.udp())
+  keep(datagrams:send_many { "to nobody" })
   return found
 end
 

@@ -896,7 +896,7 @@ end)
 
 local peers = {
   { "access is denied", "the server is busy", function(conn) conn:send("\255") end },
-  { "an unknown state", "77 is no state", function(conn) conn:send("\77") end },
+  { "an unknown state", "does not speak iperf3's protocol", function(conn) conn:send("\77") end },
   { "a state out of order", "says test_end where parameters is due", function(conn) conn:send("\4") end },
   { "an early end", "has ended the control connection", function(conn) conn:shutdown(net.SHUT_WR) end },
   { "an error of its own", "busy with another test (EBADF)", function(conn)

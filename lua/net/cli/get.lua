@@ -13,8 +13,8 @@ local command = {
 }
 
 -- True, or false with the reason on standard error.
-local function report(text)
-  io.stderr:write("soquete get: ", tostring(text), "\n")
+local function report(err)
+  options.complain(command, err)
   return false
 end
 

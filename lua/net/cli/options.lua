@@ -12,6 +12,13 @@ function M.refuse(command, reason)
   os.exit(2)
 end
 
+---Says on standard error what failed, with the hint of an error object.
+function M.complain(command, err, text)
+  io.stderr:write("soquete ", command.name, ": ", text or tostring(err), "\n")
+  local hint = type(err) == "table" and err.hint
+  if hint then io.stderr:write("  hint: ", hint, "\n") end
+end
+
 local function number(text)
   local value = tonumber(text)
   return value and value >= 0 and value < math.huge and value or nil, "a number is needed"

@@ -20,9 +20,7 @@ local command = {
 local PORT = 8000
 
 local function fail(err)
-  io.stderr:write("soquete serve: ", tostring(err), "\n")
-  local hint = type(err) == "table" and err.hint
-  if hint then io.stderr:write("hint: ", hint, "\n") end
+  options.complain(command, err)
   os.exit(1)
 end
 

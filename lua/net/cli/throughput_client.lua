@@ -71,9 +71,7 @@ local function fail(err, words, what)
     local told = { error = { code = err.code, text = err.text }, intervals = err.intervals }
     io.stdout:write(json.encode(told), "\n")
   end
-  io.stderr:write("soquete throughput: ", what or "", refusal.say(err), "\n")
-  local hint = type(err) == "table" and err.hint
-  if hint then io.stderr:write("hint: ", hint, "\n") end
+  options.complain(command, err, (what or "") .. refusal.say(err))
   os.exit(1)
 end
 

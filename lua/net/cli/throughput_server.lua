@@ -18,9 +18,7 @@ local command = {
 local PORT = 5201
 
 local function fail(err)
-  io.stderr:write("soquete throughput server: ", tostring(err), "\n")
-  local hint = type(err) == "table" and err.hint
-  if hint then io.stderr:write("hint: ", hint, "\n") end
+  options.complain(command, err)
   os.exit(1)
 end
 

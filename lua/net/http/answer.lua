@@ -4,6 +4,7 @@
 
 local core = require "net.http.core"
 local exchange = require "net.http.exchange"
+local limit = require "net.http.limit"
 local patience = require "net.http.patience"
 local pool = require "net.http.pool"
 require "net.http.request"
@@ -21,8 +22,8 @@ local of_head = { headers = true, length = true, raw = true, version = true }
 function Answer:__index(name)
   local value = Answer[name]
   if value ~= nil then return value end
-  if of_head[name] then return self.head[name] end
-  error("the answer has no '" .. tostring(name) .. "'", 2)
+  if of_head[name] then return self._head[name] end
+  error("the answer has no '" .. tostring(name) .. "': body() reads what has come", 2)
 end
 
 function Answer:__tostring()
@@ -31,21 +32,21 @@ end
 
 -- The body is over: once all is sent, too, the connection can serve others.
 local function release(self)
-  if self.upload then self.upload:finish() end
-  self.upload = false
-  self.over = true
-  if self.conn then pool.put(self.call.key, self.conn) end
-  self.conn = false
+  if self._upload then self._upload:finish() end
+  self._upload = false
+  self._over = true
+  if self._conn then pool.put(self._call.key, self._conn) end
+  self._conn = false
 end
 
 -- What has failed once stays so: what is left of a body is no body.
 local function fail(self, _, err, code)
   do
-    local _ <close> = exchange.guard(self.conn, self.upload)
-    self.conn, self.upload = false, false
+    local _ <close> = exchange.guard(self._conn, self._upload)
+    self._conn, self._upload = false, false
   end
   if not err.url then err.url = self.url end
-  self.failure = { err, code }
+  self._failure = { err, code }
   return nil, err, code
 end
 
@@ -57,25 +58,25 @@ local Watch = {
 }
 
 local function watch(self)
-  return self.upload and setmetatable({ answer = self }, Watch)
+  return self._upload and setmetatable({ answer = self }, Watch)
 end
 
 local function read(self, n)
-  if self.upload then return self.upload:hear(self.call, message.read, self.head, n) end
-  return patience.within(self.call, message.read, self.head, n)
+  if self._upload then return self._upload:hear(self._call, message.read, self._head, n) end
+  return patience.within(self._call, message.read, self._head, n)
 end
 
 ---Up to n bytes of the body as they come; nil at its end.
 function Answer:read(n)
-  if self.failure then return nil, table.unpack(self.failure) end
-  if self.over then return nil end
+  if self._failure then return nil, table.unpack(self._failure) end
+  if self._over then return nil end
   local _ <close> = watch(self)
   local piece, err, code = read(self, n)
   if err then return fail(self, nil, err, code) end
-  if not piece or self.conn:done() then release(self) end
+  if not piece or self._conn:done() then release(self) end
   if not piece then return nil end
-  self.received = self.received + #piece
-  if self.call.on_progress then self.call.on_progress(self.received, self.head.length) end
+  self._received = self._received + #piece
+  if self._call.on_progress then self._call.on_progress(self._received, self._head.length) end
   return piece
 end
 
@@ -86,9 +87,9 @@ end
 
 ---What is left of the body, as a whole.
 function Answer:body(max)
-  if self.text then return self.text end
-  max = max or self.call.max
-  if not self.failure and (self.head.length or 0) - self.received > max then
+  if self._text then return self._text end
+  max = limit("body", max, self._call.max)
+  if not self._failure and (self._head.length or 0) - self._received > max then
     return oversized(self)
   end
   local pieces, bytes = {}, 0
@@ -97,9 +98,9 @@ function Answer:body(max)
     bytes = bytes + #piece
     if bytes > max then return oversized(self) end
   end
-  if self.failure then return nil, table.unpack(self.failure) end
-  self.text = table.concat(pieces)
-  return self.text
+  if self._failure then return nil, table.unpack(self._failure) end
+  self._text = table.concat(pieces)
+  return self._text
 end
 
 ---The lines of the body without their ends. Raises what fails.
@@ -118,7 +119,7 @@ end
 
 ---Ends it: what is left of the body is not wanted.
 function Answer:close()
-  if self.over or self.failure then return end
+  if self._over or self._failure then return end
   fail(self, core.failure("body", "closed", self.url))
 end
 
@@ -128,17 +129,17 @@ Answer.__close = Answer.close
 ---sent, or nil.
 function M.new(call, head, conn, url, upload)
   local self = setmetatable({
-    call = call,
-    conn = conn,
-    failure = false,
-    head = head,
+    _call = call,
+    _conn = conn,
+    _failure = false,
+    _head = head,
     ok = head.status >= 200 and head.status < 300,
-    over = false,
+    _over = false,
     reason = head.reason,
-    received = 0,
+    _received = 0,
     status = head.status,
-    text = false,
-    upload = upload or false,
+    _text = false,
+    _upload = upload or false,
     url = url,
   }, Answer)
   local _ <close> = watch(self)

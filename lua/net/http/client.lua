@@ -33,25 +33,23 @@ local known = { -- name -> the types that it may have
   url = { string = true },
 }
 
-local LEVEL = 4 -- the script's line, seen from a check
-
 local function check(options)
   if type(options) ~= "table" then
-    error("http: the options are a table, not " .. type(options), LEVEL)
+    runtime.raise("http: the options are a table, not " .. type(options))
   end
   for name, value in pairs(options) do
     local types = known[name]
-    if not types then error("http: there is no option '" .. tostring(name) .. "'", LEVEL) end
+    if not types then runtime.raise("http: there is no option '" .. tostring(name) .. "'") end
     if next(types) and not types[type(value)] then
-      error(("http: %s cannot be a %s"):format(name, type(value)), LEVEL)
+      runtime.raise(("http: %s cannot be a %s"):format(name, type(value)))
     end
     if type(value) == "number" and (value ~= value or value < 0) then
-      error(("http: %s cannot be negative"):format(name), LEVEL)
+      runtime.raise(("http: %s cannot be negative"):format(name))
     end
   end
-  if not options.url then error("http: a URL is needed", LEVEL) end
+  if not options.url then runtime.raise("http: a URL is needed") end
   if options.body ~= nil and options.json ~= nil then
-    error("http: either body or json", LEVEL)
+    runtime.raise("http: either body or json")
   end
 end
 
@@ -59,7 +57,7 @@ end
 local function sorted_names(values)
   local names = {}
   for name in pairs(values) do
-    if type(name) ~= "string" then error("http: names of fields are strings", LEVEL + 1) end
+    if type(name) ~= "string" then runtime.raise("http: names of fields are strings") end
     names[#names + 1] = name
   end
   table.sort(names)
@@ -101,7 +99,7 @@ end
 local function body_of(options)
   if options.json ~= nil then
     local text, why = require("net.http.json").encode(options.json)
-    if not text then error("http: json: " .. tostring(why), LEVEL) end
+    if not text then runtime.raise("http: json: " .. tostring(why)) end
     return text, "application/json"
   end
   local body = options.body
@@ -190,7 +188,7 @@ local function start(options)
     type = kind,
     written = written,
   }
-  if state.method == "CONNECT" then error("http: CONNECT is not for requests", LEVEL - 1) end
+  if state.method == "CONNECT" then runtime.raise("http: CONNECT is not for requests") end
   local timeout = seconds(options.timeout)
   local call = {
     ends = timeout and runtime.now() + timeout,
@@ -210,7 +208,7 @@ end
 
 local function with(options, more)
   if options ~= nil and type(options) ~= "table" then
-    error("http: the options are a table, not " .. type(options), 3)
+    runtime.raise("http: the options are a table, not " .. type(options))
   end
   local all = {}
   for name, value in pairs(options or {}) do all[name] = value end

@@ -206,7 +206,7 @@ local folders = {} -- root -> what res:file needs of it
 ---there is none.
 function M.respond(res, root, path)
   if type(root) ~= "string" or type(path) ~= "string" then
-    error("file: a folder's path and a path beneath it are needed", 3)
+    runtime.raise("file: a folder's path and a path beneath it are needed")
   end
   local options = folders[root]
   if not options then

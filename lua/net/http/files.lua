@@ -75,11 +75,17 @@ local known = {
   listing = "boolean", types = "table",
 }
 
-local function check(options)
+local function check(root, options)
+  if type(root) ~= "string" then
+    runtime.raise("files: the path of a folder is needed, not " .. type(root))
+  end
+  if type(options) ~= "table" then
+    runtime.raise("files: the options are a table, not " .. type(options))
+  end
   for name, value in pairs(options) do
-    if not known[name] then error("files: there is no option '" .. tostring(name) .. "'", 3) end
+    if not known[name] then runtime.raise("files: there is no option '" .. tostring(name) .. "'") end
     if type(value) ~= known[name] then
-      error(("files: '%s' must be a %s, not %s"):format(name, known[name], type(value)), 3)
+      runtime.raise(("files: '%s' must be a %s, not %s"):format(name, known[name], type(value)))
     end
   end
 end
@@ -88,9 +94,9 @@ end
 ---routes would lose a nil without a word.
 function M.files(root, options)
   options = options or {}
-  check(options)
+  check(root, options)
   local folder, err = runtime.folder(root)
-  if not folder then error("files: " .. tostring(err), 2) end
+  if not folder then runtime.raise("files: " .. tostring(err)) end
   return setmetatable({
     cache_control = options.cache_control,
     compressed = options.compressed ~= false,

@@ -1,5 +1,6 @@
 -- The access log: a line for each request, in the Common Log Format or as JSON.
 
+local runtime = require "net.core"
 local core = require "net.http.core"
 
 local M = {}
@@ -31,8 +32,8 @@ function M.new(shared, option)
   end
   if type(option) ~= "table" then option = { format = option } end
   if not formats[option.format] then
-    error("http: log is \"common\", \"json\", a function or a table of them, not "
-      .. tostring(option.format), 4)
+    runtime.raise("http: log is \"common\", \"json\", a function or a table of them, not "
+      .. tostring(option.format))
   end
   local file = option.file or io.stdout
   if io.type(file) == "file" then -- C writes what has come once a turn

@@ -1,7 +1,9 @@
 -- Multipart forms (RFC 7578), part by part as they arrive: a file of any size passes
 -- through in pieces.
 
+local runtime = require "net.core"
 local core = require "net.http.core"
+local limit = require "net.http.limit"
 
 local M = {}
 
@@ -45,7 +47,7 @@ end
 
 ---The whole part.
 function Part:text(max)
-  max = max or TEXT
+  max = limit("text", max, TEXT)
   local pieces, size = {}, 0
   while true do
     local piece, err, code = self:read()
@@ -76,7 +78,7 @@ end
 ---Writes the part to a file, given as its path or opened. A file that cannot be completed
 ---is removed.
 function Part:save(where, max)
-  max = max or math.maxinteger
+  max = limit("save", max, math.maxinteger)
   if io.type(where) then return copy(self, where, "the file", max) end
   local file, _, number = io.open(where, "wb")
   if not file then return core.failure("open", number, where) end
@@ -138,15 +140,18 @@ local function open_form(message, options)
   return {
     bytes = 0,
     count = 0,
-    max = options.max or TOTAL,
+    max = limit("parts", options.max, TOTAL),
     message = message,
-    parts = options.parts or PARTS,
+    parts = limit("parts", options.parts, PARTS),
     reader = reader,
   }
 end
 
 ---An iterator over the parts; raises what fails.
 function M.parts(message, options)
+  if options ~= nil and type(options) ~= "table" then
+    runtime.raise("parts: the options are a table, not " .. type(options))
+  end
   local form, err = open_form(message, options or {})
   if not form then error(err, 3) end
   local last

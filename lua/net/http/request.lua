@@ -2,6 +2,7 @@
 -- forms; cookies.
 
 local core = require "net.http.core"
+local limit = require "net.http.limit"
 
 local message = core.message
 
@@ -22,6 +23,7 @@ end
 
 ---The body as a value of JSON.
 function message:json(max)
+  max = limit("json", max)
   local ok, missing, invalid = need_body(self, "json")
   if not ok then return nil, missing, invalid end
   local text, err, code = self:body(max)
@@ -56,7 +58,7 @@ end
 ---The lines of the body without their ends. Raises what fails, at the end of a body too
 ---early for instance.
 function message:lines(max)
-  max = max or LINE_MAX
+  max = limit("lines", max, LINE_MAX)
   local held, from, over = "", 1, false
   return function()
     while true do
@@ -82,6 +84,7 @@ end
 ---The fields of a form: name -> value, the last one where a name comes twice. Files of a
 ---multipart form are passed over; `parts` gives them.
 function message:form(max)
+  max = limit("form", max)
   local ok, missing, invalid = need_body(self, "form")
   if not ok then return nil, missing, invalid end
   local kind = core.media_type(self.headers["content-type"] or "")

@@ -1,5 +1,6 @@
 -- What `res` offers beyond sending: JSON, redirects, cookies, events, another protocol.
 
+local runtime = require "net.core"
 local core = require "net.http.core"
 
 local M = {}
@@ -8,7 +9,7 @@ local reply = core.reply
 ---Answers with a value as JSON.
 function reply:json(value, status, headers)
   local text, why = require("net.http.json").encode(value)
-  if not text then error("json: " .. tostring(why), 2) end
+  if not text then runtime.raise("json: " .. tostring(why)) end
   self:header("Content-Type", "application/json")
   return self:send(status or 200, text, headers)
 end
@@ -29,7 +30,7 @@ end
 -- and backslash.
 local function check_cookie(what, text)
   if text:find("[^!#-+--:<-[%]^-~]") then
-    error("cookie: its " .. what .. " holds a byte that cookies cannot; encode it", 4)
+    runtime.raise("cookie: its " .. what .. " holds a byte that cookies cannot; encode it")
   end
 end
 
@@ -46,15 +47,21 @@ local attributes = { -- name in the options, as it is written, kind
 local known = {}
 for _, row in ipairs(attributes) do known[row[1]] = true end
 
+local function whole(name, value)
+  local number = math.type(value) and math.tointeger(value)
+  return number or runtime.raise("cookie: " .. name .. " is a whole number of seconds, not "
+    .. tostring(value))
+end
+
 local write = {
   text = function(name, value)
     if type(value) ~= "string" or value:find("[%c;]") then
-      error("cookie: " .. name .. " holds what cookies cannot", 5)
+      runtime.raise("cookie: " .. name .. " holds what cookies cannot")
     end
     return "; " .. name .. "=" .. value
   end,
-  number = function(name, value) return ("; %s=%d"):format(name, value) end,
-  date = function(name, value) return "; " .. name .. "=" .. core.date(value) end,
+  number = function(name, value) return ("; %s=%d"):format(name, whole(name, value)) end,
+  date = function(name, value) return "; " .. name .. "=" .. core.date(whole(name, value)) end,
   flag = function(name, value) return value and "; " .. name or "" end,
 }
 
@@ -62,12 +69,15 @@ local write = {
 function M.cookie(name, value, options)
   options = options or {}
   if type(name) ~= "string" or not core.is_token(name) then
-    error("cookie: its name must be a token", 2)
+    runtime.raise("cookie: its name must be a token")
+  end
+  if type(options) ~= "table" then
+    runtime.raise("cookie: the options are a table, not " .. type(options))
   end
   value = tostring(value)
   check_cookie("value", value)
   for key in pairs(options) do
-    if not known[key] then error("cookie: there is no attribute '" .. tostring(key) .. "'", 2) end
+    if not known[key] then runtime.raise("cookie: there is no attribute '" .. tostring(key) .. "'") end
   end
   local text = name .. "=" .. value
   for _, row in ipairs(attributes) do
@@ -92,7 +102,7 @@ local function field(lines, name, value)
   if value == nil then return end
   local text = tostring(value)
   if text:find("[\r\n%z]") then
-    error("events: '" .. name .. "' cannot hold a line's end", 4)
+    runtime.raise("events: '" .. name .. "' cannot hold a line's end")
   end
   lines[#lines + 1] = name .. ": " .. text
 end
@@ -142,6 +152,9 @@ end
 ---Ends HTTP on this connection: answers 101 and gives the socket, which lives until the
 ---handler returns.
 function reply:upgrade(protocol)
+  if type(protocol) ~= "string" then
+    runtime.raise("upgrade: the name of a protocol is needed, not " .. type(protocol))
+  end
   if not offers(core.request_of(self), protocol) then
     return core.invalid("upgrade", "the client does not ask for " .. protocol, 400)
   end

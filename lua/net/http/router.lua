@@ -2,6 +2,7 @@
 -- at each a literal is more specific than `:name`, and that more than `*`.
 
 local callable = require "net.callable"
+local runtime = require "net.core"
 local core = require "net.http.core"
 
 local M = {}
@@ -50,6 +51,9 @@ local function parse(pattern, handler)
     complain(pattern, "it is \"/path\" or \"METHOD /path\"")
   end
   if method and not core.is_token(method) then complain(pattern, "the method is no token") end
+  if method and method ~= method:upper() then
+    complain(pattern, "methods are written in capitals: " .. method:upper())
+  end
   local route = {
     handler = handler, method = method, pattern = pattern, ready = is_ready(handler), segments = {},
   }
@@ -335,19 +339,19 @@ end
 
 ---A handler that chooses by method and path: `{["GET /users/:id"] = handler, …}`.
 function M.router(routes)
-  if type(routes) ~= "table" then error("router: a table of routes is needed", 2) end
+  if type(routes) ~= "table" then runtime.raise("router: a table of routes is needed") end
   local router = setmetatable({ methods = {}, root = new_node(), routes = {} }, Router)
   for pattern, handler in pairs(routes) do
     local ok, route = pcall(parse, pattern, handler)
-    if not ok then error(route, 2) end
+    if not ok then runtime.raise(route) end
     if not callable(handler) then
-      error(("router: \"%s\": the handler must be a function"):format(pattern), 2)
+      runtime.raise(("router: \"%s\": the handler must be a function"):format(pattern))
     end
     router.routes[#router.routes + 1] = route
   end
   table.sort(router.routes, function(a, b) return a.pattern < b.pattern end)
   local ok, message = pcall(check_ambiguity, router.routes)
-  if not ok then error(message, 2) end
+  if not ok then runtime.raise(message) end
   for _, route in ipairs(router.routes) do
     insert(router.root, route)
     if route.method then router.methods[route.method] = true end

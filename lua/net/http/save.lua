@@ -19,16 +19,17 @@ local function copy(answer, file, path)
     local ok, _, number = file:write(piece)
     if not ok then return core.failure("write", number, path) end
   end
-  if answer.failure then return nil, table.unpack(answer.failure) end
+  if answer._failure then return nil, table.unpack(answer._failure) end
   local ok, _, number = file:flush()
   if not ok then return core.failure("write", number, path) end
   return true
 end
 
-local function open(path)
+-- `whom` is the path that the script has named.
+local function open(path, whom)
   local file, _, number = io.open(path, "wb")
   if file then return file end
-  return core.failure("open", number, path)
+  return core.failure("open", number, whom)
 end
 
 local Partial = {
@@ -42,7 +43,7 @@ local Partial = {
 -- until the new one is complete.
 local function save_beside(answer, path)
   local part = ("%s.%08x.part"):format(path, math.random(0, 0xffffffff))
-  local file, err, code = open(part)
+  local file, err, code = open(part, path)
   if not file then return nil, err, code end
   local partial <close> = setmetatable({ file = file, path = part }, Partial)
   local ok
@@ -60,7 +61,7 @@ end
 function M.to(answer, where)
   if type(where) ~= "string" then return copy(answer, where, "the file") end
   if not is_special(where) then return save_beside(answer, where) end
-  local file, err, code = open(where)
+  local file, err, code = open(where, where)
   if not file then return nil, err, code end
   local _ <close> = file
   return copy(answer, file, where)

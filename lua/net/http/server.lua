@@ -220,10 +220,10 @@ local known = {
 
 local function check_options(options)
   if type(options) ~= "table" then
-    error("http: the options are a table, not " .. type(options), 3)
+    runtime.raise("http: the options are a table, not " .. type(options))
   end
   for name in pairs(options) do
-    if not known[name] then error("http: there is no option '" .. tostring(name) .. "'", 3) end
+    if not known[name] then runtime.raise("http: there is no option '" .. tostring(name) .. "'") end
   end
 end
 
@@ -231,13 +231,16 @@ local function check_number(options, name, otherwise)
   local value = options[name]
   if value == nil then return otherwise end
   if type(value) ~= "number" or value ~= value or value < 0 then
-    error("http: " .. name .. " must be a number, not negative", 3)
+    runtime.raise("http: " .. name .. " must be a number, not negative")
   end
   return value
 end
 
 local function listen(where)
   if runtime.is_socket(where) then return where end
+  if type(where) ~= "string" and not runtime.is_address(where) then
+    runtime.raise("http: an address or a listening socket is needed, not " .. type(where))
+  end
   return net.listen(where)
 end
 
@@ -245,7 +248,7 @@ end
 function M.server(where, handler, options)
   options = options or {}
   check_options(options)
-  if not callable(handler) then error("http: the handler must be a function", 2) end
+  if not callable(handler) then runtime.raise("http: the handler must be a function") end
   local connections = check_number(options, "connections", CONNECTIONS)
   local grace = check_number(options, "grace", GRACE)
   local shared = core.shared(options)

@@ -27,7 +27,7 @@ local function send(self, call, conn, request, pieces)
   for piece in pieces do
     if not ok then return nil, err, code end
     if type(piece) ~= "string" then
-      error("http: a piece of the body is a string, not " .. type(piece), 0)
+      runtime.raise("http: a piece of the body is a string, not " .. type(piece))
     end
     bytes = bytes + #piece
     if piece ~= "" then ok, err, code = within(call, conn.write, conn, piece) end
@@ -35,7 +35,7 @@ local function send(self, call, conn, request, pieces)
   end
   if not ok then return nil, err, code end
   if bytes < (request.length or 0) then
-    error("http: the body is shorter than its Content-Length", 0)
+    runtime.raise("http: the body is shorter than its Content-Length")
   end
   return within(call, conn.finish, conn)
 end

@@ -121,7 +121,8 @@ function Control:hear()
   if name == "server_terminate" then return core.invalid("test", "the server has ended the test") end
   if name == "client_terminate" then return core.invalid("test", "the client has ended the test") end
   if name then return name end
-  return core.invalid("test", ("%d is no state of the protocol"):format(("b"):unpack(byte)))
+  return core.invalid("test",
+    "the peer does not speak iperf3's protocol: it says '" .. core.escape(byte) .. "'")
 end
 
 ---Waits for that one state.
