@@ -43,6 +43,7 @@
 ---@field url string? what a request of `net.http` asked for
 ---@field direction string? which way a `net.relay` failed: `a_to_b` or `b_to_a`
 ---@field status integer? what an answer to a request should say: `413` for a body that is too long
+---@field rule string? of a request or an answer of `net.http`: the rule that it breaks, as one word
 ---@field index integer? the datagram of a `send_many` that failed: the next to send
 ---@field sent integer? bytes that a failed `send`, `sendfile` or `send_repeat` had handed over
 ---@field figures table? how far `send_repeat`, `discard` or `net.relay` came: what they give at their end

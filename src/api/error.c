@@ -158,9 +158,9 @@ int error_concat(lua_State *L) {
 
 /* What an error may have, so that reading it gives nil where this one has it not. */
 static const char *const fields[] = {
-    "address", "code",      "direction", "errno",  "figures", "hint",
-    "index",   "intervals", "op",        "option", "partial", "sent",
-    "status",  "text",      "transport", "url",    "where",   NULL};
+    "address",   "code",      "direction", "errno",   "figures", "hint", "index",
+    "intervals", "op",        "option",    "partial", "sent",    "rule", "status",
+    "text",      "transport", "url",       "where",   NULL};
 
 static bool may_have(const char *name) {
   for (int i = 0; fields[i]; i++)
