@@ -68,10 +68,7 @@ int epoll_ready(struct net *net, struct net_event *asked, int n) {
   struct epoll_net *e = epoll_self(net);
   int count = 0;
   outq_flush_all(&e->outq);
-  if (e->ring) {
-    ring_reap(e->ring);
-    uring_take_in(e);
-  }
+  uring_disarm_all(e, asked, n);
   int r = host_poll_all(asked, n);
   if (r < 0) return r;
   for (int i = 0; i < n; i++) {
