@@ -159,8 +159,7 @@ static bool only_repeats(int fd) {
  * gets lost. */
 void host_reset_at_close(int fd) {
   struct linger at_once = {1, 0};
-  if (!only_repeats(fd))
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  if (!only_repeats(fd)) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 /* --- bytes ------------------------------------------------------------------------------ */

@@ -247,14 +247,18 @@ int uring_poll(struct epoll_net *e, struct net_event *events, int max,
 
 /* --- the ring itself ---------------------------------------------------------------- */
 
+void uring_use(struct epoll_net *e, struct ring *ring) {
+  e->ring = e->ahead.ring = ring;
+  ring_watch(ring, e->epoll_fd);
+  e->epoll_has = true;
+}
+
 int uring_begin(struct epoll_net *e) {
   int status;
   e->takes_ring = false;
-  e->ring = ring_open(&status);
-  if (!e->ring) return status;
-  e->ahead.ring = e->ring;
-  ring_watch(e->ring, e->epoll_fd);
-  e->epoll_has = true;
+  struct ring *ring = ring_open(&status);
+  if (!ring) return status;
+  uring_use(e, ring);
   return 0;
 }
 

@@ -46,6 +46,7 @@ static inline bool uring_has_failed(const struct epoll_net *e, net_h h) {
 
 /* Sets the ring up. 0 or a status, and then there is none. */
 int uring_begin(struct epoll_net *e);
+void uring_use(struct epoll_net *e, struct ring *ring); /* this one */
 void uring_fini(struct epoll_net *e);
 
 /* True when there is a ring. The first wait of a stream sets it up, so that a

@@ -213,8 +213,9 @@ static inline void net_wake(struct net *net) {
 struct net *net_host_epoll(int *status);
 
 /* The backend of that name: "epoll"; "uring": io_uring for the bytes of streams, epoll for the
- * rest; "auto" or NULL: epoll. NULL with `*status`: -EINVAL: there is no such backend; else
- * what the kernel says. */
+ * rest; "auto" or NULL: that where the kernel allows it, which is found out when a stream first
+ * waits, else epoll. NULL with `*status`: -EINVAL: there is no such backend; else what the
+ * kernel says. */
 struct net *net_host(const char *backend, int *status);
 
 /* 0 when the kernel allows this process what "uring" needs, or why it does not. */

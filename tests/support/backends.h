@@ -19,6 +19,9 @@ extern char bytes[64 * 1024];
 
 bool on_ring(void);
 
+/* Before anybody waits: the ring has so many buffers, a power of two. */
+void few_buffers(int n);
+
 /* What is there now, without sleeping. */
 int poll_now(struct net_event *events, int max);
 
