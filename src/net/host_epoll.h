@@ -91,6 +91,9 @@ int epoll_abandon(struct epoll_net *e, net_h h);
 /* What a batch of events of epoll means: see host_epoll_wait.c. */
 int epoll_take_in(struct epoll_net *e, int found, struct net_event *events);
 
+/* The process ends: the kernel will close all handles as their owners would. */
+void epoll_tell_all_unread(struct epoll_net *e);
+
 /* Operations of the seam. */
 int epoll_ready(struct net *net, struct net_event *asked, int n);
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns);

@@ -27,11 +27,21 @@ int epoll_give_back(struct epoll_net *e, net_h h) {
 
 /* The kernel resets a stream that is closed before all that came was read (RFC 2525 section
  * 2.17). Of bytes that are here already it does not know. */
+static void tell_unread(struct epoll_net *e, net_h h) {
+  const struct slot *slot = &e->slots[h];
+  bool unread = ahead_len(&e->ahead, slot->chunk) > 0;
+  if (unread && slot->flags & SLOT_AHEAD) host_reset_at_close(h);
+}
+
+void epoll_tell_all_unread(struct epoll_net *e) {
+  if (e->ring) uring_take_in(e);
+  for (size_t h = 0; h < e->slot_count; h++) tell_unread(e, (net_h)h);
+}
+
 static void drop_held(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
   if (uring_is_armed(e, h)) uring_stop(e, h);
-  bool unread = ahead_len(&e->ahead, slot->chunk) > 0;
-  if (unread && slot->flags & SLOT_AHEAD) host_reset_at_close(h);
+  tell_unread(e, h);
   ahead_drop(&e->ahead, &slot->chunk);
   batch_drop(&e->batch, h);
 }

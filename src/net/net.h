@@ -107,8 +107,8 @@ struct net_ops {
   /* Sends what is queued, sleeps until an event or `deadline_ns` (NET_NEVER: no limit;
    * the past: not at all), takes in. The number of events; never -EINTR. */
   int (*poll)(struct net *, struct net_event *, int max, int64_t deadline_ns);
-  int (*drain)(struct net *,
-               int64_t deadline_ns); /* process exit: until no close lingers */
+  /* The process ends: until no close lingers. */
+  int (*drain)(struct net *, int64_t deadline_ns);
   void (*wake)(struct net *);   /* ends a poll; safe from threads and signal handlers */
   int64_t (*now)(struct net *); /* monotonic nanoseconds */
   void (*free)(struct net *);

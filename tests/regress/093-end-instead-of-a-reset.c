@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/backends.h"
@@ -167,6 +168,37 @@ static void a_net_that_is_freed_ends_its_streams_as_the_kernel_does(void **state
   each_way(true);
 }
 
+/* A program that holds bytes ends, and closes nothing. */
+static void end_with_bytes(int listener) {
+  struct addr at = {.len = sizeof at.u};
+  getsockname(listener, &at.u.sa, &at.len);
+  net_h h = net_socket(net, AF_INET, SOCK_STREAM, 0);
+  peers_connect(net, h, &at);
+  wait_on(h);
+  peers_send(net, h, "?", 1);
+  peers_await(net, h, NET_RD);
+  net_drain(net, NET_NEVER);
+  _exit(0);
+}
+
+static void a_program_that_ends_closes_as_the_kernel_does(void **state) {
+  struct addr at;
+  net_h l = peers_listener(net, &at);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    backends_set_up(NULL);
+    end_with_bytes(l);
+  }
+  net_h peer = peers_accept(net, l);
+  peers_expect(net, peer, "?");
+  put(peer, "abc", 3);
+  assert_int_equal(ending_of(peer, one_turn).error, ECONNRESET);
+  assert_int_equal(waitpid(child, NULL, 0), child);
+  net_close(net, peer);
+  net_close(net, l);
+}
+
 /* The other program still reads it. */
 static void a_socket_that_is_shared_is_not_reset(void **state) {
   int copy = dup(a);
@@ -203,6 +235,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       BACKENDS_TEST(a_close_ends_the_stream_as_the_kernel_does),
       BACKENDS_TEST(a_net_that_is_freed_ends_its_streams_as_the_kernel_does),
+      BACKENDS_TEST(a_program_that_ends_closes_as_the_kernel_does),
       BACKENDS_TEST(a_socket_that_is_shared_is_not_reset),
   };
   return BACKENDS_RUN(tests);
