@@ -168,6 +168,23 @@ static void a_net_that_is_freed_ends_its_streams_as_the_kernel_does(void **state
   each_way(true);
 }
 
+/* The queue of submissions is full: making room for the cancel takes what has come. */
+static void a_close_resets_what_a_full_queue_has_taken(void **state) {
+  net_h c, d;
+  small_ring(1, 8, 4);
+  peers_pair(net, &c, &d);
+  wait_on(a);
+  take_in();
+  put(b, "abc", 3);
+  wait_on(c);
+  net_close(net, a);
+  a = -1;
+  net_flush(net, -1);
+  assert_int_equal(ending_of(b, one_turn).error, ECONNRESET);
+  net_close(net, c);
+  net_close(net, d);
+}
+
 /* A program that holds bytes ends, and closes nothing. */
 static void end_with_bytes(int listener) {
   struct addr at = {.len = sizeof at.u};
@@ -235,6 +252,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       BACKENDS_TEST(a_close_ends_the_stream_as_the_kernel_does),
       BACKENDS_TEST(a_net_that_is_freed_ends_its_streams_as_the_kernel_does),
+      BACKENDS_TEST(a_close_resets_what_a_full_queue_has_taken),
       BACKENDS_TEST(a_program_that_ends_closes_as_the_kernel_does),
       BACKENDS_TEST(a_socket_that_is_shared_is_not_reset),
   };

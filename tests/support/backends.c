@@ -40,14 +40,13 @@ bool on_ring(void) {
   return strcmp(backend, "uring") == 0;
 }
 
-void few_buffers(int n) {
+void small_ring(unsigned entries, unsigned completions, unsigned of_buffers) {
   int status;
   if (!on_ring()) return;
-  struct ring *ring =
-      ring_open_sized(RING_ENTRIES, RING_COMPLETIONS, (unsigned)n, &status);
+  struct ring *ring = ring_open_sized(entries, completions, of_buffers, &status);
   assert_non_null(ring);
   uring_use(epoll_self(net), ring);
-  buffers = n;
+  buffers = (int)of_buffers;
 }
 
 int poll_now(struct net_event *events, int max) {
