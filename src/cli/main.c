@@ -34,7 +34,8 @@ static const char usage[] =
     "       soquete help FILE.lua                    print a script's opening comment\n"
     "       soquete --version | --help\n"
     "\n"
-    "--backend NAME is epoll, uring (io_uring) or auto; SOQUETE_BACKEND is the same.\n"
+    "--backend NAME is auto (io_uring where the kernel allows it), uring or epoll;\n"
+    "SOQUETE_BACKEND is the same.\n"
     "--spin MICROSECONDS looks so long for events before it sleeps: answers come sooner, "
     "and\n"
     "a processor is busy meanwhile.\n"
@@ -168,10 +169,10 @@ static int print_version(const struct args *a) {
   if (!net) return backend_failed(name, status);
   net_free(net);
   status = net_host_has_uring();
-  bool uring = name && strcmp(name, "uring") == 0;
-  printf("backend: %s; io_uring is %s%s\n", uring ? "uring" : "epoll",
-         status == 0 ? "there (--backend uring)" : "not to be had: ",
-         status == 0 ? "" : why_no_ring(status));
+  bool epoll = name && strcmp(name, "epoll") == 0;
+  printf(
+      "backend: %s; io_uring is %s%s\n", epoll || status < 0 ? "epoll" : "uring",
+      status == 0 ? "there" : "not to be had: ", status == 0 ? "" : why_no_ring(status));
   return EXIT_SUCCESS;
 }
 

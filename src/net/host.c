@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
@@ -139,6 +142,24 @@ uint32_t host_what_of(uint32_t events) {
 int host_pair(int family, int type, int fds[2]) {
   int r = socketpair(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
   return r < 0 ? -errno : 0;
+}
+
+/* A socket that has sent its end, and has the peer's, but no answer yet to all it has sent. */
+static bool only_repeats(int fd) {
+  struct tcp_info info = {0};
+  socklen_t len = sizeof info;
+  int unsent = 0;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) return false;
+  if (info.tcpi_state != TCP_LAST_ACK && info.tcpi_state != TCP_CLOSING) return false;
+  return ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent == 0;
+}
+
+/* tcp_close() of the kernel looks for unread bytes first. Once they are gone a linger of no
+ * time has it do the same, except at the very end, where it would only forget to repeat what
+ * gets lost. */
+void host_reset_at_close(int fd) {
+  struct linger at_once = {1, 0};
+  if (!only_repeats(fd)) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 /* --- bytes ------------------------------------------------------------------------------ */

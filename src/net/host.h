@@ -24,6 +24,9 @@ ssize_t host_send(int fd, const void *bytes, size_t n);
 /* tcp(7), MSG_TRUNC: receives up to n bytes of a TCP socket without copying them. */
 ssize_t host_discard(int fd, size_t n);
 
+/* close(2) will end the stream as if bytes were left that nobody has read: with a reset. */
+void host_reset_at_close(int fd);
+
 /* True for a stream over TCP. */
 bool host_is_tcp(int fd);
 

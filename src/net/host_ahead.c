@@ -47,46 +47,30 @@ uint16_t ahead_hold(struct ahead *a, int buffer, size_t n) {
   return chunk;
 }
 
-void ahead_append(struct ahead *a, uint16_t last, uint16_t chunk) {
-  a->chunks[last - 1].next = chunk;
-}
-
-/* Gives the first chunk of a chain back. */
-static void drop_first(struct ahead *a, uint16_t *chunk) {
-  uint16_t next = a->chunks[*chunk - 1].next;
+void ahead_drop(struct ahead *a, uint16_t *chunk) {
   if (*chunk > AHEAD_READS)
     ring_give(a->ring, *chunk - AHEAD_READS - 1);
-  else
+  else if (*chunk)
     a->idle[a->idle_count++] = *chunk;
-  *chunk = next;
+  *chunk = 0;
 }
 
-/* Bytes of one chunk. */
-static size_t take_some(struct ahead *a, uint16_t *chunk, char *bytes, size_t n,
-                        bool peek) {
-  struct ahead_chunk *c = &a->chunks[*chunk - 1];
-  if (n > c->len) n = c->len;
-  if (n > 0 && bytes) memcpy(bytes, bytes_of(a, *chunk) + c->at, n);
-  if (peek) return n;
-  c->at += (uint16_t)n;
-  c->len -= (uint16_t)n;
-  if (c->len == 0) drop_first(a, chunk);
-  return n;
+size_t ahead_len(const struct ahead *a, uint16_t chunk) {
+  return chunk ? a->chunks[chunk - 1].len : 0;
 }
 
 ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool peek) {
-  int error = a->chunks[*chunk - 1].error;
-  size_t taken = 0;
+  struct ahead_chunk *c = &a->chunks[*chunk - 1];
+  int error = c->error;
   if (error) {
-    drop_first(a, chunk);
+    ahead_drop(a, chunk);
     return -error;
   }
-  do {
-    taken += take_some(a, chunk, bytes ? (char *)bytes + taken : NULL, n - taken, peek);
-  } while (!peek && *chunk && taken < n);
-  return (ssize_t)taken;
-}
-
-void ahead_drop(struct ahead *a, uint16_t *chunk) {
-  while (*chunk) drop_first(a, chunk);
+  if (n > c->len) n = c->len;
+  if (n > 0 && bytes) memcpy(bytes, bytes_of(a, *chunk) + c->at, n);
+  if (peek) return (ssize_t)n;
+  c->at += (uint16_t)n;
+  c->len -= (uint16_t)n;
+  if (c->len == 0) ahead_drop(a, chunk);
+  return (ssize_t)n;
 }

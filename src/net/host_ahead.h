@@ -1,7 +1,7 @@
-/* Bytes that were received before their owner asks for them, in chunks. The epoll backend
- * reads ahead: while it takes events in, poll reads once from each stream whose owner waits
- * for bytes, all reads in a row, so that the kernel's code and data stay in the caches. Where
- * there is a ring, the kernel fills its buffers, and a handle may hold a chain of them. */
+/* Bytes that were received before their owner asks for them, in chunks: a handle holds at
+ * most one. The epoll backend reads ahead: while it takes events in, poll reads once from each
+ * stream whose owner waits for bytes, all reads in a row, so that the kernel's code and data
+ * stay in the caches. Where there is a ring, the kernel fills its buffers. */
 #ifndef NET_HOST_AHEAD_H
 #define NET_HOST_AHEAD_H
 
@@ -21,7 +21,6 @@ enum {
 
 struct ahead_chunk {
   uint16_t at, len; /* the bytes that are left */
-  uint16_t next;    /* in the chain of its handle; 0: it is the last */
   int16_t error;    /* or what the read met instead; 0: nothing */
 };
 
@@ -44,15 +43,14 @@ uint16_t ahead_read(struct ahead *a, int fd, bool *drained);
 /* A chunk of `n` bytes that the ring's buffer holds. */
 uint16_t ahead_hold(struct ahead *a, int buffer, size_t n);
 
-/* Appends a chunk to a chain whose last chunk is `last`. */
-void ahead_append(struct ahead *a, uint16_t last, uint16_t chunk);
-
-/* Takes up to `n` bytes out of the chain that begins with the chunk, or leaves them there (`peek`), or drops them
- * (`bytes` NULL); or the error it holds. `*chunk` is the first that
- * is left, 0 when none is. */
+/* Takes up to `n` bytes out of the chunk, or leaves them there (`peek`), or drops them (`bytes`
+ * NULL); or the error it holds. `*chunk` is 0 once nothing is left. */
 ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool peek);
 
-/* Gives the chain back with what it holds; 0 is allowed. */
+/* How many bytes the chunk holds; 0 is allowed. */
+size_t ahead_len(const struct ahead *a, uint16_t chunk);
+
+/* Gives the chunk back with what it holds; 0 is allowed. */
 void ahead_drop(struct ahead *a, uint16_t *chunk);
 
 #endif

@@ -11,19 +11,18 @@ int net_host_has_uring(void) {
   return ring ? 0 : status;
 }
 
-/* Who names it is told at once when it cannot be had. The ring of this question is not kept:
- * it is made where it is first needed. */
 static struct net *with_ring(int *status) {
-  *status = net_host_has_uring();
-  struct net *net = *status == 0 ? net_host_epoll(status) : NULL;
+  struct net *net = net_host_epoll(status);
   if (net) epoll_self(net)->takes_ring = true;
   return net;
 }
 
 struct net *net_host(const char *backend, int *status) {
-  if (!backend || strcmp(backend, "auto") == 0 || strcmp(backend, "epoll") == 0)
-    return net_host_epoll(status);
-  if (strcmp(backend, "uring") == 0) return with_ring(status);
-  *status = -EINVAL;
-  return NULL;
+  if (!backend || strcmp(backend, "auto") == 0) return with_ring(status);
+  if (strcmp(backend, "epoll") == 0) return net_host_epoll(status);
+  bool known = strcmp(backend, "uring") == 0;
+  /* Who names it is told at once when it cannot be had. The ring of this question is not
+   * kept: it is made where it is first needed. */
+  *status = known ? net_host_has_uring() : -EINVAL;
+  return *status == 0 ? with_ring(status) : NULL;
 }

@@ -49,26 +49,6 @@ static ssize_t settled(struct epoll_net *e, net_h h, uint32_t what, ssize_t r) {
   return r == -EAGAIN ? epoll_arm(e, h, what) : r;
 }
 
-/* Gives the descriptor back. */
-int epoll_give_back(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
-  outq_drop(&e->outq, h);
-  if (h == e->named) e->named = -1;
-  /* close(2) takes it out of the set, unless somebody else has it open too. Then edges of
-   * the old generation may still come, and are dropped. */
-  if (slot->flags & SLOT_IN_SET && slot->flags & (SLOT_LENT | SLOT_PLAIN | SLOT_BLOCKS))
-    epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
-  bool lent = slot->flags & SLOT_LENT, armed = uring_is_armed(e, h);
-  if (slot->flags & SLOT_LINGERS) e->lingering--;
-  if (armed) uring_close(e, h);
-  uring_forget(e, h);
-  slot->generation++;
-  slot->flags = 0;
-  if (lent || armed) return 0;
-  /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
-  return close(h) < 0 && errno != EINTR ? -errno : 0;
-}
-
 /* --- operations ----------------------------------------------------------------- */
 
 /* unix(7): with bytes of Unix sockets descriptors may come, which a read would lose. */
@@ -194,7 +174,7 @@ static ssize_t was_read(struct epoll_net *e, net_h h, size_t n, ssize_t r) {
 
 static ssize_t socket_read(struct epoll_net *e, net_h h, void *bytes, size_t n) {
   struct slot *slot = &e->slots[h];
-  if (!slot->chunk && uring_is_armed(e, h) && uring_receives(e, h)) {
+  if (uring_is_armed(e, h) && uring_receives(e, h)) {
     ssize_t r = uring_ask(e, h);
     if (r < 0) return r;
   }
@@ -235,6 +215,12 @@ static ssize_t epoll_send(struct net *net, net_h h, const void *bytes, size_t n)
   return r == -EAGAIN ? epoll_arm_file(e, h, NET_WR) : r;
 }
 
+static int epoll_setopt(struct net *net, net_h h, int level, int name, const void *value,
+                        socklen_t len) {
+  if (level == SOL_SOCKET && name == SO_OOBINLINE) uring_leave_receiving(epoll_self(net));
+  return host_setopt(net, h, level, name, value, len);
+}
+
 /* Of a message that stays where it is, or of one that overtakes, nothing is known. */
 enum { ASKS_KERNEL = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_DONTWAIT };
 
@@ -242,6 +228,7 @@ static ssize_t stream_message(struct epoll_net *e, net_h h, struct msghdr *msg,
                               int flags) {
   struct iovec *iov = msg->msg_iov;
   struct slot *slot = &e->slots[h];
+  if (flags & MSG_OOB) uring_leave_receiving(e);
   if (uring_holds(e, h) && !(flags & (MSG_OOB | MSG_ERRQUEUE))) {
     msg->msg_controllen = msg->msg_namelen = 0;
     msg->msg_flags = 0;
@@ -298,6 +285,7 @@ static ssize_t epoll_sendmsg(struct net *net, net_h h, const struct msghdr *msg,
   struct epoll_net *e = epoll_self(net);
   ssize_t r = outq_flush(&e->outq, h);
   if (r < 0) return r;
+  if (flags & MSG_OOB) uring_leave_receiving(e);
   if (msg->msg_control) share(e, msg);
   return settled(e, h, NET_WR, host_sendmsg(h, msg, flags));
 }
@@ -380,23 +368,6 @@ static int epoll_shutdown(struct net *net, net_h h, int how) {
   return shutdown(h, how) < 0 ? -errno : 0;
 }
 
-static int epoll_close(struct net *net, net_h h) {
-  struct epoll_net *e = epoll_self(net);
-  ahead_drop(&e->ahead, &e->slots[h].chunk);
-  batch_drop(&e->batch, h);
-  e->slots[h].flags &= ~(uint32_t)SLOT_WANTED;
-  int r = outq_flush(&e->outq, h);
-  net->open--;
-  if (uring_has_failed(e, h)) uring_error(e, h);
-  if (r == -EAGAIN) {
-    e->slots[h].flags |= SLOT_LINGERS;
-    e->lingering++;
-    return 0;
-  }
-  int closed = epoll_give_back(e, h);
-  return r < 0 && r != -EPIPE ? r : closed;
-}
-
 /* --- names ---------------------------------------------------------------------- */
 
 static void epoll_forget(struct net *net, struct net_lookup *q) {
@@ -419,7 +390,7 @@ static void epoll_free(struct net *net) {
   struct epoll_net *e = epoll_self(net);
   resolver_free(e->resolver); /* first: its threads tell descriptors that close below */
   for (size_t h = 0; h < e->slot_count; h++)
-    if (e->slots[h].flags & SLOT_OPEN) epoll_give_back(e, (net_h)h);
+    if (e->slots[h].flags & SLOT_OPEN) epoll_abandon(e, (net_h)h);
   uring_flush(e);
   uring_fini(e);
   outq_fini(&e->outq);
@@ -440,7 +411,7 @@ static const struct net_ops epoll_ops = {
     .pair = epoll_pair,
     .bind = host_bind,
     .listen = host_listen,
-    .setopt = host_setopt,
+    .setopt = epoll_setopt,
     .getopt = host_getopt,
     .name_of = epoll_name_of,
     .connect = epoll_connect,

@@ -1,5 +1,5 @@
 /* The inside of the epoll backend: its tables, shared by host_epoll.c, which holds the
- * operations, and host_epoll_wait.c, which arms, waits and takes in. Nobody else includes
+ * operations, host_epoll_wait.c, which arms, waits and takes in, and host_epoll_close.c. Nobody else includes
  * this. */
 #ifndef NET_HOST_EPOLL_H
 #define NET_HOST_EPOLL_H
@@ -63,6 +63,7 @@ struct epoll_net {
   size_t lingering;          /* handles with SLOT_LINGERS */
   bool takes_ring;           /* the first wait of a stream sets a ring up, if it can */
   struct ring *ring;         /* owned; NULL: none */
+  bool urgent;               /* urgent data is used: the ring receives nothing */
   bool epoll_has;            /* the epoll descriptor may have events */
   bool woken;                /* by net_wake, in the last look at epoll */
   struct uring_slot *uring_slots; /* owned; indexed by descriptor; NULL without a ring */
@@ -84,12 +85,19 @@ int epoll_arm_file(struct epoll_net *e, net_h h, uint32_t what);
 /* Gives the descriptor back to the kernel. */
 int epoll_give_back(struct epoll_net *e, net_h h);
 
+/* The same for a handle that is still open, and whose queue does not matter. */
+int epoll_abandon(struct epoll_net *e, net_h h);
+
 /* What a batch of events of epoll means: see host_epoll_wait.c. */
 int epoll_take_in(struct epoll_net *e, int found, struct net_event *events);
+
+/* The process ends: the kernel will close all handles as their owners would. */
+void epoll_tell_all_unread(struct epoll_net *e);
 
 /* Operations of the seam. */
 int epoll_ready(struct net *net, struct net_event *asked, int n);
 int epoll_poll(struct net *net, struct net_event *events, int max, int64_t deadline_ns);
 int epoll_drain(struct net *net, int64_t deadline_ns);
+int epoll_close(struct net *net, net_h h);
 
 #endif

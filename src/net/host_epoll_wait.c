@@ -68,10 +68,7 @@ int epoll_ready(struct net *net, struct net_event *asked, int n) {
   struct epoll_net *e = epoll_self(net);
   int count = 0;
   outq_flush_all(&e->outq);
-  if (e->ring) {
-    ring_reap(e->ring);
-    uring_take_in(e);
-  }
+  uring_disarm_all(e, asked, n);
   int r = host_poll_all(asked, n);
   if (r < 0) return r;
   for (int i = 0; i < n; i++) {
@@ -160,6 +157,7 @@ int epoll_drain(struct net *net, int64_t deadline_ns) {
   struct epoll_net *e = epoll_self(net);
   struct net_event ignored[64];
   outq_flush_all(&e->outq);
+  epoll_tell_all_unread(e);
   while (e->outq.rests > 0 && (deadline_ns == NET_NEVER || host_now(net) < deadline_ns)) {
     int found = host_epoll_wait(e->epoll_fd, e->found, 64, deadline_ns);
     if (found < 0) return found;

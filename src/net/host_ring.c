@@ -47,8 +47,8 @@ static int provide(struct ring *ring) {
   return 0;
 }
 
-/* A receive has to stay armed on a descriptor that does not block, and to see what comes:
- * not every kernel that can do all the rest does that. */
+/* A receive has to wait on a descriptor that does not block, and to see what comes: not
+ * every kernel that can do all the rest does that. */
 static int probe(struct ring *ring) {
   struct ring_done done;
   int fds[2], r = host_pair(AF_UNIX, SOCK_STREAM, fds);
@@ -58,7 +58,7 @@ static int probe(struct ring *ring) {
   bool early = r == 0 && ring_next(ring, &done);
   ring_send(ring, fds[1], 0, "x", 1);
   if (r == 0 && !early) r = ring_reap(ring);
-  bool seen = r == 0 && !early && ring_next(ring, &done) && done.result == 1 && done.more;
+  bool seen = r == 0 && !early && ring_next(ring, &done) && done.result == 1;
   if (seen && done.buffer >= 0) ring_give(ring, done.buffer);
   close(fds[1]);
   close(fds[0]);
@@ -126,7 +126,8 @@ static void name(struct io_uring_sqe *sqe, enum ring_op op, uint32_t id,
 
 void ring_recv(struct ring *ring, int fd, uint32_t generation) {
   struct io_uring_sqe *sqe = entry(ring);
-  io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+  io_uring_prep_recv(sqe, fd, NULL, 0, 0);
+  sqe->ioprio |= IORING_RECVSEND_POLL_FIRST; /* its owner has just found nothing */
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = GROUP;
   name(sqe, RING_RECV, (uint32_t)fd, generation);
@@ -208,6 +209,7 @@ bool ring_next(struct ring *ring, struct ring_done *done) {
       .generation = (uint32_t)(cqe->user_data >> 32),
       .result = cqe->res,
       .more = cqe->flags & IORING_CQE_F_MORE,
+      .rest = cqe->flags & IORING_CQE_F_SOCK_NONEMPTY,
       .buffer = buffer ? (int)(cqe->flags >> IORING_CQE_BUFFER_SHIFT) : -1,
   };
   if (buffer) ring->idle--;

@@ -1,6 +1,6 @@
-/* A ring of io_uring for one thread: sends that leave together, receives that stay armed and
- * fill buffers which the kernel takes from a second ring, closes, and one watch over an epoll
- * descriptor for everything else. It knows no handle but by number and generation; what a
+/* A ring of io_uring for one thread: sends that leave together, receives that wait for bytes
+ * and take a buffer from a second ring when some have come, closes, and one watch over an
+ * epoll descriptor for everything else. It knows no handle but by number and generation; what a
  * completion means is its user's business (host_uring.c).
  *
  * Everything happens in ring_enter, ring_reap and where the submission queue is full: the
@@ -30,7 +30,8 @@ struct ring_done {
   uint32_t id;         /* the descriptor, of RING_SEND the number that was given */
   uint32_t generation; /* as it was given */
   int result;          /* >= 0 or -errno */
-  bool more;           /* the operation stays armed */
+  bool more;           /* the watch stays armed */
+  bool rest;           /* of a receive: more was there */
   int buffer;          /* that the result lies in; -1: none */
 };
 

@@ -6,9 +6,6 @@
 #include "base/table.h"
 #include "net/host.h"
 
-/* Chunks that a handle may hold before the ring stops to receive for it. */
-enum { MOST_HELD = 32 };
-
 /* --- what the ring has told --------------------------------------------------------- */
 
 /* Its owner hears of it from poll. */
@@ -30,22 +27,15 @@ void uring_forget(struct epoll_net *e, net_h h) {
   if (own) *own = (struct uring_slot){.next = own->next, .chained = own->chained};
 }
 
-/* Many bytes at once are better read directly, and so are those of an owner who does not ask
- * for what he has. */
+/* Many bytes at once are better read directly. */
 static void hold(struct epoll_net *e, net_h h, const struct ring_done *done) {
   struct slot *slot = &e->slots[h];
-  struct uring_slot *own = &e->uring_slots[h];
-  uint16_t chunk = ahead_hold(&e->ahead, done->buffer, (size_t)done->result);
-  if (slot->chunk)
-    ahead_append(&e->ahead, own->last, chunk);
-  else
-    slot->chunk = chunk;
-  own->last = chunk;
-  if (own->held < UINT8_MAX) own->held++;
+  slot->chunk = ahead_hold(&e->ahead, done->buffer, (size_t)done->result);
   e->net.intake++;
-  if (done->result == RING_BUFFER_BYTES) slot->flags |= SLOT_BULK;
-  bool enough = slot->flags & SLOT_BULK || own->held >= MOST_HELD;
-  if (enough && done->more) ring_cancel_recv(e->ring, h, slot->generation);
+  if (done->result == RING_BUFFER_BYTES)
+    slot->flags |= SLOT_BULK;
+  else if (!done->rest)
+    slot->flags |= SLOT_DRAINED;
 }
 
 static void received(struct epoll_net *e, const struct ring_done *done) {
@@ -53,7 +43,7 @@ static void received(struct epoll_net *e, const struct ring_done *done) {
   struct slot *slot = &e->slots[h];
   struct uring_slot *own = &e->uring_slots[h];
   bool is_own = slot->generation == done->generation && own->armed;
-  if (is_own && !done->more) own->armed = false;
+  if (is_own) own->armed = false;
   if (!is_own || slot->flags & SLOT_LINGERS) { /* a former owner's */
     if (done->buffer >= 0) ring_give(e->ring, done->buffer);
     return;
@@ -84,18 +74,12 @@ void uring_take_in(struct epoll_net *e) {
 
 /* --- receiving ---------------------------------------------------------------------- */
 
-/* The first time after bytes were taken nothing new is known. Who asks once more without a
- * poll in between would never see more. */
 ssize_t uring_ask(struct epoll_net *e, net_h h) {
-  struct slot *slot = &e->slots[h];
   int error = outq_error(&e->outq, h);
   if (error && error != -EPIPE) return error;
-  bool drained = slot->flags & SLOT_DRAINED;
-  slot->flags &= ~(uint32_t)SLOT_DRAINED;
-  if (drained) return -EAGAIN;
   ring_reap(e->ring);
   uring_take_in(e);
-  return e->slots[h].chunk || uring_has_failed(e, h) ? 0 : -EAGAIN;
+  return uring_is_armed(e, h) ? -EAGAIN : 0;
 }
 
 /* Nobody wants to hear twice of what comes. Who waits to write still hears from epoll. */
@@ -114,7 +98,6 @@ ssize_t uring_arm(struct epoll_net *e, net_h h) {
                            (size_t)h);
   if (!rows) return -ENOMEM;
   e->uring_slots = rows;
-  e->uring_slots[h].held = 0;
   e->uring_slots[h].armed = true;
   leave_epoll(e, h);
   ring_recv(e->ring, h, e->slots[h].generation);
@@ -131,10 +114,27 @@ void uring_disarm(struct epoll_net *e, net_h h) {
   }
 }
 
-bool uring_armed_holds(struct epoll_net *e, net_h h) {
-  if (!e->slots[h].chunk) uring_disarm(e, h);
-  if (e->slots[h].chunk && uring_is_armed(e, h)) e->slots[h].flags |= SLOT_DRAINED;
-  return e->slots[h].chunk;
+void uring_disarm_all(struct epoll_net *e, const struct net_event *asked, int n) {
+  for (int i = 0; i < n; i++)
+    if (uring_is_armed(e, asked[i].h))
+      ring_cancel_recv(e->ring, asked[i].h, e->slots[asked[i].h].generation);
+  uring_flush(e);
+}
+
+/* Whoever waits hears of the cancel, asks again, and waits with epoll. */
+void uring_leave_receiving(struct epoll_net *e) {
+  e->urgent = true;
+  for (size_t h = 0; h < e->uring_slot_count; h++)
+    if (e->uring_slots[h].armed)
+      ring_cancel_recv(e->ring, (net_h)h, e->slots[h].generation);
+  uring_flush(e);
+}
+
+/* Nothing comes between the cancel and what is in the queue before it is taken in: receives
+ * happen in our calls only. */
+void uring_stop(struct epoll_net *e, net_h h) {
+  ring_cancel_recv(e->ring, h, e->slots[h].generation);
+  uring_take_in(e);
 }
 
 ssize_t uring_error(struct epoll_net *e, net_h h) {
@@ -144,7 +144,6 @@ ssize_t uring_error(struct epoll_net *e, net_h h) {
 }
 
 void uring_close(struct epoll_net *e, net_h h) {
-  if (uring_is_armed(e, h)) ring_cancel_recv(e->ring, h, e->slots[h].generation);
   ring_close_fd(e->ring, h);
 }
 
@@ -248,14 +247,18 @@ int uring_poll(struct epoll_net *e, struct net_event *events, int max,
 
 /* --- the ring itself ---------------------------------------------------------------- */
 
+void uring_use(struct epoll_net *e, struct ring *ring) {
+  e->ring = e->ahead.ring = ring;
+  ring_watch(ring, e->epoll_fd);
+  e->epoll_has = true;
+}
+
 int uring_begin(struct epoll_net *e) {
   int status;
   e->takes_ring = false;
-  e->ring = ring_open(&status);
-  if (!e->ring) return status;
-  e->ahead.ring = e->ring;
-  ring_watch(e->ring, e->epoll_fd);
-  e->epoll_has = true;
+  struct ring *ring = ring_open(&status);
+  if (!ring) return status;
+  uring_use(e, ring);
   return 0;
 }
 

@@ -8,10 +8,8 @@
 
 /* What the backend knows of a handle that the ring has received for. */
 struct uring_slot {
-  uint16_t last;     /* the last chunk of the chain that begins with slot.chunk */
-  int16_t error;     /* of the receive, to be told once after these bytes; 0: none */
-  uint8_t held;      /* chunks that came since it was armed, up to 255 */
-  bool armed : 1;    /* the ring receives for it */
+  int16_t error;     /* of the receive, to be told once; 0: none */
+  bool armed : 1;    /* a receive waits for its bytes */
   bool noted : 1;    /* its owner is to hear of it */
   bool chained : 1;  /* it stands in the chain of the noted, maybe for a former owner */
   bool out_only : 1; /* epoll tells of room to write, not of arrivals */
@@ -48,6 +46,7 @@ static inline bool uring_has_failed(const struct epoll_net *e, net_h h) {
 
 /* Sets the ring up. 0 or a status, and then there is none. */
 int uring_begin(struct epoll_net *e);
+void uring_use(struct epoll_net *e, struct ring *ring); /* this one */
 void uring_fini(struct epoll_net *e);
 
 /* True when there is a ring. The first wait of a stream sets it up, so that a
@@ -56,19 +55,20 @@ static inline bool uring_is_there(struct epoll_net *e) {
   return e->ring || (e->takes_ring && uring_begin(e) == 0);
 }
 
-/* True when the ring receives for this handle, or would. Bytes of other programs' sockets,
- * beside urgent data, and in great numbers are better read directly. */
+/* True when the ring may receive for this handle. Bytes of other programs' sockets, beside
+ * urgent data, and in great numbers are better read directly. */
 static inline bool uring_receives(struct epoll_net *e, net_h h) {
   const uint32_t of =
       SLOT_TCP | SLOT_AHEAD | SLOT_BLOCKS | SLOT_UNSURE | SLOT_BULK | SLOT_LINGERS;
-  return (e->slots[h].flags & of) == (SLOT_TCP | SLOT_AHEAD) && uring_is_there(e);
+  bool plain = (e->slots[h].flags & of) == (SLOT_TCP | SLOT_AHEAD);
+  return plain && !e->urgent && uring_is_there(e);
 }
 
 /* Arms the receive of a handle that had no bytes: -EAGAIN, or the error of arming. While the
  * ring has no buffers left, epoll tells when something comes. */
 ssize_t uring_arm(struct epoll_net *e, net_h h);
 
-/* Asks an armed one whether more has come: 0: something is held; -EAGAIN; or the error of a
+/* Asks an armed one whether its receive has ended: 0: it has; -EAGAIN; or the error of a
  * queued send, which who waits for an answer has to hear of. */
 ssize_t uring_ask(struct epoll_net *e, net_h h);
 
@@ -76,20 +76,31 @@ ssize_t uring_ask(struct epoll_net *e, net_h h);
  * ring receives no more. */
 void uring_disarm(struct epoll_net *e, net_h h);
 
+/* The same for several. */
+void uring_disarm_all(struct epoll_net *e, const struct net_event *asked, int n);
+
 /* True when bytes that were received already are there; else the handle can be read directly,
  * because the ring receives no more. */
-bool uring_armed_holds(struct epoll_net *e, net_h h);
 static inline bool uring_holds(struct epoll_net *e, net_h h) {
-  return uring_is_armed(e, h) ? uring_armed_holds(e, h) : e->slots[h].chunk;
+  if (uring_is_armed(e, h)) uring_disarm(e, h);
+  return e->slots[h].chunk;
 }
 
-/* What the ring's receive has met, after all bytes that were held: told once. */
+/* The program uses urgent data. A receive that waits goes past an urgent byte which comes
+ * first, though nobody may want to read any more: from now on the ring receives nothing. */
+void uring_leave_receiving(struct epoll_net *e);
+
+/* Before an armed handle is closed: the kernel takes no more bytes for it, and those that it
+ * has taken are held. */
+void uring_stop(struct epoll_net *e, net_h h);
+
+/* What the ring's receive has met: told once. */
 ssize_t uring_error(struct epoll_net *e, net_h h);
 
 /* Takes completions in, so that what has come is held. */
 void uring_take_in(struct epoll_net *e);
 
-/* Closes the descriptor of a handle that the ring received for: when its turn comes. */
+/* Closes the descriptor of a handle that was stopped: behind the cancel, in its turn. */
 void uring_close(struct epoll_net *e, net_h h);
 
 /* The handle is closed: nobody is told of it any more. */

@@ -107,8 +107,8 @@ struct net_ops {
   /* Sends what is queued, sleeps until an event or `deadline_ns` (NET_NEVER: no limit;
    * the past: not at all), takes in. The number of events; never -EINTR. */
   int (*poll)(struct net *, struct net_event *, int max, int64_t deadline_ns);
-  int (*drain)(struct net *,
-               int64_t deadline_ns); /* process exit: until no close lingers */
+  /* The process ends: until no close lingers. */
+  int (*drain)(struct net *, int64_t deadline_ns);
   void (*wake)(struct net *);   /* ends a poll; safe from threads and signal handlers */
   int64_t (*now)(struct net *); /* monotonic nanoseconds */
   void (*free)(struct net *);
@@ -213,8 +213,9 @@ static inline void net_wake(struct net *net) {
 struct net *net_host_epoll(int *status);
 
 /* The backend of that name: "epoll"; "uring": io_uring for the bytes of streams, epoll for the
- * rest; "auto" or NULL: epoll. NULL with `*status`: -EINVAL: there is no such backend; else
- * what the kernel says. */
+ * rest; "auto" or NULL: that where the kernel allows it, which is found out when a stream first
+ * waits, else epoll. NULL with `*status`: -EINVAL: there is no such backend; else what the
+ * kernel says. */
 struct net *net_host(const char *backend, int *status);
 
 /* 0 when the kernel allows this process what "uring" needs, or why it does not. */

@@ -444,7 +444,7 @@ for _, case in ipairs(attacks) do
     local conn <close> = assert(net.connect(site.address))
     attack(conn)
     conn:shutdown(net.SHUT_WR)
-    for _ in conn:lines("L") do end -- luacheck: ignore 542
+    repeat until not conn:recv() -- an end, or a reset where it left something unread
     assert(run(site, { bytes = 1000 }))
   end)
 end

@@ -9,6 +9,7 @@ struct net *net;
 net_h a, b;
 char bytes[64 * 1024];
 static const char *backend;
+static int buffers; /* of the ring */
 
 bool backends_use(const char *name) {
   alarm(60); /* a poll that sleeps for ever ends the program */
@@ -19,6 +20,7 @@ bool backends_use(const char *name) {
 int backends_set_up(void **state) {
   int status;
   net = net_host(backend, &status);
+  buffers = RING_BUFFERS;
   peers_pair(net, &a, &b);
   return 0;
 }
@@ -28,7 +30,7 @@ int backends_tear_down(void **state) {
   if (b >= 0) net_close(net, b);
   net_flush(net, -1);
   const struct ring *ring = epoll_self(net)->ring;
-  int held = ring ? RING_BUFFERS - ring_idle(ring) : 0;
+  int held = ring ? buffers - ring_idle(ring) : 0;
   int open = net->open;
   net_free(net);
   return open + held;
@@ -36,6 +38,15 @@ int backends_tear_down(void **state) {
 
 bool on_ring(void) {
   return strcmp(backend, "uring") == 0;
+}
+
+void small_ring(unsigned entries, unsigned completions, unsigned of_buffers) {
+  int status;
+  if (!on_ring()) return;
+  struct ring *ring = ring_open_sized(entries, completions, of_buffers, &status);
+  assert_non_null(ring);
+  uring_use(epoll_self(net), ring);
+  buffers = (int)of_buffers;
 }
 
 int poll_now(struct net_event *events, int max) {

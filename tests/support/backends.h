@@ -19,6 +19,9 @@ extern char bytes[64 * 1024];
 
 bool on_ring(void);
 
+/* Before anybody waits: the ring, where there is one, has so many places, powers of two. */
+void small_ring(unsigned entries, unsigned completions, unsigned buffers);
+
 /* What is there now, without sleeping. */
 int poll_now(struct net_event *events, int max);
 

@@ -74,7 +74,6 @@ static bool auto_works(bool with_ring) {
   struct net *net = net_host("auto", &status);
   if (!net) return false;
   struct epoll_net *e = epoll_self(net);
-  e->takes_ring = true;
   peers_pair(net, &a, &b);
   for (int i = 0; i < 3; i++) {
     if (net_recv(net, a, bytes, sizeof bytes) != -EAGAIN) return false;
