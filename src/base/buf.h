@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 struct buf_block {
-  size_t head, tail, cap;    /* held are the bytes from head to tail */
-  _Alignas(16) char bytes[]; /* the kernel copies to odd addresses more slowly */
+  size_t head, tail, cap; /* held are the bytes from head to tail */
+  size_t unused;          /* the kernel copies to 16-byte boundaries faster */
+  char bytes[];
 };
 
 /* One pointer, because thousands of connections have an empty one. */
