@@ -239,7 +239,7 @@ unit: $(units)
 	@RUN='$(RUN)' tests/support/unit.sh $(units)
 
 lua: $(luatest) $(program)
-	@$(RUN) $(luatest) $(sort $(wildcard tests/lua/*.lua tests/regress/*.lua))
+	@RUN='$(RUN)' tests/support/lua.sh $(luatest) $(wildcard tests/lua/*.lua tests/regress/*.lua)
 
 e2e: $(program) $(faulty)
 	@$(PYTHON) tests/e2e/run.py --soquete $(or $(WRAPPER),$(program))
