@@ -107,6 +107,7 @@ class Mathematics(Case):
         self.assertEqual(self.code(code).out, "true\n")
 
     def test_it_is_there_when_descriptors_have_run_out(self):
+        self.need_own_figures()
         code = """
         local net = require "net"
         local sockets, s, _, code = {}

@@ -72,6 +72,7 @@ class Output(Case):
         self.assertIn("standard output", program.err.text())
 
     def test_says_that_a_closed_standard_output_cannot_be_written(self):
+        self.need_own_figures()
         told = "soquete: standard output cannot be written\n"
         for words, status, err in (
             ("-e 'print(1)'", 1, told), ("--version", 1, told), ("--help", 1, told), ("-e ''", 0, ""),
