@@ -129,8 +129,9 @@ def document(results, chosen, opt):
              "`http_uring_server.c`; for one-way transfers `bulk_pair.c`, `datagram_pair.c` "
              "and `splice_proxy.c`. Ratios carry over to other machines, absolute figures do "
              "not.", "",
-             "soquete is measured with its epoll backend; soquete io_uring is the same program "
-             "with `--backend uring`. What io_uring saves is system calls: where one is dear, as "
+             "Where requests are answered soquete is measured with its epoll backend; soquete "
+             "io_uring is the same program with `--backend uring`. One-way transfers and what is "
+             "measured at rest take what `auto` takes. What io_uring saves is system calls: where one is dear, as "
              "with mitigations of the processor's faults, that is much; where it is cheap, "
              f"little.{most_words(results)}", ""]
     for s in results.get("scenarios", []):
