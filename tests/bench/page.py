@@ -130,9 +130,9 @@ def document(results, chosen, opt):
              "and `splice_proxy.c`. Ratios carry over to other machines, absolute figures do "
              "not.", "",
              "Where requests are answered soquete is measured with its epoll backend; soquete "
-             "io_uring is the same program with `--backend uring`. One-way transfers and what is "
-             "measured at rest take what `auto` takes. What io_uring saves is system calls: where one is dear, as "
-             "with mitigations of the processor's faults, that is much; where it is cheap, "
+             "io_uring is the same program with `--backend uring`. One-way transfers take what "
+             "`auto` takes. What io_uring saves is system calls: where one is dear, as with "
+             "mitigations of the processor's faults, that is much; where it is cheap, "
              f"little.{most_words(results)}", ""]
     for s in results.get("scenarios", []):
         lines += scenario_words(s)
