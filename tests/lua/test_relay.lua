@@ -230,7 +230,7 @@ T.test("an_idle_time_beyond_all_time_never_ends_it", { net = "fake" }, function(
   T.ok(net.relay(a, b, { idle = 9.19e9 }))
 end)
 
-T.test("a_deadline_tells_how_far_it_was", function()
+T.test("a_deadline_tells_how_far_it_was", { net = "fake" }, function()
   local client, a, b = line()
   client:send("x")
   local got, err, code = net.deadline(0.05, net.relay, a, b)
