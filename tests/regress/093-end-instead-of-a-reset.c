@@ -198,13 +198,14 @@ static void end_with_bytes(int listener) {
   _exit(0);
 }
 
+static struct net *parents; /* not the child's: a ring belongs to who made it */
+
 static void a_program_that_ends_closes_as_the_kernel_does(void **state) {
   struct addr at;
   net_h l = peers_listener(net, &at);
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
-    static struct net *parents; /* a ring belongs to the process that made it */
     parents = net;
     backends_set_up(NULL);
     end_with_bytes(l);
