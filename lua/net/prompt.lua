@@ -67,5 +67,6 @@ return function()
     local task = loaded.spawn(step)
     if core.terminal(0) then core.prompts(task) end
   until not settle(pcall(task.join, task))
+  core.prompts()
   print()
 end

@@ -32,7 +32,8 @@ struct socket {
   net_h h;             /* -1: closed */
   uint8_t family, type;
   uint8_t how;            /* the reading operation, as socket_read.c numbers them */
-  uint8_t phase : 7;      /* enum socket_phase */
+  uint8_t phase : 6;      /* enum socket_phase */
+  bool adopted : 1;       /* the descriptor came from elsewhere, and may be shared */
   bool ahead : 1;         /* its last recv was full: the next one reads ahead */
   bool bound : 1;         /* bind has succeeded */
   bool connecting : 1;    /* a connect has begun and not ended: to `peer` */

@@ -95,6 +95,7 @@ void socket_become(struct socket *s, net_h h) {
   bool known = is_known(family, type);
   struct addr a;
   s->h = h;
+  s->adopted = true;
   s->family = (uint8_t)(known ? family : AF_UNSPEC);
   s->type = (uint8_t)(known ? type : SOCK_STREAM);
   s->bound = true; /* a bind that fails from here on takes nothing away */

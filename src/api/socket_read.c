@@ -276,10 +276,11 @@ static int recv_held(lua_State *L, struct socket *s) {
 }
 
 /* A loop of receives that get all they want reads a stream of TCP ahead, so that few of them
- * are system calls. A Unix stream may carry descriptors, which belong to their bytes. */
+ * are system calls. What others may read too is not read ahead. A Unix stream may carry
+ * descriptors, which belong to their bytes. */
 static bool reads_ahead(const struct socket *s, ssize_t r) {
   return r == (ssize_t)s->want && s->want >= AHEAD_FROM && s->want < PIECE_BYTES &&
-         s->family != AF_UNIX;
+         (s->family == AF_INET || s->family == AF_INET6) && !s->adopted;
 }
 
 static int recv_once(lua_State *L, struct socket *s, int64_t deadline) {

@@ -31,11 +31,12 @@ static int descriptor_at(lua_State *L, struct net *net, int i) {
   lua_rawgeti(L, SLOT_FDS, i);
   lua_Integer fd = lua_tointeger(L, -1);
   if (!lua_isinteger(L, -1)) {
-    const struct socket *s = socket_at(L, -1);
+    struct socket *s = socket_at(L, -1);
     if (!s)
       return luaL_error(L, "sendmsg: fds[%d] is a %s, not a socket or a descriptor", i,
                         luaL_typename(L, -1));
     if (s->h < 0) return luaL_error(L, "sendmsg: fds[%d] is closed", i);
+    s->adopted = true; /* from now on somebody else reads it too */
     net_flush(net, s->h);
     fd = s->h;
   }

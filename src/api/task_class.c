@@ -68,9 +68,15 @@ static int check(lua_State *L) {
   return 0;
 }
 
-/* core.prompts(task): from now on SIGINT ends this task, the prompt's statement, alone      */
+/* core.prompts([task]): from now on SIGINT ends this task, the prompt's statement, alone; nil:
+ * there is no prompt any more                                                              */
 static int prompts(lua_State *L) {
   struct sched *s = sched_of(L);
+  if (lua_isnoneornil(L, 1)) {
+    s->prompts = false;
+    if (s->signal) interrupt_signal(s);
+    return 0;
+  }
   struct task *t = check_task(L, 1);
   s->prompts = true;
   s->statement = t->state <= TASK_ALIVE ? t : NULL;

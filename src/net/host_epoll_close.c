@@ -14,13 +14,12 @@ int epoll_give_back(struct epoll_net *e, net_h h) {
    * the old generation may still come, and are dropped. */
   if (slot->flags & SLOT_IN_SET && slot->flags & (SLOT_LENT | SLOT_PLAIN | SLOT_BLOCKS))
     epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, h, NULL);
-  bool lent = slot->flags & SLOT_LENT, armed = uring_is_armed(e, h);
+  bool lent = slot->flags & SLOT_LENT;
   if (slot->flags & SLOT_LINGERS) e->lingering--;
-  if (armed) uring_close(e, h);
   uring_forget(e, h);
   slot->generation++;
   slot->flags = 0;
-  if (lent || armed) return 0;
+  if (lent) return 0;
   /* close(2): on Linux the descriptor is gone also after EINTR; never a second close */
   return close(h) < 0 && errno != EINTR ? -errno : 0;
 }
@@ -38,9 +37,11 @@ void epoll_tell_all_unread(struct epoll_net *e) {
   for (size_t h = 0; h < e->slot_count; h++) tell_unread(e, (net_h)h);
 }
 
+/* A receive that is armed ends at once: the peer may wait for the end of the stream, and the
+ * script for the peer. */
 static void drop_held(struct epoll_net *e, net_h h) {
   struct slot *slot = &e->slots[h];
-  if (uring_is_armed(e, h)) uring_stop(e, h);
+  uring_disarm(e, h);
   tell_unread(e, h);
   ahead_drop(&e->ahead, &slot->chunk);
   batch_drop(&e->batch, h);

@@ -148,13 +148,6 @@ void ring_send(struct ring *ring, int fd, uint32_t number, const void *bytes, si
   name(sqe, RING_SEND, number, 0);
 }
 
-void ring_close_fd(struct ring *ring, int fd) {
-  struct io_uring_sqe *sqe = entry(ring);
-  io_uring_prep_close(sqe, fd);
-  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  name(sqe, RING_CLOSE, (uint32_t)fd, 0);
-}
-
 void ring_watch(struct ring *ring, int epoll_fd) {
   struct io_uring_sqe *sqe = entry(ring);
   io_uring_prep_poll_multishot(sqe, epoll_fd, POLLIN);

@@ -20,7 +20,7 @@ enum {
   RING_BUFFER_BYTES = 2048,
 };
 
-enum ring_op { RING_RECV = 1, RING_SEND, RING_CLOSE, RING_CANCEL, RING_WATCH };
+enum ring_op { RING_RECV = 1, RING_SEND, RING_CANCEL, RING_WATCH };
 
 struct ring;
 
@@ -48,7 +48,6 @@ void ring_close(struct ring *ring);
 void ring_recv(struct ring *ring, int fd, uint32_t generation);
 void ring_cancel_recv(struct ring *ring, int fd, uint32_t generation);
 void ring_send(struct ring *ring, int fd, uint32_t number, const void *bytes, size_t n);
-void ring_close_fd(struct ring *ring, int fd);
 void ring_watch(struct ring *ring, int epoll_fd);
 
 /* Submits all that is queued, and waits for a completion until the deadline (monotonic

@@ -130,21 +130,10 @@ void uring_leave_receiving(struct epoll_net *e) {
   uring_flush(e);
 }
 
-/* Nothing comes between the cancel and what is in the queue before it is taken in: receives
- * happen in our calls only. */
-void uring_stop(struct epoll_net *e, net_h h) {
-  ring_cancel_recv(e->ring, h, e->slots[h].generation);
-  uring_take_in(e);
-}
-
 ssize_t uring_error(struct epoll_net *e, net_h h) {
   int error = e->uring_slots[h].error;
   e->uring_slots[h].error = 0;
   return -error;
-}
-
-void uring_close(struct epoll_net *e, net_h h) {
-  ring_close_fd(e->ring, h);
 }
 
 void uring_flush(struct epoll_net *e) {

@@ -90,23 +90,16 @@ static inline bool uring_holds(struct epoll_net *e, net_h h) {
  * first, though nobody may want to read any more: from now on the ring receives nothing. */
 void uring_leave_receiving(struct epoll_net *e);
 
-/* Before an armed handle is closed: the kernel takes no more bytes for it, and those that it
- * has taken are held. */
-void uring_stop(struct epoll_net *e, net_h h);
-
 /* What the ring's receive has met: told once. */
 ssize_t uring_error(struct epoll_net *e, net_h h);
 
 /* Takes completions in, so that what has come is held. */
 void uring_take_in(struct epoll_net *e);
 
-/* Closes the descriptor of a handle that was stopped: behind the cancel, in its turn. */
-void uring_close(struct epoll_net *e, net_h h);
-
 /* The handle is closed: nobody is told of it any more. */
 void uring_forget(struct epoll_net *e, net_h h);
 
-/* Descriptors that are to be closed are. */
+/* What is in the submission queue leaves. */
 void uring_flush(struct epoll_net *e);
 
 /* net_ops.poll with a ring. */

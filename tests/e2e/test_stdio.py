@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import subprocess
+import termios
 
 import harness
 from harness import Case, Stream
@@ -12,12 +13,18 @@ from harness import Case, Stream
 class Terminal:
     """A pseudo-terminal: the program has one end, the test types at the other."""
 
-    def __init__(self, case, *args):
+    def __init__(self, case, *args, flushes=False):
+        """At Ctrl-C a terminal drops what was typed, and also what is written just then: only
+        one that `flushes` does."""
         case.need("setsid")
         try:
             self.ours, theirs = pty.openpty()
         except OSError as error:
             case.skipTest(f"there are no pseudo-terminals here: {error}")
+        if not flushes:
+            modes = termios.tcgetattr(theirs)
+            modes[3] |= termios.NOFLSH
+            termios.tcsetattr(theirs, termios.TCSANOW, modes)
         args = case.command(*args)
         self.program = case.start(  # --ctty: so that Ctrl-C makes a signal
             "setsid", "--ctty", *args, stdin=theirs, stdout=theirs, stderr=theirs
@@ -80,6 +87,17 @@ class Output(Case):
             command = f'"$0" {words} >&-'
             result = self.run_program("bash", "-c", command, harness.soquete)
             self.assertEqual((result.status, result.err), (status, err), words)
+
+    def test_leaves_to_a_child_what_was_not_asked_for(self):
+        code = """
+        local s = require "net".fdopen(0)
+        for _ = 1, 3 do assert(#s:recv(4096) == 4096) end
+        os.execute("wc -c")
+        """
+        command = 'head -c 20000 /dev/zero | "$0" "$1"'
+        result = self.run_program("bash", "-c", command, harness.soquete,
+                                  self.file("main.lua", code))
+        self.assertEqual(result.out.strip(), str(20000 - 3 * 4096), result.err)
 
     def test_flushes_before_a_child_writes(self):
         result = self.run_soquete("-e", "io.write('one ') io.stdout:flush() os.execute('echo two')")
@@ -201,6 +219,15 @@ class Prompt(Case):
         again = terminal.screen.wait(lambda all: all.count("interrupted") > told)
         self.assertTrue(again, terminal.screen.text())
 
+    def forget(self, terminal):
+        """Ctrl-C where nothing runs, until it is seen."""
+        told = terminal.screen.text().count("interrupted")
+        for _ in range(20):
+            terminal.type("\3")
+            if terminal.screen.wait(lambda all: all.count("interrupted") > told, 2):
+                return
+        self.fail(terminal.screen.text())
+
     def test_control_c_ends_the_statement_that_waits_or_computes(self):
         spin = "while true do end"
         inside = f"coroutine.wrap(function() {spin} end)()"
@@ -224,15 +251,23 @@ class Prompt(Case):
         self.assertEqual(terminal.program.ends(), 0)
 
     def test_control_c_forgets_what_was_typed(self):
-        terminal = Terminal(self)
+        terminal = Terminal(self, flushes=True)
         terminal.shows("> ")
         for count, typed in enumerate(("", "error('half a line", "while true do\n")):
             terminal.type(typed)
-            self.interrupt(terminal)
+            self.forget(terminal)
             terminal.type(f"7 * 11 + {count}\n")
             terminal.shows(str(77 + count))
         terminal.type("\4")
         self.assertEqual(terminal.program.ends(), 0)
+
+    def test_control_c_ends_what_goes_on_when_the_prompt_has_ended(self):
+        terminal = Terminal(self)
+        terminal.type("net.spawn(function() net.sleep(0.2) print('still', 1) net.sleep(60) end)\n")
+        terminal.type("\4")
+        terminal.shows("still\t1")
+        terminal.type("\3")
+        self.assertEqual(terminal.program.ends(), -signal.SIGINT)
 
     def test_control_c_leaves_the_other_tasks_alone(self):
         terminal = Terminal(self)

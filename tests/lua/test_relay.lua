@@ -231,7 +231,7 @@ T.test("an_idle_time_beyond_all_time_never_ends_it", { net = "fake" }, function(
 end)
 
 T.test("a_deadline_tells_how_far_it_was", { net = "fake" }, function()
-  local client, a, b = line()
+  local client, a, b, _server = line()
   client:send("x")
   local got, err, code = net.deadline(0.05, net.relay, a, b)
   T.eq(got, nil)

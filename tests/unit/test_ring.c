@@ -152,21 +152,6 @@ static void a_cancel_means_one_generation_only(void **state) {
   assert_int_equal(next().result, 1);
 }
 
-/* As a closed handle's number is used again at once. */
-static void a_cancel_and_a_close_leave_in_one_submission(void **state) {
-  int fd = dup(a);
-  ring_recv(ring, fd, 1);
-  no_more();
-  ring_cancel_recv(ring, fd, 1);
-  ring_close_fd(ring, fd);
-  struct ring_done done = next();
-  assert_int_equal(done.op, RING_RECV);
-  assert_int_equal(done.result, -ECANCELED);
-  no_more();
-  assert_int_equal(dup(a), fd);
-  close(fd);
-}
-
 static void a_wait_ends_at_its_deadline(void **state) {
   ring_recv(ring, a, 1);
   int64_t deadline = host_now(NULL) + 2000000;
@@ -190,7 +175,6 @@ int main(void) {
       RING_TEST(a_receive_without_a_buffer_says_so_and_ends),
       RING_TEST(a_cancelled_receive_tells_first_what_it_has_received),
       RING_TEST(a_cancel_means_one_generation_only),
-      RING_TEST(a_cancel_and_a_close_leave_in_one_submission),
       RING_TEST(a_wait_ends_at_its_deadline),
   };
   alarm(30); /* a wait that sleeps for ever ends the program */

@@ -6,6 +6,8 @@ local runtime = require "net.core"
 ---limit it is.
 return function(op, max, otherwise)
   if max == nil then return otherwise end
-  if math.type(max) == "integer" and max >= 0 then return max end
+  if max == math.huge then return math.maxinteger end
+  local whole = math.type(max) and math.tointeger(max)
+  if whole and whole >= 0 then return whole end
   runtime.raise(("%s: its limit is a whole number of bytes, not %s"):format(op, tostring(max)))
 end
