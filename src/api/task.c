@@ -419,6 +419,8 @@ int task_resume(lua_State *L, struct sched *s, lua_State *co, int nargs, int *re
   lua_State *blocked = s->blocked, *running = s->running;
   if (!lua_isyieldable(L)) s->blocked = L;
   s->running = co;
+  if (interrupt_lasts(s)) /* it came before `co` was known as the running one */
+    lua_sethook(co, interrupt_hook, LUA_MASKCOUNT, 1);
   int status = lua_resume(co, L, nargs, results);
   s->running = running;
   s->blocked = blocked;

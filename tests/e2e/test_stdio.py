@@ -219,15 +219,6 @@ class Prompt(Case):
         again = terminal.screen.wait(lambda all: all.count("interrupted") > told)
         self.assertTrue(again, terminal.screen.text())
 
-    def forget(self, terminal):
-        """Ctrl-C where nothing runs, until it is seen."""
-        told = terminal.screen.text().count("interrupted")
-        for _ in range(20):
-            terminal.type("\3")
-            if terminal.screen.wait(lambda all: all.count("interrupted") > told, 2):
-                return
-        self.fail(terminal.screen.text())
-
     def test_control_c_ends_the_statement_that_waits_or_computes(self):
         spin = "while true do end"
         inside = f"coroutine.wrap(function() {spin} end)()"
@@ -255,7 +246,7 @@ class Prompt(Case):
         terminal.shows("> ")
         for count, typed in enumerate(("", "error('half a line", "while true do\n")):
             terminal.type(typed)
-            self.forget(terminal)
+            self.interrupt(terminal)
             terminal.type(f"7 * 11 + {count}\n")
             terminal.shows(str(77 + count))
         terminal.type("\4")
