@@ -73,22 +73,11 @@ void http_hot_let_go(struct http_conn *c) {
   c->hot = NULL;
 }
 
-/* Small answers are queued and leave together at the end of the turn; copying a larger one
- * into the queue costs more than its own system call. */
-static ssize_t send_some(struct http_conn *c) {
-  enum { QUEUED_BYTES = 4096 };
-  struct socket *s = c->sock;
-  struct net *net = s->sched->loop.net;
-  const struct hot_entry *e = c->hot;
-  const char *bytes = e->bytes + c->put;
-  size_t left = e->len - c->put;
-  if (e->len > QUEUED_BYTES) return stream_send_now(&s->stream, net, s->h, bytes, left);
-  return stream_send(&s->stream, net, s->h, bytes, left);
-}
-
 int http_hot_send(struct http_conn *c) {
+  struct socket *s = c->sock;
   while (c->put < c->hot->len) {
-    ssize_t r = send_some(c);
+    ssize_t r =
+        hot_send(c->shared->hot, c->hot, c->put, &s->stream, s->sched->loop.net, s->h);
     if (r <= 0) return r < 0 ? (int)r : STATUS_TRUNCATED;
     c->put += (size_t)r;
   }

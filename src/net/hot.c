@@ -29,6 +29,7 @@ void hot_hold(struct hot_entry *entry) {
 
 void hot_release(struct hot_entry *entry) {
   if (--entry->holds > 0) return;
+  lent_close(&entry->lent);
   free(entry);
 }
 
@@ -84,6 +85,7 @@ void hot_free(struct hot *hot) {
   if (!hot) return;
   drop_all(hot);
   watch_close(&hot->watch);
+  lender_close(&hot->lender);
   free(hot);
 }
 
@@ -118,6 +120,7 @@ static void set_date(struct hot *hot, struct hot_entry *entry) {
     hot->now = time(NULL);
   }
   if (entry->date_at == hot->now || entry->holds > 1) return;
+  if (entry->date && entry->lent.map && lent_renew(&entry->lent) < 0) return;
   http_date_format(hot->now, date);
   if (entry->date) memcpy(entry->bytes + entry->date, date, HTTP_DATE_LEN);
   entry->date_at = hot->now;
@@ -138,12 +141,31 @@ struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len) {
   return entry;
 }
 
+/* --- sending ---------------------------------------------------------------------------- */
+
+/* Small answers are queued and leave together at the end of the turn; copying a larger one
+ * into the queue costs more than its own system call. A reader that does not take all of
+ * an answer at once gets the rest by copies: each time its pages would be lent once more. */
+ssize_t hot_send(struct hot *hot, const struct hot_entry *entry, size_t at,
+                 struct stream *st, struct net *net, net_h h) {
+  enum { QUEUED_BYTES = 4096 };
+  const char *bytes = entry->bytes + at;
+  size_t left = entry->len - at;
+  if (hot && entry->lent.map && at == 0) {
+    ssize_t r = lender_send(&hot->lender, st, net, h, bytes, left);
+    if (r != -EINVAL) return r;
+  }
+  if (entry->len > QUEUED_BYTES) return stream_send_now(st, net, h, bytes, left);
+  return stream_send(st, net, h, bytes, left);
+}
+
 /* --- making ----------------------------------------------------------------------------- */
 
-/* One block: the struct, the answer, the key, the path. */
+/* One block: the struct, the key, the path, and the answer when it is small. */
 static struct hot_entry *allocate(const struct hot_source *s) {
   size_t len = s->head_len + s->body_len, path_len = strlen(s->path) + 1;
-  struct hot_entry *e = malloc(sizeof *e + len + s->key_len + path_len);
+  size_t inside = len < HOT_LENT_BYTES ? len : 0;
+  struct hot_entry *e = malloc(sizeof *e + inside + s->key_len + path_len);
   if (!e) return NULL;
   *e = (struct hot_entry){
       .hash = hash_of(s->key, s->key_len),
@@ -152,12 +174,17 @@ static struct hot_entry *allocate(const struct hot_source *s) {
       .bytes = (char *)(e + 1),
       .len = len,
       .body_len = s->body_len,
-      .key = (char *)(e + 1) + len,
+      .key = (char *)(e + 1) + inside,
       .key_len = s->key_len,
-      .path = (char *)(e + 1) + len + s->key_len,
+      .path = (char *)(e + 1) + inside + s->key_len,
       .date = s->date,
   };
   list_init(&e->link);
+  if (!inside && lent_open(&e->lent, s->head_len, s->body_len) < 0) {
+    free(e);
+    return NULL;
+  }
+  if (!inside) e->bytes = e->lent.bytes;
   memcpy(e->bytes, s->head, s->head_len);
   memcpy(e->key, s->key, s->key_len);
   memcpy(e->path, s->path, path_len);
@@ -192,7 +219,7 @@ static int make(const struct hot_source *s, struct hot_entry **out) {
   if (!e) return -ENOMEM;
   r = read_body(s, e->bytes + s->head_len);
   if (r < 0) {
-    free(e);
+    hot_release(e);
     return r;
   }
   e->id = id;

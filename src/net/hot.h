@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "net/file.h"
+#include "net/lent.h"
 #include "net/loop.h"
 #include "net/watch.h"
 
@@ -25,15 +26,17 @@ struct hot_entry {
   char *path;     /* beneath the root; owned as one block with the key and the bytes */
   char *key;
   size_t key_len;
-  char *bytes; /* the answer */
+  char *bytes; /* the answer: in the block, or the lent pages */
   size_t len, body_len;
-  size_t date;    /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
-  time_t date_at; /* the second that it tells */
+  struct lent lent; /* its pages, when it is HOT_LENT_BYTES long; else none */
+  size_t date;      /* where its date stands, HTTP_DATE_LEN bytes; 0: nowhere */
+  time_t date_at;   /* the second that it tells */
   struct file_id id;
   int64_t looked_ns;
 };
 
 enum { HOT_ENTRIES = 4096, HOT_BUCKETS = 4096, HOT_FILE_BYTES = 512 * 1024 };
+enum { HOT_LENT_BYTES = 32 * 1024 };   /* from here on pages are lent, not copied */
 enum { HOT_BYTES = 32 * 1024 * 1024 }; /* of all entries */
 
 struct hot {
@@ -42,7 +45,8 @@ struct hot {
   uint64_t intake;   /* the net's when the watch was asked */
   int64_t turn_ns;   /* the turn in which the clock was read ... */
   time_t now;        /* ... and the second that it told */
-  struct list used;  /* of hot_entry.link, the least recently used first */
+  struct lender lender;
+  struct list used; /* of hot_entry.link, the least recently used first */
   size_t count, bytes;
   struct hot_entry *buckets[HOT_BUCKETS];
 };
@@ -85,6 +89,11 @@ struct hot_source {
  * the path); -ESTALE (it is no longer the file at the path); -ENOMEM; or what watch_file
  * gives. */
 int hot_put(struct hot *hot, const struct hot_source *source);
+
+/* Sends once of the answer from its byte `at` on. > 0: so many; -EAGAIN, NET_WR comes; a status,
+ * which stays. `hot` NULL: the cache is no more, an answer that was held is. */
+ssize_t hot_send(struct hot *hot, const struct hot_entry *entry, size_t at,
+                 struct stream *st, struct net *net, net_h h);
 
 void hot_hold(struct hot_entry *entry);
 void hot_release(struct hot_entry *entry);

@@ -580,6 +580,45 @@ hot_test("a_large_ready_answer_waits_for_a_slow_client", function(get, p, site)
   end
 end)
 
+hot_test("a_ready_answer_on_its_way_is_what_it_was", function(get, p, site)
+  local text = ("0123456789abcde\n"):rep(4 * 1024)
+  p:old("x.bin", text)
+  warm(get, "/x.bin")
+  local sock <close> = site:connect()
+  for round = 1, 3 do
+    local ready = site.server:counts().ready
+    T.ok(sock:send(GET:format("/x.bin", "")))
+    while site.server:counts().ready == ready do net.sleep(0.001) end
+    T.turns(2) -- it has been sent, and nobody has read it
+    local other = text:reverse():sub(1, #text - round)
+    p:old("x.bin", other)
+    warm(get, "/x.bin") -- another takes its place in memory
+    local codes, bodies = answers(sock, 1)
+    T.eq(codes, "200")
+    T.ok(bodies[1] == text)
+    text = other
+  end
+end)
+
+hot_test("a_server_that_stops_sends_the_ready_answers_it_has_begun", function(get, p, site)
+  local text = ("0123456789abcde\n"):rep(32 * 1024)
+  p:old("x.bin", text)
+  warm(get, "/x.bin")
+  local sock <close> = site:connect()
+  T.ok(sock:send(GET:format("/x.bin", ""):rep(40)))
+  T.turns(30) -- until the socket is full, with an answer that has begun or waits to
+  local stop = net.spawn(site.server.stop, site.server, 10)
+  T.turns(2)
+  local all = T.ok(sock:read("a"))
+  local count = 0
+  for got in all:gmatch("\r\n\r\n([0-9a-e\n]*)") do
+    T.ok(got == text, #got)
+    count = count + 1
+  end
+  T.ok(count > 0 and count < 40, count)
+  T.eq(stop:join(), true)
+end)
+
 T.test("a_connection_with_ready_answers_is_idle_until_its_time_is_over", FAKE, function()
   local p <close> = place()
   local site <close> = web.serve(http.files(p.folder), { idle_timeout = 1 })

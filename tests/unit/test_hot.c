@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -132,6 +133,28 @@ static void the_date_is_the_present_one(void **state) {
   assert_in_range(timegm(&tm), before, time(NULL));
 }
 
+static void put_large(struct fixture *f, const char *key) {
+  char *text = calloc(1, HOT_FILE_BYTES + 1);
+  memset(text, 'x', HOT_FILE_BYTES);
+  write_file(f, "large", text);
+  free(text);
+  assert_int_equal(keep(f, key, "large", HOT_FILE_BYTES), 0);
+}
+
+/* Its head lies on pages that were lent. */
+static void the_date_of_a_large_one_too(void **state) {
+  put_large(*state, "/large");
+  struct hot_entry *e = find(*state, "/large");
+  const char *body = e->bytes + sizeof HEAD - 1;
+  for (int i = 0; i < 3; i++) {
+    memcpy(e->bytes, HEAD, 35);
+    e->date_at = 0;
+    assert_memory_not_equal(find(*state, "/large")->bytes, HEAD, 35);
+    assert_memory_equal(e->bytes + 35, "\r\n\r\nxxx", 7);
+    assert_int_equal(body[HOT_FILE_BYTES - 1], 'x');
+  }
+}
+
 static void the_date_stays_while_somebody_sends(void **state) {
   keep(*state, "/a", "a", 5);
   struct fixture *f = *state;
@@ -196,14 +219,6 @@ static void a_large_file_is_not_kept(void **state) {
   assert_int_equal(keep(*state, "/a", "a", HOT_FILE_BYTES + 1), -EFBIG);
 }
 
-static void put_large(struct fixture *f, const char *key) {
-  char *text = calloc(1, HOT_FILE_BYTES + 1);
-  memset(text, 'x', HOT_FILE_BYTES);
-  write_file(f, "large", text);
-  free(text);
-  assert_int_equal(keep(f, key, "large", HOT_FILE_BYTES), 0);
-}
-
 /* A hard link elsewhere: inotify tells of names, and that one is not beneath the root. */
 static void a_change_that_is_not_told_is_seen_after_a_second(void **state) {
   struct fixture *f = *state;
@@ -229,6 +244,37 @@ static void a_held_answer_lives_on(void **state) {
   assert_null(find(*state, "/a"));
   assert_body(e, "hello");
   hot_release(e);
+}
+
+/* A server that stops drops the cache, and ends what it has begun. */
+static void a_held_answer_is_sent_without_the_cache(void **state) {
+  struct fixture *f = *state;
+  struct net *net = f->loop.net;
+  static char got[HOT_FILE_BYTES + sizeof HEAD];
+  struct stream st;
+  net_h ends[2];
+  size_t have = 0, sent = 0;
+  put_large(f, "/large");
+  struct hot_entry *e = find(f, "/large");
+  hot_hold(e);
+  hot_free(f->hot);
+  f->hot = NULL;
+  stream_init(&st);
+  assert_int_equal(net_pair(net, AF_UNIX, SOCK_STREAM, ends), 0);
+  while (have < e->len) {
+    ssize_t r = sent < e->len ? hot_send(NULL, e, sent, &st, net, ends[0]) : 0;
+    if (r > 0) sent += (size_t)r;
+    struct net_event event;
+    net_poll(net, &event, 1, 0);
+    r = net_recv(net, ends[1], got + have, sizeof got - have);
+    if (r > 0) have += (size_t)r;
+  }
+  assert_int_equal(have, sizeof HEAD - 1 + HOT_FILE_BYTES);
+  assert_memory_equal(got, e->bytes, have);
+  hot_release(e);
+  stream_fini(&st);
+  net_close(net, ends[0]);
+  net_close(net, ends[1]);
 }
 
 static void the_least_recently_used_goes(void **state) {
@@ -272,6 +318,7 @@ int main(void) {
       TEST(nothing_is_kept_before_the_folder_was_watched),
       TEST(a_second_answer_replaces_the_first),
       TEST(the_date_is_the_present_one),
+      TEST(the_date_of_a_large_one_too),
       TEST(the_date_stays_while_somebody_sends),
       TEST(a_changed_file_has_no_answer),
       TEST(what_stands_beside_it_does_not_matter),
@@ -282,6 +329,7 @@ int main(void) {
       TEST(a_large_file_is_not_kept),
       TEST(a_change_that_is_not_told_is_seen_after_a_second),
       TEST(a_held_answer_lives_on),
+      TEST(a_held_answer_is_sent_without_the_cache),
       TEST(the_least_recently_used_goes),
       TEST(the_bytes_have_a_limit),
   };
