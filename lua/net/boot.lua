@@ -69,7 +69,8 @@ lazy("net.stdin", getmetatable(own.stdin), "__index")
 
 local function preceded(before, name, f)
   return function(...)
-    before()
+    local ok, err = pcall(before, ...) -- it may refuse what f would refuse
+    if not ok then return own.outward(name, ok, err) end
     return own.outward(name, pcall(f, ...))
   end
 end

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,8 +76,10 @@ static int flush(lua_State *L) {
   return 0;
 }
 
-/* drain(): waits until everything that was sent is in the kernel, before an exit     */
+/* drain([status]): waits until everything that was sent is in the kernel, before os.exit, whose
+ * argument it refuses as that does: a script that goes on after that must find all as it was */
 static int drain(lua_State *L) {
+  if (!lua_isboolean(L, 1)) luaL_optinteger(L, 1, EXIT_SUCCESS);
   runtime_drain(sched_get(L)->loop.net);
   return 0;
 }
