@@ -7,6 +7,7 @@
 
 #include "api/args.h"
 #include "api/names.h"
+#include "api/text.h"
 
 const char buffer_class;
 static const char whose[] = "a buffer";
@@ -279,10 +280,8 @@ void buffer_open(lua_State *L) {
   luaL_newmetatable(L, "net.buffer");
   luaL_setfuncs(L, metamethods, 0);
   lua_newtable(L);
-  lua_getglobal(L, "string");
-  lua_getfield(L, -1, "pack");
-  lua_getfield(L, -2, "unpack");
-  lua_remove(L, -3);
+  text_push_method(L, "pack");
+  text_push_method(L, "unpack");
   luaL_setfuncs(L, methods, 2);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "methods");

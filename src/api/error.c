@@ -2,11 +2,11 @@
 #include "api/error.h"
 
 #include <lauxlib.h>
-#include <lualib.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "api/task.h"
+#include "api/text.h"
 #include "base/status.h"
 
 static const char *const class = "net.error";
@@ -169,8 +169,8 @@ static bool may_have(const char *name) {
 }
 
 static int refuse_field(lua_State *L, const char *name) {
-  if (lua_getglobal(L, LUA_STRLIBNAME) == LUA_TTABLE &&
-      lua_getfield(L, -1, name) == LUA_TFUNCTION)
+  text_push_method(L, name);
+  if (lua_isfunction(L, -1))
     return luaL_error(L,
                       "an error is an object, not a text, and has no '%s': compare "
                       "err.code, or take tostring(err)",

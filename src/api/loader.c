@@ -86,13 +86,14 @@ static int embedded(lua_State *L) {
   return 1;
 }
 
-/* chunk(name) -> function: a module of the library, or the one that comes before it        */
+/* chunk(name) -> function: a module of the library, or the one that comes before it. Upvalues:
+ * the table package, and its searchpath                                                     */
 static int chunk(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  lua_getglobal(L, "package");
-  lua_getfield(L, -1, "searchpath");
+  lua_pushvalue(L, lua_upvalueindex(2));
   lua_pushstring(L, name);
-  lua_getfield(L, -3, "overrides");
+  lua_pushliteral(L, "overrides");
+  lua_rawget(L, lua_upvalueindex(1));
   lua_call(L, 2, 1);
   if (lua_isstring(L, -1)) {
     if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) return lua_error(L);
@@ -103,9 +104,11 @@ static int chunk(lua_State *L) {
 }
 
 void loader_boot(lua_State *L, const char *name) {
-  lua_pushcfunction(L, chunk);
-  lua_setfield(L, -2, "chunk");
-  lua_pushcfunction(L, chunk);
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "searchpath");
+  lua_pushcclosure(L, chunk, 2);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "chunk");
   lua_pushstring(L, name);
   lua_call(L, 1, 1);
   lua_insert(L, -2);

@@ -24,6 +24,8 @@ static int script_level(lua_State *L) {
   return 1;
 }
 
+enum { UP_ERROR = 2 }; /* of the message handler: Lua's error */
+
 /* True for the text at index 1 where it was raised by error(text, 0): a word to the user, who
  * is not helped by lines of the script. */
 static bool is_for_users(lua_State *L) {
@@ -36,9 +38,8 @@ static bool is_for_users(lua_State *L) {
     if (digits > 0 && p[1 + digits] == ':') return false;
   }
   lua_getinfo(L, "f", &ar);
-  lua_getglobal(L, "error");
-  bool same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
+  bool same = lua_rawequal(L, -1, lua_upvalueindex(UP_ERROR));
+  lua_pop(L, 1);
   return same;
 }
 
@@ -76,7 +77,8 @@ static int keep_traceback(lua_State *L) {
 
 void report_open(lua_State *L, struct sched *s) {
   lua_pushlightuserdata(L, s);
-  lua_pushcclosure(L, keep_traceback, 1);
+  lua_getglobal(L, "error");
+  lua_pushcclosure(L, keep_traceback, UP_ERROR);
   s->handler_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 

@@ -9,7 +9,8 @@
 struct sched;
 struct task;
 
-/* Makes the message handler that keeps an error's traceback with the running task. */
+/* Makes the message handler that keeps an error's traceback with the running task. Lua's
+ * globals are still Lua's. */
 void report_open(lua_State *L, struct sched *s);
 /* A join raises the error on top of L, which `from` failed with: the traceback of `from`
  * will follow that of the joining task.                                   [-0, +0, m] */

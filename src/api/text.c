@@ -93,6 +93,20 @@ static int upper(lua_State *L) {
   return 2;
 }
 
+void text_push_method(lua_State *L, const char *name) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 3, NULL);
+  lua_pushliteral(L, "");
+  if (luaL_getmetafield(L, top + 1, "__index") == LUA_TTABLE) {
+    lua_pushstring(L, name);
+    lua_rawget(L, top + 2);
+  } else {
+    lua_pushnil(L);
+  }
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
 static const luaL_Reg functions[] = {
     {"upper", upper},
     {NULL,    NULL },

@@ -63,6 +63,11 @@ class Loading(Case):
         """
         self.assertEnds(self.code(code), 0, out="the script's own\n")
 
+    def test_a_global_of_the_script_named_string_is_its_own(self):
+        for value in ("nil", "5"):
+            code = f"string = {value} local b = require 'net'.buffer(4) b:pack(1, 'B', 65) print(b)"
+            self.assertEnds(self.code(code), 0, out="buffer")
+
     def test_an_error_at_the_first_call_names_the_line_of_the_script(self):
         for call in ("require(1)", "require 'no.such'", "io.stdin.rede()", "net.listen()",
                      "net.channel(-1)", "net.serve('127.0.0.1:0')", "net.udp({})",
