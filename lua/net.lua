@@ -8,7 +8,7 @@ for name, value in pairs(core) do net[name] = value end
 for _, internal in ipairs {
   "at_end", "check", "closed", "condition", "folder", "here", "is_address", "is_socket",
   "join_set", "method", "prompts", "raise", "relay_state", "resolve", "running", "stdin", "step",
-  "strict", "terminal",
+  "strict", "terminal", "traced",
 } do
   net[internal] = nil
 end

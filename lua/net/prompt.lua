@@ -45,7 +45,7 @@ local function step()
   local chunk = read_statement()
   if not chunk then return false end
   show(xpcall(chunk, function(err)
-    return type(err) == "string" and debug.traceback(err, 2) or err
+    return type(err) == "string" and core.traced(err) or err
   end))
   return true
 end

@@ -164,17 +164,18 @@ static const struct {
 };
 
 static const luaL_Reg functions[] = {
-    {"address",    address   },
-    {"at_end",     at_end    },
-    {"closed",     closed    },
-    {"here",       here      },
-    {"is_address", is_address},
-    {"is_socket",  is_socket },
-    {"method",     method    },
-    {"raise",      raise_here},
-    {"strict",     strict    },
-    {"terminal",   terminal  },
-    {NULL,         NULL      },
+    {"address",    address      },
+    {"at_end",     at_end       },
+    {"closed",     closed       },
+    {"here",       here         },
+    {"is_address", is_address   },
+    {"is_socket",  is_socket    },
+    {"method",     method       },
+    {"raise",      raise_here   },
+    {"strict",     strict       },
+    {"terminal",   terminal     },
+    {"traced",     report_traced},
+    {NULL,         NULL         },
 };
 
 /* The classes of what only net.core makes. */

@@ -14,14 +14,43 @@
 /* --- tracebacks --------------------------------------------------------------------- */
 
 /* The level of the innermost script line, where a traceback begins: what lies above it is
- * the library's, or Lua's error and assert. 1 where there is none. */
+ * the library's, or Lua's error and assert. 0 where there is none. */
 static int script_level(lua_State *L) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
     if (ar.currentline > 0 && strncmp(ar.short_src, "[soquete", 8) != 0) return level;
   }
-  return 1;
+  return 0;
+}
+
+static bool begins(const char *text, const char *with) {
+  return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Where the first line of a traceback, and each that stands for a level, ends. */
+static const char *line_end(const char *line) {
+  const char *end = strstr(line + 1, "\n\t");
+  return end ? end : line + strlen(line);
+}
+
+/* Pushes a traceback without the levels of the library, and of C functions that it called. The
+ * note of tail calls belongs to the level before it, that of a C function to the next one. */
+static void push_script_lines(lua_State *L, const char *text) {
+  luaL_Buffer b;
+  const char *held = text, *next; /* from `held` on it is not known yet whose they are */
+  bool ours = false;
+  luaL_buffinit(L, &b);
+  for (const char *line = text; *line; line = next) {
+    next = line_end(line);
+    bool tail = begins(line, "\n\t(...tail calls"), of_c = begins(line, "\n\t[C]");
+    bool drop = begins(line, "\n\t[soquete") || (tail && ours);
+    ours = drop && !tail;
+    if (!drop && !tail && !of_c) luaL_addlstring(&b, held, (size_t)(next - held));
+    if (drop || !(tail || of_c)) held = next;
+  }
+  luaL_addstring(&b, held);
+  luaL_pushresult(&b);
 }
 
 enum { UP_ERROR = 2 }; /* of the message handler: Lua's error */
@@ -44,15 +73,20 @@ static bool is_for_users(lua_State *L) {
 }
 
 /* Pushes the traceback of the task that runs, without the C function that every task
- * begins with. */
+ * begins with, and without what is the library's where something is the script's. */
 static void push_traceback(lua_State *L) {
   static const char last[] = "\n\t[C]: in ?";
   enum { LAST = sizeof last - 1 };
   size_t len;
-  luaL_traceback(L, L, NULL, script_level(L));
+  int level = script_level(L);
+  luaL_traceback(L, L, NULL, level ? level : 1);
   const char *text = lua_tolstring(L, -1, &len);
-  if (len < LAST || strcmp(text + len - LAST, last) != 0) return;
-  lua_pushlstring(L, text, len - LAST);
+  if (len >= LAST && strcmp(text + len - LAST, last) == 0) {
+    lua_pushlstring(L, text, len - LAST);
+    lua_replace(L, -2);
+  }
+  if (!level) return;
+  push_script_lines(L, lua_tostring(L, -1));
   lua_remove(L, -2);
 }
 
@@ -72,6 +106,16 @@ static int keep_traceback(lua_State *L) {
     side->trace = strdup(lua_tostring(L, -1)); /* NULL: a report without it */
   }
   lua_settop(L, 1);
+  return 1;
+}
+
+int report_traced(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  if (!script_level(L)) return 1;
+  lua_pushliteral(L, "\n");
+  push_traceback(L);
+  lua_concat(L, 3);
   return 1;
 }
 

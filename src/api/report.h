@@ -16,6 +16,10 @@ void report_open(lua_State *L, struct sched *s);
  * will follow that of the joining task.                                   [-0, +0, m] */
 void report_joined(lua_State *L, struct task *joiner, struct task *from);
 
+/* core.traced(message) -> the message and, where lines of the script lead there, their
+ * traceback: for message handlers. */
+int report_traced(lua_State *L);
+
 /* Raises "cannot wait inside table.sort (file:line)": L, or the thread that resumed it,
  * is inside a C function that cannot yield. */
 int report_cannot_wait(lua_State *L, const struct sched *s, const char *op);

@@ -27,6 +27,13 @@ class Errors(Case):
         self.assertEqual(lines[1], "stack traceback:")
         self.assertTrue(all("main.lua:" in line for line in lines[2:]), result.err)
 
+    def test_at_the_prompt_too(self):
+        text = "function f() error('x') end\nf()\nnet.group(function() f() end)\nnet.connect('x')\n"
+        result = self.run_soquete(text=text)
+        self.assertEnds(result, 0)
+        line = r"prompt:1: x\nstack traceback:\n\tprompt:1: in [^\n]*\n"
+        self.assertRegex(result.err, f"^{line}prompt:1: x\nprompt:1: bad address 'x'[^\n]*\n$")
+
     def test_tells_the_hint_of_a_failure(self):
         result = self.code("local net = require 'net'\nassert(net.connect('127.0.0.1:1'))")
         self.assertEnds(result, 1, err="main.lua:2: connect 127.0.0.1:1: connection refused")

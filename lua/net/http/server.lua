@@ -70,9 +70,6 @@ local function refuse(server, conn, status, err, hearing)
   conn:linger(hearing)
 end
 
--- Of a traceback, what lies below the script's own functions: from `exchanges` on.
-local OURS = "\n\t%[C%]: in [^\n]*\n\t%[C%]: in function 'xpcall'\n\t%[soquete:.*"
-
 -- The life of a connection. C reads the requests and calls the handler inside one protected
 -- call, which is left for what is not usual: an error, a body that nobody has read, a log.
 local function converse(server, conn)
@@ -80,8 +77,7 @@ local function converse(server, conn)
   local once = log and not server.logs_itself
   local trace
   local function note(err)
-    trace = debug.traceback(tostring(err), 2):gsub(OURS, "", 1)
-      :gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", "")
+    trace = runtime.traced(tostring(err))
     return err
   end
   while true do
