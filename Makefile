@@ -310,7 +310,7 @@ bench-deps:
 
 # The bench checks itself before it measures.
 bench: build $(benches)
-	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/test_bench.py --quiet
+	@BENCH_PROGRAMS=$(out) $(PYTHON) -m unittest discover --quiet -s tests/bench
 	@BENCH_PROGRAMS=$(out) $(PYTHON) tests/bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS))
 
