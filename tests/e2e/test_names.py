@@ -1,11 +1,6 @@
-"""Names while the name server says nothing: in a network of its own, with its own tables."""
+"""What names mean, where everything that could answer is the test's own."""
 
 from harness import Case
-
-SERVER = """
-local net = require "net"
-local server <close> = assert(net.udp("127.0.0.1:53"))
-"""
 
 # More questions than there are helper threads, all of which wait for the server.
 STUCK = """
@@ -17,28 +12,39 @@ for _ = 1, 8 do assert(server:recvfrom()) end
 """
 
 
-class SilentServer(Case):
+class Network(Case):
+    """A network of its own, with its own tables of names."""
+
+    BEGIN = 'local net = require "net"\n'
+    TABLES = {}  # name of a file of /etc: its text
+
     def setUp(self):
         super().setUp()
         self.need("unshare", "ip")
-        tables = {
-            "hosts": "127.0.0.1 localhost\n"
-            "192.0.2.7 Printer.Lab printer # in the corner\n"
-            "2001:db8::7 printer.lab\n"
-            "192.0.2.8 printer\n",
-            "resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n",
-            "nsswitch.conf": "hosts: files dns\n",
-        }
         setup = "ip link set lo up"
-        for name, text in tables.items():
+        for name, text in self.TABLES.items():
             setup += f" && mount --bind {self.file(name, text)} /etc/{name}"
         self.inside = ["unshare", "-rnm", "sh", "-c", setup + ' && exec "$@"', "sh"]
         if self.run_program(*self.inside, "true").status != 0:
             self.skipTest("a network of one's own is not allowed")
 
     def names(self, *code):
-        script = self.file("main.lua", "".join([SERVER, *code, "\nos.exit(0)"]))
+        script = self.file("main.lua", "".join([self.BEGIN, *code, "\nos.exit(0)"]))
         return self.run_program(*self.inside, *self.command(script))
+
+
+class SilentServer(Network):
+    """Names while the name server says nothing."""
+
+    BEGIN = Network.BEGIN + 'local server <close> = assert(net.udp("127.0.0.1:53"))\n'
+    TABLES = {
+        "hosts": "127.0.0.1 localhost\n"
+        "192.0.2.7 Printer.Lab printer # in the corner\n"
+        "2001:db8::7 printer.lab\n"
+        "192.0.2.8 printer\n",
+        "resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n",
+        "nsswitch.conf": "hosts: files dns\n",
+    }
 
     def test_the_hosts_file_answers_while_all_threads_ask(self):
         code = """
@@ -74,25 +80,13 @@ class SilentServer(Case):
         self.assertEnds(self.names(STUCK, code), 0, out="getaddrinfo printer.example\n")
 
 
-class OneFamily(Case):
+class OneFamily(Network):
     """Names that have addresses of one family only."""
 
-    HOSTS = "127.0.0.1 localhost four.test\n2001:db8::7 six.test\n"
-
-    def setUp(self):
-        super().setUp()
-        self.need("unshare", "ip")
-        tables = {"hosts": self.HOSTS, "nsswitch.conf": "hosts: files\n"}
-        setup = "ip link set lo up"
-        for name, text in tables.items():
-            setup += f" && mount --bind {self.file(name, text)} /etc/{name}"
-        self.inside = ["unshare", "-rnm", "sh", "-c", setup + ' && exec "$@"', "sh"]
-        if self.run_program(*self.inside, "true").status != 0:
-            self.skipTest("a network of one's own is not allowed")
-
-    def answers(self, code):
-        script = self.file("main.lua", 'local net = require "net"\n' + code)
-        return self.run_program(*self.inside, *self.command(script))
+    TABLES = {
+        "hosts": "127.0.0.1 localhost four.test\n2001:db8::7 six.test\n",
+        "nsswitch.conf": "hosts: files\n",
+    }
 
     def test_a_socket_of_both_families_sends_to_a_name_with_ipv4_only(self):
         code = """
@@ -103,7 +97,7 @@ class OneFamily(Case):
           print(net.udp():connect(name, port):getpeername().host)
         end
         """
-        self.assertEnds(self.answers(code), 0, out="1\tx\n127.0.0.1\n" * 2)
+        self.assertEnds(self.names(code), 0, out="1\tx\n127.0.0.1\n" * 2)
 
     def test_the_hint_says_that_the_name_is_of_the_other_family(self):
         code = """
@@ -113,7 +107,7 @@ class OneFamily(Case):
           select(2, s:sendto("x", "none.test", 9)),
         } do print(err.code, err.hint) end
         """
-        result = self.answers(code)
+        result = self.names(code)
         lines = result.out.splitlines()
         self.assertEqual(result.status, 0, result.err)
         self.assertIn("EAI_ADDRFAMILY\tthe name has addresses of the other", lines[0])

@@ -43,6 +43,11 @@ class Terminal:
     def type(self, text):
         os.write(self.ours, text.encode())
 
+    def ends_input(self, status=0):
+        """By Ctrl-D, at which the program ends."""
+        self.type("\4")
+        self.case.assertEqual(self.program.ends(), status)
+
     def shows(self, text):
         if self.screen.wait(lambda all: text in all) is None:
             ended = self.program.process.poll()
@@ -172,14 +177,6 @@ class Input(Case):
 
 
 class AtATerminal(Case):
-    def test_the_prompt_answers(self):
-        terminal = Terminal(self)
-        terminal.shows("> ")
-        terminal.type("20 + 22\n")
-        terminal.shows("42")
-        terminal.type("\4")  # Ctrl-D
-        self.assertEqual(terminal.program.ends(), 0)
-
     def test_a_client_prompts_and_prints_the_reply(self):
         server = self.serve("02-tcp-server.lua")
         terminal = Terminal(self, "02-tcp-client.lua", "127.0.0.1", server.port)
@@ -192,8 +189,7 @@ class AtATerminal(Case):
         server = self.serve("02-tcp-server.lua")
         terminal = Terminal(self, "02-tcp-client.lua", "127.0.0.1", server.port)
         terminal.shows("Input lowercase sentence: ")
-        terminal.type("\4")
-        self.assertEqual(terminal.program.ends(), 1)
+        terminal.ends_input(1)
         terminal.shows("the input ended before a sentence")
 
     def test_control_c_unwinds_a_reader(self):
@@ -207,7 +203,6 @@ class AtATerminal(Case):
         terminal.type("\3")
         self.assertEqual(terminal.program.ends(), -signal.SIGINT)
         terminal.shows("closed")
-
 
 
 class Prompt(Case):
@@ -238,8 +233,7 @@ class Prompt(Case):
             self.interrupt(terminal)
             terminal.type(f"kept .. {count}\n")
             terminal.shows(f"kept{count}")
-        terminal.type("\4")
-        self.assertEqual(terminal.program.ends(), 0)
+        terminal.ends_input()
 
     def test_control_c_forgets_what_was_typed(self):
         terminal = Terminal(self, flushes=True)
@@ -249,8 +243,7 @@ class Prompt(Case):
             self.interrupt(terminal)
             terminal.type(f"7 * 11 + {count}\n")
             terminal.shows(str(77 + count))
-        terminal.type("\4")
-        self.assertEqual(terminal.program.ends(), 0)
+        terminal.ends_input()
 
     def test_control_c_ends_what_goes_on_when_the_prompt_has_ended(self):
         terminal = Terminal(self)
@@ -269,8 +262,7 @@ class Prompt(Case):
         self.interrupt(terminal)
         terminal.type("s:sendto('this', s:getsockname())\n")
         terminal.shows("got\tthis")
-        terminal.type("\4")
-        self.assertEqual(terminal.program.ends(), 0)
+        terminal.ends_input()
 
     def test_control_c_again_ends_the_program_where_another_task_computes(self):
         terminal = Terminal(self)
@@ -285,8 +277,7 @@ class Prompt(Case):
         terminal.shows("deadlock: ")
         terminal.type("kept .. 1\n")
         terminal.shows("kept1")
-        terminal.type("\4")
-        self.assertEqual(terminal.program.ends(), 1)
+        terminal.ends_input(1)
 
     def test_what_cannot_be_printed_ends_the_statement(self):
         terminal = Terminal(self)
@@ -294,8 +285,7 @@ class Prompt(Case):
         terminal.shows("odd")
         terminal.type("20 + 22\n")
         terminal.shows("42")
-        terminal.type("\4")
-        self.assertEqual(terminal.program.ends(), 0)
+        terminal.ends_input()
 
     def test_sigterm_ends_it(self):
         terminal = Terminal(self)

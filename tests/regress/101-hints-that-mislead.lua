@@ -46,8 +46,3 @@ T.test("a_second_bind_says_that_there_was_a_first", function()
     T.match(T.fails("EINVAL", s:bind("127.0.0.1:0")).hint, "has an address already")
   end
 end)
-
-T.test("a_busy_port_is_still_a_busy_port", function()
-  local l <close> = T.listener()
-  T.match(T.fails("EADDRINUSE", net.listen(l:getsockname())).hint, "holds it")
-end)

@@ -30,7 +30,6 @@ T.test("an_error_that_is_taken_for_a_text_says_what_it_is", function()
   local err = failure()
   T.raises("an error is an object, not a text, and has no 'match'",
     function() return err:match("refused") end)
-  T.raises("an error has no 'cod': see op, code", function() return err.cod end)
 end)
 
 -- The reference promises these; nil where an error has them not.
@@ -40,9 +39,6 @@ T.test("what_errors_may_have_reads_as_nil", function()
     "direction", "figures", "index", "intervals", "option", "partial", "sent", "status", "url", 1,
   }
   for _, name in ipairs(optional) do T.eq(err[name], nil) end
-  T.eq(err.errno, 111)
-  err.mine = "added"
-  T.eq(err.mine, "added")
 end)
 
 T.test("a_file_that_cannot_be_saved_is_named_as_the_script_named_it", function()
