@@ -275,9 +275,11 @@ void report_failure(struct task *t) {
 
 void report_untold(struct task *t) {
   lua_State *L = t->sched->main;
+  bool unheld = t->unheld;
+  t->unheld = false; /* what the error's __tostring joins stays until it is told */
   t->sched->status = 1;
   report_failure(t);
-  if (!t->unheld) return;
+  if (!unheld) return;
   lua_pushnil(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, t);
 }

@@ -60,8 +60,13 @@ static void reap(struct waiter *w) {
   s->reap_ns = end + (end - begin) * REAP_SHARE;
 }
 
-void task_told(struct task *t) {
-  if (t->state == TASK_FAILED) list_remove(&t->all);
+void task_told(lua_State *L, struct task *t) {
+  if (t->state != TASK_FAILED) return;
+  list_remove(&t->all);
+  if (!t->unheld) return;
+  t->unheld = false;
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, t);
 }
 
 /* --- the end ------------------------------------------------------------------------ */

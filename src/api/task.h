@@ -58,7 +58,8 @@ struct task {
   uint8_t state;  /* enum task_state */
   bool cancelled;
   bool named;  /* the watchdog has told that it computes for long */
-  bool unheld; /* failed, and the reaper's collection found its handle: it is told next */
+  bool unheld; /* failed, and the reaper's collection found its handle: the registry holds
+                  it until it is told, next */
   union {
     int anchor;  /* while it is alive: its place in the table sched.tasks_ref */
     int results; /* then: values on its stack; the error when it failed */
@@ -289,8 +290,9 @@ void sched_functions(lua_State *L, const luaL_Reg *functions);
 /* Pushes the task, which must be alive.                                   [-0, +1, m] */
 void task_push(lua_State *L, const struct task *t);
 
-/* Forgets that a failure is untold: somebody has joined the task. */
-void task_told(struct task *t);
+/* Forgets that a failure is untold: somebody has joined the task, and holds it.
+ *                                                                         [-0, +0, -] */
+void task_told(lua_State *L, struct task *t);
 
 /* The side of a task, made if need be; NULL without memory. */
 struct task_side *task_side(struct task *t);

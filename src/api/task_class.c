@@ -152,7 +152,7 @@ static int join_k(lua_State *L, int status, lua_KContext context) {
     if (!side) return luaL_error(L, "join: %s", status_text(-ENOMEM));
     return task_wait_in(L, s, &side->joiners, &w, join_k);
   }
-  task_told(t);
+  task_told(L, t);
   switch (t->state) {
   case TASK_DONE: return push_results(L, t);
   case TASK_FAILED:
