@@ -1,5 +1,6 @@
 -- What every state begins with. A name whose work is done by a part of the library loads
--- that part when a script first calls it, so that a script pays for what it uses.
+-- that part when a script first calls it, so that a script pays for what it uses. The library
+-- has globals of its own (api/loader.c); _G has the script's.
 
 local early = ... -- see api/core.h
 
@@ -49,10 +50,10 @@ local function lazy(name, place, key)
   place[key] = stub
 end
 
-lazy("net.require", _G, "require")
+for _, globals in ipairs { _G, _ENV } do lazy("net.require", globals, "require") end
 for i = 1, 6 do lazy("net.require", package.searchers, i) end
 
-function dofile(path)
+function _G.dofile(path)
   local chunk, err = loadfile(path)
   if not chunk then error(err, 2) end
   return chunk()

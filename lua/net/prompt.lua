@@ -61,7 +61,7 @@ end
 
 return function()
   local loaded = require "net"
-  net = loaded -- luacheck: globals net
+  _G.net = loaded
   print(_VERSION .. ", soquete; `net` is loaded; end with Ctrl-D")
   repeat
     local task = loaded.spawn(step)

@@ -66,6 +66,28 @@ static int loadlib(lua_State *L) {
 
 /* --- the embedded library --------------------------------------------------------------- */
 
+/* Registry key: the globals of the library. They are what Lua's were at the start, because a
+ * script may name its own `type` or `table`. */
+static char globals_key;
+
+static void keep_globals(lua_State *L) {
+  lua_newtable(L);
+  lua_pushglobaltable(L);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -6);
+  }
+  lua_pop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
+}
+
+/* Gives the chunk on top the library's globals. */
+static void set_globals(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key);
+  lua_setupvalue(L, -2, 1);
+}
+
 static const struct embedded *find_embedded(const char *name) {
   for (const struct embedded *m = embedded_modules; m->name; m++)
     if (strcmp(m->name, name) == 0) return m;
@@ -77,6 +99,7 @@ static int push_embedded(lua_State *L, const char *name) {
   const struct embedded *m = find_embedded(name);
   if (!m) return 0;
   if (luaL_loadbufferx(L, m->code, m->size, name, "b") != LUA_OK) lua_error(L);
+  set_globals(L);
   return 1;
 }
 
@@ -97,6 +120,7 @@ static int chunk(lua_State *L) {
   lua_call(L, 2, 1);
   if (lua_isstring(L, -1)) {
     if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) return lua_error(L);
+    set_globals(L);
   } else if (!push_embedded(L, name)) {
     return luaL_error(L, "the library lacks %s", name);
   }
@@ -104,6 +128,7 @@ static int chunk(lua_State *L) {
 }
 
 void loader_boot(lua_State *L, const char *name) {
+  keep_globals(L);
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "searchpath");
   lua_pushcclosure(L, chunk, 2);

@@ -12,7 +12,8 @@
 void loader_open(lua_State *L, const char *script_dir);
 
 /* Runs the embedded (or overriding) module `name` with the table on top, to which it adds
- * `chunk`: the function that finds such a module.                         [-1, +0, v] */
+ * `chunk`: the function that finds such a module. From now on embedded modules see the globals
+ * as they are now, and no script's.                                       [-1, +0, v] */
 void loader_boot(lua_State *L, const char *name);
 
 /* Loads a script file, or standard input for "-"; a shebang line is skipped. LUA_OK with
