@@ -201,6 +201,7 @@ static int discard_method(lua_State *L) {
 struct sending {
   struct bulk bulk;
   struct repeat repeat;
+  int64_t told_ns; /* when the last tick was that the repeat knows of */
 };
 
 static struct sending *sending_of(struct bulk *b) {
@@ -212,7 +213,10 @@ static void fini_sending(struct bulk *b) {
 }
 
 static ssize_t send_some(lua_State *L, struct socket *s, struct bulk *b) {
-  struct repeat *repeat = &sending_of(b)->repeat;
+  struct sending *m = sending_of(b);
+  struct repeat *repeat = &m->repeat;
+  if (b->told_ns != m->told_ns) repeat_pause(repeat, b->told_ns);
+  m->told_ns = b->told_ns;
   ssize_t r =
       repeat_send(repeat, &s->stream, s->sched->loop.net, s->h, b->bytes, bulk_left(b));
   if (r > 0) b->bytes += (uint64_t)r;
@@ -296,7 +300,7 @@ static int send_repeat_method(lua_State *L) {
   struct sending *m = bulk_new(L, SLOT_OPTIONS, "send_repeat", &s->wr, sizeof *m);
   read_end(L, &m->bulk);
   repeat_init(&m->repeat, lua_tostring(L, SLOT_DATA), lua_rawlen(L, SLOT_DATA),
-              m->bulk.limit);
+              m->bulk.limit, m->bulk.seconds_ns);
   m->bulk.fini = fini_sending;
   read_method(L, &m->repeat);
   m->bulk.method = repeat_name(m->repeat.method);

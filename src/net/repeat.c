@@ -21,6 +21,14 @@ enum {
   PIPE_BYTES = 1024 * 1024,      /* pipe(7): what a user may have by default */
 };
 
+/* Short jobs do not pay for a trial. It begins when slow start is over, and a window of it
+ * takes a network below 7 Gbit/s too long, which no method makes faster. */
+enum { LONG_BYTES = 1024 * 1024 * 1024, LONG_NS = 1000 * 1000 * 1000 };
+static const struct trial_plan plan = {.run_in_bytes = 64 * 1024 * 1024,
+                                       .settle_bytes = 4 * 1024 * 1024,
+                                       .window_bytes = 16 * 1024 * 1024,
+                                       .slow_ns = 20 * 1000 * 1000};
+
 static const char *const names[REPEAT_METHODS] = {"send", "vmsplice", "sendfile",
                                                   "zerocopy"};
 
@@ -34,11 +42,19 @@ static enum repeat_method choose(size_t len, uint64_t bytes) {
                                                            : REPEAT_SEND;
 }
 
+static bool is_long(uint64_t bytes, int64_t ns) {
+  return bytes >= LONG_BYTES && (ns == NET_NEVER || ns >= LONG_NS);
+}
+
 /* --- what the methods need ------------------------------------------------------------ */
 
-void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes) {
+void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes,
+                 int64_t ns) {
   *r = (struct repeat){.data = data, .len = len, .fragments = FRAGMENTS, .file = -1};
-  r->method = choose(len, bytes);
+  r->method = r->usual = choose(len, bytes);
+  r->wait_ns = NET_NEVER;
+  r->tries = is_long(bytes, ns) && bytes / len >= LARGE_ROUNDS;
+  trial_begin(&r->trial, &plan);
 }
 
 static void free_block(struct repeat *r) {
@@ -125,12 +141,14 @@ static int prepare_zerocopy(struct repeat *r, struct net *net, net_h h) {
 /* --- sending -------------------------------------------------------------------------- */
 
 /* Lays out the next n bytes of the stream from its byte `at` on, or as many as one
- * call takes. How many fragments they are. */
+ * call takes. How many fragments they are. A plain send of a large datum leaves the copy of
+ * it to who lends that. */
 static int lay_out(struct repeat *r, uint64_t at, size_t n, struct iovec iov[FRAGMENTS]) {
-  char *block = r->block ? r->block : (char *)r->data;
+  bool own = r->block && (r->method != REPEAT_SEND || r->len < BLOCK_BYTES);
+  char *block = own ? r->block : (char *)r->data;
   size_t begin = at % r->block_bytes, rest = r->block_bytes - begin;
   int count = 0;
-  if (r->block) fill(r, n < rest ? begin + n : r->block_bytes);
+  if (own) fill(r, n < rest ? begin + n : r->block_bytes);
   for (; n > 0 && count < r->fragments; count++, begin = 0) {
     size_t piece = r->block_bytes - begin;
     if (piece > n) piece = n;
@@ -262,14 +280,90 @@ static ssize_t send_once(struct repeat *r, struct stream *st, struct net *net, n
   return r->ready ? methods[r->method].send(r, st, net, h, at, n) : status;
 }
 
-ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
-                    uint64_t at, size_t n) {
+/* The same, by REPEAT_SEND where the method cannot be used. */
+static ssize_t send_somehow(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                            uint64_t at, size_t n) {
   ssize_t sent = send_once(r, st, net, h, at, n);
   if (r->useless && !r->forced) { /* it has not sent any of these bytes */
     repeat_fini(r);
     r->method = REPEAT_SEND;
+    r->tries = false;
     sent = send_once(r, st, net, h, at, n);
   }
+  return sent;
+}
+
+/* --- trials --------------------------------------------------------------------------- */
+
+static enum repeat_method method_of(const struct repeat *r, enum trial_way way) {
+  bool sends = (r->usual == REPEAT_SEND) == (way == TRIAL_USUAL);
+  return sends ? REPEAT_SEND : REPEAT_VMSPLICE;
+}
+
+static bool is_tcp(struct net *net, net_h h) {
+  int protocol;
+  socklen_t len = sizeof protocol;
+  return net_getopt(net, h, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+         protocol == IPPROTO_TCP;
+}
+
+/* Whether pages can be lent: the pipe is there, and all of the block. That is filled a call's
+ * share at a time, while plain sends go on. */
+static bool can_lend(struct repeat *r, struct net *net, net_h h) {
+  if (!r->piping) {
+    free_block(r);
+    if (prepare_vmsplice(r, net, h) < 0) {
+      repeat_fini(r);
+      trial_end(&r->trial);
+      return false;
+    }
+  }
+  size_t rest = r->block_bytes - r->filled;
+  fill(r, r->filled + (rest < CALL_BYTES ? rest : CALL_BYTES));
+  return r->filled == r->block_bytes;
+}
+
+/* Takes up the method that the trial wants, as soon as nothing lies in the pipe. */
+static void follow(struct repeat *r, struct net *net, net_h h) {
+  enum repeat_method next = method_of(r, r->trial.way);
+  if (next != r->method) {
+    if (r->piped > 0 || (next == REPEAT_VMSPLICE && !can_lend(r, net, h))) return;
+    r->method = next;
+  }
+  if (r->trial.runs) return;
+  r->tries = false;
+  if (r->method == REPEAT_SEND) repeat_fini(r); /* it needs less */
+}
+
+/* What was sent while the block was being filled tells nothing. */
+static void note(struct repeat *r, size_t bytes, int64_t ns) {
+  bool usual = r->method == r->usual, fills = r->mapped && r->filled < r->block_bytes;
+  if (!fills) trial_note(&r->trial, usual ? TRIAL_USUAL : TRIAL_OTHER, bytes, ns);
+}
+
+void repeat_pause(struct repeat *r, int64_t since_ns) {
+  if (r->wait_ns != NET_NEVER) note(r, 0, since_ns - r->wait_ns);
+  r->wait_ns = NET_NEVER;
+}
+
+/* Time between two sends counts only where the first had to wait for room. */
+static ssize_t send_timed(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                          uint64_t at, size_t n) {
+  int64_t begin = r->wait_ns == NET_NEVER ? net_now(net) : r->wait_ns;
+  if (!r->ready && !is_tcp(net, h)) trial_end(&r->trial);
+  follow(r, net, h);
+  ssize_t sent = send_somehow(r, st, net, h, at, n);
+  int64_t now = net_now(net);
+  r->wait_ns = sent == -EAGAIN ? now : NET_NEVER;
+  note(r, sent > 0 ? (size_t)sent : 0, now - begin);
+  return sent;
+}
+
+ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
+                    uint64_t at, size_t n) {
+  bool timed = r->tries && !r->forced;
+  ssize_t sent =
+      timed ? send_timed(r, st, net, h, at, n) : send_somehow(r, st, net, h, at, n);
   if (sent > 0) r->calls++;
   return sent;
 }

@@ -9,6 +9,7 @@
 
 #include "net/host_pipe.h"
 #include "net/stream.h"
+#include "net/trial.h"
 
 enum repeat_method {
   REPEAT_SEND,     /* the kernel copies: large sends, from a block that the caches hold */
@@ -37,14 +38,20 @@ struct repeat {
   size_t written;        /* bytes of it so far */
   uint64_t calls;        /* system calls that moved bytes */
   int64_t pending;       /* zero-copy sends that the kernel has not yet done with */
+  bool tries;            /* a trial says which method it is */
+  enum repeat_method usual; /* that it would be without one */
+  struct trial trial;
+  int64_t wait_ns; /* of a trial: since then it waits for room; NET_NEVER: it does not */
 };
 
 /* "send" "vmsplice" "sendfile" "zerocopy"; NULL for other numbers. */
 const char *repeat_name(enum repeat_method method);
 
-/* Takes the method that costs least for so many bytes. Who wants another sets it, and
- * `forced`, afterwards. */
-void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes);
+/* Takes the method that costs least on most machines for at most so many bytes and so much
+ * time (UINT64_MAX, NET_NEVER: no limit). A long job tries another one too, and goes on with
+ * the faster. Who wants a certain method sets it, and `forced`, afterwards. */
+void repeat_init(struct repeat *r, const char *data, size_t len, uint64_t bytes,
+                 int64_t ns);
 
 /* Gives back all but the datum. Twice is harmless. */
 void repeat_fini(struct repeat *r);
@@ -54,6 +61,9 @@ void repeat_fini(struct repeat *r);
  * this handle. A method that cannot be used and is not forced becomes REPEAT_SEND. */
 ssize_t repeat_send(struct repeat *r, struct stream *st, struct net *net, net_h h,
                     uint64_t at, size_t n);
+
+/* Time since then does not count in a trial, until the next send. */
+void repeat_pause(struct repeat *r, int64_t since_ns);
 
 /* Takes what the kernel tells of zero-copy sends. True when it is done with all of them;
  * else the wake is armed. */

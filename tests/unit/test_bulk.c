@@ -208,7 +208,7 @@ static void transfer(struct net *net, struct repeat *r, size_t total) {
 
 static void transfer_by(struct net *net, enum repeat_method method, size_t len) {
   struct repeat r;
-  repeat_init(&r, datum(), len, 3000001);
+  repeat_init(&r, datum(), len, 3000001, NET_NEVER);
   r.method = method;
   r.forced = true;
   transfer(net, &r, 3000001);
@@ -242,7 +242,7 @@ static void what_was_handed_over_stays_as_it_was(void **state) {
     size_t sent = 0, got = 0;
     ssize_t s;
     stream_init(&st);
-    repeat_init(&r, datum(), 70000, 0);
+    repeat_init(&r, datum(), 70000, 0, NET_NEVER);
     r.method = lends[i];
     r.forced = true;
     while ((s = repeat_send(&r, &st, net, a, sent, SIZE_MAX)) > 0) sent += (size_t)s;
@@ -276,7 +276,7 @@ static void a_file_is_written_piece_by_piece(void **state) {
   assert_non_null(large);
   memset(large, 'x', LARGE);
   stream_init(&st);
-  repeat_init(&r, large, LARGE, 0);
+  repeat_init(&r, large, LARGE, 0, NET_NEVER);
   r.method = REPEAT_SENDFILE;
   r.forced = true;
   ssize_t sent = repeat_send(&r, &st, net, a, 0, SIZE_MAX);
@@ -291,7 +291,7 @@ static void the_word_of_every_zero_copy_send_is_taken(void **state) {
   struct net *net = *state;
   struct repeat r;
   struct net_event events[4];
-  repeat_init(&r, datum(), 5000, 0);
+  repeat_init(&r, datum(), 5000, 0, NET_NEVER);
   r.method = REPEAT_ZEROCOPY;
   r.forced = true;
   transfer(net, &r, 3000001);
@@ -308,7 +308,7 @@ static void a_method_that_fails_midway_gives_way(void **state) {
   struct net *net = *state;
   for (unsigned nth = 1; nth <= 3; nth++) {
     struct repeat r;
-    repeat_init(&r, datum(), 5000, 0);
+    repeat_init(&r, datum(), 5000, 0, NET_NEVER);
     r.method = REPEAT_VMSPLICE;
     fault_net_fail(net, FAULT_SPLICE_OUT, nth, -EINVAL);
     transfer(net, &r, 5000001);
@@ -323,7 +323,7 @@ static void a_forced_method_that_cannot_be_used_sends_nothing(void **state) {
   struct repeat r;
   struct stream st;
   stream_init(&st);
-  repeat_init(&r, datum(), 5000, 0);
+  repeat_init(&r, datum(), 5000, 0, NET_NEVER);
   r.method = REPEAT_ZEROCOPY;
   r.forced = true;
   assert_int_equal(repeat_send(&r, &st, net, a, 0, 5000), -EOPNOTSUPP);
@@ -339,7 +339,7 @@ static void without_memory_the_datum_itself_is_sent(void **state) {
   struct repeat r;
   struct stream st;
   stream_init(&st);
-  repeat_init(&r, datum(), 100, 1000);
+  repeat_init(&r, datum(), 100, 1000, NET_NEVER);
   fault_alloc_plan(FAULT_ONCE, 1);
   assert_int_equal(repeat_send(&r, &st, net, a, 150, 850), 850);
   assert_int_equal(fault_alloc->refused, 1);
@@ -352,13 +352,13 @@ static void without_memory_the_datum_itself_is_sent(void **state) {
 static void a_large_datum_is_lent_if_it_goes_often(void **state) {
   enum { LARGE = 8 * 1024 * 1024 };
   struct repeat r;
-  repeat_init(&r, datum(), LARGE, 4 * (uint64_t)LARGE);
+  repeat_init(&r, datum(), LARGE, 4 * (uint64_t)LARGE, NET_NEVER);
   assert_int_equal(r.method, REPEAT_VMSPLICE);
-  repeat_init(&r, datum(), LARGE, UINT64_MAX);
+  repeat_init(&r, datum(), LARGE, UINT64_MAX, NET_NEVER);
   assert_int_equal(r.method, REPEAT_VMSPLICE);
-  repeat_init(&r, datum(), LARGE, 4 * (uint64_t)LARGE - 1);
+  repeat_init(&r, datum(), LARGE, 4 * (uint64_t)LARGE - 1, NET_NEVER);
   assert_int_equal(r.method, REPEAT_SEND);
-  repeat_init(&r, datum(), LARGE - 1, UINT64_MAX);
+  repeat_init(&r, datum(), LARGE - 1, UINT64_MAX, NET_NEVER);
   assert_int_equal(r.method, REPEAT_SEND);
 }
 
