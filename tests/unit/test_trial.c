@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +15,7 @@
 #include "net/repeat.h"
 #include "support/fault_net.h"
 #include "support/peers.h"
+#include "support/seed.h"
 
 /* --- the ways --- */
 
@@ -143,9 +145,9 @@ static void one_that_is_ended_goes_on_with_the_usual_way(void **state) {
 
 /* --- the methods --- */
 
-enum { KIB = 1024, MIB = 1024 * KIB, DATUM_MAX = 3 * MIB + 7, TOTAL = 12 * MIB + 11, PIECE = 50 * KIB };
+enum { KIB = 1024, MIB = 1024 * KIB, DATUM_MAX = 3 * MIB + 7, TOTAL = 12 * MIB + 11, PIECE = 47 * KIB + 5 };
 
-static const struct trial_plan small = {600 * KIB, 40 * KIB, 200 * KIB, 10 * 1000 * 1000};
+static const struct trial_plan small = {2 * MIB, 40 * KIB, 200 * KIB, 10 * 1000 * 1000};
 
 static net_h a, b;
 
@@ -176,11 +178,11 @@ static ssize_t timed_splice_out(struct net *net, net_h h, int pipe_fd, size_t n)
   return take_time(host->splice_out(net, h, pipe_fd, n), lend_ns);
 }
 
-static int set_up(void **state) {
+static int set_up_with(void **state, const struct fault_rates *rates) {
   int status;
   struct net *net = net_host(getenv("SOQUETE_BACKEND"), &status);
   if (!net) return -1;
-  net = fault_net_new(net, 0, &(struct fault_rates){0});
+  net = fault_net_new(net, seed_get(), rates);
   peers_pair(net, &a, &b);
   host = net->ops;
   ops = *host;
@@ -192,6 +194,15 @@ static int set_up(void **state) {
   clock_ns = send_ns = lend_ns = 1000;
   *state = net;
   return 0;
+}
+
+static int set_up(void **state) {
+  return set_up_with(state, &(struct fault_rates){0});
+}
+
+/* Sends that take less than they could, so that bytes stay in the pipe. */
+static int set_up_short(void **state) {
+  return set_up_with(state, &(struct fault_rates){.short_count = 300, .again = 100});
 }
 
 static int tear_down(void **state) {
@@ -228,9 +239,10 @@ static unsigned transfer(struct net *net, struct repeat *r, size_t total) {
   unsigned methods = 0;
   stream_init(&st);
   while (got < total) {
-    size_t want = total - sent < PIECE ? total - sent : PIECE;
+    size_t want = total - sent < PIECE ? total - sent : PIECE, filled = r->filled;
     ssize_t s = want ? repeat_send(r, &st, net, a, sent, want) : -EAGAIN;
     assert_true((s > 0 && (size_t)s <= want) || s == -EAGAIN);
+    assert_true(r->filled <= filled + MIB); /* a large datum is not copied all at once */
     if (s > 0) sent += (size_t)s;
     if (s > 0) methods |= 1u << r->method;
     size_t n = take(net, r->len, got);
@@ -308,7 +320,7 @@ static void where_the_network_is_the_limit_no_page_is_lent(void **state) {
 
 /* Wherever it ends, the bytes are right and all is given back. */
 static void a_job_may_end_in_the_midst_of_a_trial(void **state) {
-  for (size_t total = 500 * KIB + 3; total < 4 * MIB; total += 150 * KIB + 1) {
+  for (size_t total = 2 * MIB + 3; total < 6 * MIB; total += 170 * KIB + 1) {
     struct repeat r;
     init(&r, 4097);
     transfer(*state, &r, total);
@@ -329,6 +341,29 @@ static void a_method_that_fails_in_a_trial_is_out(void **state) {
     assert_false(r.tries || r.piping);
     repeat_fini(&r);
   }
+}
+
+static void without_a_descriptor_sends_go_on(void **state) {
+  struct repeat r;
+  struct rlimit limit, none = {0};
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  none.rlim_max = limit.rlim_max;
+  init(&r, 5000);
+  setrlimit(RLIMIT_NOFILE, &none);
+  unsigned methods = transfer(*state, &r, TOTAL);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  assert_int_equal(methods, BY_SEND);
+  assert_false(r.tries);
+  repeat_fini(&r);
+}
+
+static void what_is_sent_while_the_copy_is_made_does_not_count(void **state) {
+  struct repeat r;
+  init(&r, DATUM_MAX);
+  r.method = r.usual = REPEAT_VMSPLICE;
+  assert_int_equal(transfer(*state, &r, DATUM_MAX - 1), BY_VMSPLICE);
+  assert_int_equal(r.trial.skip_bytes, small.run_in_bytes);
+  repeat_fini(&r);
 }
 
 static void there_is_no_trial_where_a_method_is_forced(void **state) {
@@ -352,12 +387,13 @@ static void there_is_no_trial_on_what_is_not_tcp(void **state) {
   b = pair[1];
   lend_ns = 500;
   init(&r, 1000);
-  assert_int_equal(transfer(net, &r, TOTAL), BY_SEND);
+  unsigned methods = transfer(net, &r, TOTAL);
   repeat_fini(&r);
   net_close(net, a);
   net_close(net, b);
   a = tcp[0];
   b = tcp[1];
+  assert_int_equal(methods, BY_SEND);
 }
 
 /* Sends until the stream is full, so that the window waits for room. */
@@ -419,6 +455,7 @@ static void only_long_jobs_have_a_trial(void **state) {
 }
 
 #define NET_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SHORT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_short, tear_down)
 
 int main(void) {
   const struct CMUnitTest ways[] = {
@@ -433,12 +470,17 @@ int main(void) {
       cmocka_unit_test(one_that_is_ended_goes_on_with_the_usual_way),
   };
   const struct CMUnitTest methods[] = {
+      SHORT_TEST(a_long_job_goes_on_with_pages_where_that_is_faster),
+      SHORT_TEST(pages_are_left_for_sends_by_the_same_rule),
+      SHORT_TEST(a_job_may_end_in_the_midst_of_a_trial),
       NET_TEST(a_long_job_goes_on_with_pages_where_that_is_faster),
       NET_TEST(a_long_job_goes_on_with_sends_where_pages_are_no_faster),
       NET_TEST(pages_are_left_for_sends_by_the_same_rule),
       NET_TEST(where_the_network_is_the_limit_no_page_is_lent),
       NET_TEST(a_job_may_end_in_the_midst_of_a_trial),
       NET_TEST(a_method_that_fails_in_a_trial_is_out),
+      NET_TEST(without_a_descriptor_sends_go_on),
+      NET_TEST(what_is_sent_while_the_copy_is_made_does_not_count),
       NET_TEST(there_is_no_trial_where_a_method_is_forced),
       NET_TEST(there_is_no_trial_on_what_is_not_tcp),
       NET_TEST(only_time_for_sending_and_for_room_counts),
