@@ -30,7 +30,7 @@ static enum trial_way way_of(int window) {
   return (window + 1) / 2 % 2 ? TRIAL_OTHER : TRIAL_USUAL;
 }
 
-static void next_window(struct trial *t) {
+static void begin_window(struct trial *t) {
   int window = t->count[TRIAL_USUAL] + t->count[TRIAL_OTHER];
   enum trial_way way = way_of(window);
   t->bytes = 0;
@@ -53,9 +53,10 @@ void trial_note(struct trial *t, enum trial_way way, size_t bytes, int64_t ns) {
   t->bytes += bytes;
   t->ns += ns;
   if (t->ns > t->plan.slow_ns) {
-    trial_end(t);
+    begin_window(t);
+    if (++t->slow == TRIAL_SLOW) trial_end(t);
   } else if (t->bytes >= t->plan.window_bytes) {
     set_down(t, (double)t->ns / (double)t->bytes);
-    next_window(t);
+    begin_window(t);
   }
 }

@@ -16,6 +16,7 @@ enum {
   TRIAL_WINDOWS = 5, /* of each way */
   TRIAL_ODD = 1,     /* of each way: what else the machine did then */
   TRIAL_GAIN = 5,    /* percent */
+  TRIAL_SLOW = 3,    /* windows that take too long end it; one that does is begun again */
 };
 
 struct trial_plan {
@@ -32,6 +33,7 @@ struct trial {
   uint64_t skip_bytes;   /* of it, before the window begins */
   uint64_t bytes;        /* of the window, so far */
   int64_t ns;            /* that they took */
+  int slow;              /* windows that have taken too long */
   int count[TRIAL_WAYS]; /* windows that are over */
   double cost[TRIAL_WAYS][TRIAL_WINDOWS]; /* theirs, in ns a byte */
 };

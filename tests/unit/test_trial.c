@@ -96,7 +96,7 @@ static void windows_that_differ_more_than_the_ways_do_decide_nothing(void **stat
                    TRIAL_USUAL);
 }
 
-static void a_slow_window_ends_it_for_the_usual_way(void **state) {
+static void slow_windows_end_it_for_the_usual_way(void **state) {
   struct trial t;
   trial_begin(&t, &plan);
   struct course c = course_of(&t, 150, 10); /* the network's pace: 75,000 ns a window */
@@ -105,15 +105,39 @@ static void a_slow_window_ends_it_for_the_usual_way(void **state) {
   assert_int_equal(winner(1, 150), TRIAL_USUAL);
 }
 
+static void a_window_that_was_slow_once_is_begun_again(void **state) {
+  struct trial t;
+  trial_begin(&t, &plan);
+  trial_note(&t, TRIAL_USUAL, RUN_IN, 1);
+  trial_note(&t, TRIAL_USUAL, WINDOW - 1, SLOW_NS + 1);
+  trial_note(&t, TRIAL_USUAL, WINDOW - 1, SLOW_NS);
+  assert_int_equal(t.way, TRIAL_USUAL);
+  trial_note(&t, TRIAL_USUAL, 1, 0);
+  assert_int_equal(t.way, TRIAL_OTHER);
+  trial_note(&t, TRIAL_OTHER, SETTLE, 1);
+  trial_note(&t, TRIAL_OTHER, WINDOW, SLOW_NS + 1);
+  assert_int_equal(t.way, TRIAL_OTHER);
+  assert_int_equal(t.count[TRIAL_OTHER], 0);
+  course_of(&t, 10, 5);
+  assert_int_equal(t.way, TRIAL_OTHER);
+  trial_begin(&t, &plan);
+  trial_note(&t, TRIAL_USUAL, RUN_IN, 1);
+  for (int i = 0; i < TRIAL_SLOW; i++) {
+    assert_true(t.runs);
+    trial_note(&t, TRIAL_USUAL, WINDOW, SLOW_NS + 1);
+  }
+  assert_false(t.runs);
+}
+
 static void time_without_bytes_counts(void **state) {
   struct trial t;
   trial_begin(&t, &plan);
   trial_note(&t, TRIAL_USUAL, RUN_IN, 1);
   trial_note(&t, TRIAL_USUAL, 10, 10);
   trial_note(&t, TRIAL_USUAL, 0, SLOW_NS - 10);
-  assert_true(t.runs);
+  assert_int_equal(t.slow, 0);
   trial_note(&t, TRIAL_USUAL, 0, 1);
-  assert_false(t.runs);
+  assert_int_equal(t.slow, 1);
 }
 
 static void what_moves_by_the_way_before_does_not_count(void **state) {
@@ -464,7 +488,8 @@ int main(void) {
       cmocka_unit_test(both_ways_have_as_many_windows_in_turns),
       cmocka_unit_test(one_odd_window_of_either_way_decides_nothing),
       cmocka_unit_test(windows_that_differ_more_than_the_ways_do_decide_nothing),
-      cmocka_unit_test(a_slow_window_ends_it_for_the_usual_way),
+      cmocka_unit_test(slow_windows_end_it_for_the_usual_way),
+      cmocka_unit_test(a_window_that_was_slow_once_is_begun_again),
       cmocka_unit_test(time_without_bytes_counts),
       cmocka_unit_test(what_moves_by_the_way_before_does_not_count),
       cmocka_unit_test(one_that_is_ended_goes_on_with_the_usual_way),
