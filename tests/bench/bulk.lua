@@ -1,6 +1,7 @@
 -- One way over TCP: soquete bulk.lua receive|send WAY PORT [SIZE]
 -- WAY: plain (a loop of 8 KiB in Lua), copy (1 MiB sends, read into a buffer of 256 KiB),
--- free (what send_repeat picks, and discard). SIZE is the bytes of a plain send.
+-- free (what send_repeat picks, and discard), send and vmsplice (free with that method). SIZE
+-- is the bytes of a plain send.
 local net = require "net"
 
 local receive, send = {}, {}
@@ -16,6 +17,8 @@ end
 
 function receive.free(conn) return conn:discard() end
 
+receive.send, receive.vmsplice = receive.free, receive.free
+
 function send.plain(conn, size)
   local buffer, stop = ("x"):rep(size), net.now() + 3600
   repeat assert(conn:send(buffer)) until net.now() >= stop
@@ -25,9 +28,13 @@ function send.copy(conn)
   return conn:send_repeat(("x"):rep(1024 * 1024), { seconds = 3600, method = "send" })
 end
 
-function send.free(conn, size)
-  return conn:send_repeat(("x"):rep(size), { seconds = 3600 })
+function send.free(conn, size, method)
+  return conn:send_repeat(("x"):rep(size), { seconds = 3600, method = method })
 end
+
+function send.send(conn, size) return send.free(conn, size, "send") end
+
+function send.vmsplice(conn, size) return send.free(conn, size, "vmsplice") end
 
 local role, way, port, size = arg[1], arg[2], arg[3], tonumber(arg[4] or 8192)
 if role == "send" then

@@ -108,6 +108,8 @@ def iperf3_best(cores, opt):
 def bulk_sides(opt):
     yield c_pair("C vmsplice, MSG_TRUNC", "free")
     yield from ours("free", opt)
+    yield lua_pair("soquete, by vmsplice", "vmsplice")
+    yield lua_pair("soquete, by send", "send")
     if shutil.which("iperf3"):
         best = iperf3_best(({opt.cores[-1]}, {opt.cores[-1]}), opt)
         yield best
