@@ -389,10 +389,12 @@ function socket:sendfile(file, offset, count) end
 ---Methods: `"send"` lets the kernel copy from a block that the processor's cache holds;
 ---`"vmsplice"` lends the kernel pages of a copy of the data, `"sendfile"` those of a file in
 ---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
----kernel is done with them. Unless told, the fastest for the job is taken: `"vmsplice"` for
----data of 8 MiB and more that goes at least four times, else `"send"`. When another cannot be
----used, `"send"` is taken; a method that was asked for fails instead. The file of `"sendfile"`
----takes as much memory as the data once more, 1 MiB at least; it is written piece by piece.
+---kernel is done with them. Unless told, `"vmsplice"` is taken for data of 8 MiB and more that
+---goes at least four times, else `"send"`. A long job over TCP (a second or 1 GiB at least, and
+---four times the data) tries both in its first 250 MiB, and goes on with the one that is faster
+---there; `figures.method` is the one it has come to. When `"vmsplice"` cannot be used, `"send"`
+---is taken; a method that was asked for fails instead. The file of `"sendfile"` takes as much
+---memory as the data once more, 1 MiB at least; it is written piece by piece.
 ---[Chapter 20](../guide/20-bulk.md#which-method) compares them.
 ---
 ---Codes: `timeout`, `closed`, `EPIPE`, `ECONNRESET`; of a method that was asked for: `EMFILE`,
@@ -484,7 +486,7 @@ function socket:discard(options) end
 ---@field seconds number how long it took, by a monotonic clock
 ---@field bits_per_second number `bytes` * 8 / `seconds`; 0 when no time has passed
 ---@field calls integer system calls that moved bytes
----@field method string? of `send_repeat`: how they moved
+---@field method string? of `send_repeat`: how they move; at the end, how the last of them did
 ---@field ended string? what ended it: `seconds`, `bytes`, `count`, `eof` or `idle`; nil while it goes on
 ---@field datagrams integer? of datagram sockets: how many
 ---@field dropped_datagrams integer? of `discard`: what the kernel dropped, the socket being full

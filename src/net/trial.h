@@ -29,12 +29,12 @@ struct trial_plan {
 struct trial {
   struct trial_plan plan;
   bool runs;
-  enum trial_way way;    /* that is next */
-  uint64_t skip_bytes;   /* of it, before the window begins */
-  uint64_t bytes;        /* of the window, so far */
-  int64_t ns;            /* that they took */
-  int slow;              /* windows that have taken too long */
-  int count[TRIAL_WAYS]; /* windows that are over */
+  enum trial_way way;                     /* that is next */
+  uint64_t skip_bytes;                    /* of it, before the window begins */
+  uint64_t bytes;                         /* of the window, so far */
+  int64_t ns;                             /* that they took */
+  int slow;                               /* windows that have taken too long */
+  int count[TRIAL_WAYS];                  /* windows that are over */
   double cost[TRIAL_WAYS][TRIAL_WINDOWS]; /* theirs, in ns a byte */
 };
 
