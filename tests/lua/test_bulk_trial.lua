@@ -30,13 +30,11 @@ local function check(b, data, most, from)
   return at
 end
 
--- Options with a tick that lists the methods, each time that another is met, and takes so many
--- seconds.
-local function watched(seen, options, takes)
+-- Options with a tick that lists the methods, each time that another is met.
+local function watched(seen, options)
   options.every = 0.001
   options.on_tick = function(f)
     if seen[#seen] ~= f.method then seen[#seen + 1] = f.method end
-    if takes then net.sleep(takes) end
   end
   return options
 end
@@ -61,36 +59,6 @@ local function cut(data, most, options)
   b:close()
   return caught.figures
 end
-
--- Fails when no job has a trial, far into which it may be cut. The receiver is a fast one: where
--- a window takes too long there is no trial.
-local function tries(takes)
-  if T.slow > 1 then return end
-  for _ = 1, 5 do -- a machine that is busy with other things may do that now and then
-    local a, b = T.pair()
-    local seen = {}
-    local sender = net.spawn(a.send_repeat, a, pattern(8191),
-      watched(seen, { seconds = 1000 }, takes))
-    local buffer, got = net.buffer(256 * 1024), 0
-    while got < 200 * MIB do got = got + T.ok(b:recv_into(buffer)) end
-    sender:cancel()
-    T.fails("cancelled", sender:join())
-    a:close()
-    b:close()
-    if table.concat(seen, " ", 1, math.min(#seen, 5)) == "send vmsplice send vmsplice send" then
-      return
-    end
-  end
-  T.ok(false, "no trial in 5 jobs")
-end
-
-T.test("a_long_job_tries_both_methods_in_turns", { seconds = 30 }, function()
-  tries()
-end)
-
-T.test("a_tick_that_takes_its_time_does_not_end_a_trial", { seconds = 60 }, function()
-  tries(0.025)
-end)
 
 T.test("every_byte_of_a_long_job_arrives_in_order", { seconds = 30 }, function()
   for _, size in ipairs { 8191, 3 * MIB + 5, 9 * MIB + 7 } do
