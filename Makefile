@@ -11,7 +11,7 @@
 #   make soak        mixed load for MINUTES=1; is memory flat? what do 9,000 slow peers cost?
 #   make bench       measure against bare C and other runtimes, write docs/benchmarks.md;
 #                    ROUNDS=7 SECONDS=0.8 ONLY=lines,requests,udp,idle,start,calls,web,
-#                    bulk,read,plain,datagrams,relay,delay,growth
+#                    bulk,read,plain,datagrams,relay,delay,connect,growth
 #   make bench-deps  install those other runtimes
 #   make campaign    the n-th allocation fails, the n-th call fails with each of its errors,
 #                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N
@@ -133,7 +133,8 @@ fuzzers      := $(fuzz_sources:%.c=$(out)/%)
 # libFuzzer brings its own main.
 fuzz_main    := $(if $(filter fuzz,$(MODE)),,$(out)/tests/support/main_replay.o)
 benches      := $(addprefix $(out)/tests/bench/,load epoll_server uring_server blocking_server \
-                http_server http_uring_server bulk_pair datagram_pair splice_proxy)
+                http_server http_uring_server bulk_pair datagram_pair splice_proxy \
+                connect_client)
 bench_objs   := $(patsubst %.c,$(out)/%.o,$(wildcard tests/bench/*.c))
 test_objs    := $(patsubst %.c,$(out)/%.o,$(support) $(mains) $(unit_sources) \
                 $(fuzz_sources)) \

@@ -3,11 +3,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+const char bench_greeting[] = "welcome\n";
 
 void bench_die(const char *what, int error) {
   fprintf(stderr, "bench: %s: %s\n", what, strerror(error < 0 ? -error : error));
@@ -15,10 +18,12 @@ void bench_die(const char *what, int error) {
 }
 
 enum bench_mode bench_mode_of(const char *name) {
-  static const char *const names[] = {"lines", "requests", "udp", "idle", "http"};
-  for (int i = 0; i <= BENCH_HTTP; i++)
+  static const char *const names[] = {"lines", "requests", "udp",
+                                      "idle",  "http",     "greet"};
+  for (int i = 0; i <= BENCH_GREET; i++)
     if (strcmp(names[i], name) == 0) return (enum bench_mode)i;
-  fprintf(stderr, "bench: '%s' is none of lines, requests, udp, idle, http\n", name);
+  fprintf(stderr, "bench: '%s' is none of lines, requests, udp, idle, http, greet\n",
+          name);
   exit(2);
 }
 
@@ -37,6 +42,11 @@ int bench_serve(enum bench_mode mode, int port, int flags) {
   if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0) bench_die("bind", errno);
   if (type == SOCK_STREAM && listen(fd, 511) < 0) bench_die("listen", errno);
   return fd;
+}
+
+void bench_be_patient(void) {
+  struct sched_param none = {0};
+  if (sched_setscheduler(0, SCHED_BATCH, &none) < 0) bench_die("SCHED_BATCH", errno);
 }
 
 void bench_upper(char *bytes, size_t n) {

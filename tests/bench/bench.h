@@ -16,7 +16,10 @@ enum bench_mode {
   BENCH_UDP,      /* a datagram for a datagram */
   BENCH_IDLE,     /* connections that are only held (load generator) */
   BENCH_HTTP,     /* kept-open connections, one HTTP request at a time */
+  BENCH_GREET,    /* a greeting for each connection; the server closes */
 };
+
+extern const char bench_greeting[];
 
 _Noreturn void bench_die(const char *what, int error);
 
@@ -27,6 +30,11 @@ struct sockaddr_in bench_address(const char *host, int port);
 /* A socket that is bound to the loopback port, and listens if it is a stream. `flags` are
  * socket(2)'s SOCK_NONBLOCK or 0. */
 int bench_serve(enum bench_mode mode, int port, int flags);
+
+/* Never preempts another program from now on (SCHED_BATCH, sched(7)): on the same core what
+ * wakes the bench's own end would else stop the measured one in the middle of its work, as
+ * nobody on another machine can. */
+void bench_be_patient(void);
 
 /* ASCII upper case, in place. */
 void bench_upper(char *bytes, size_t n);

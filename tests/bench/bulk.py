@@ -1,9 +1,9 @@
 """The bench's one-way sections: bulk TCP, data that is read, the lecture's plain loop,
-datagrams, relays, and what the other tasks of a process wait beside a transfer.
+datagrams, relays, what the other tasks of a process wait beside a transfer; and connects.
 
 Each has a bare C pair as its base, and is measured with both ends on one core, then with a
-core for each. Bytes of TCP and processor time are those that the kernel counts at the
-receiver, the same for every side; datagrams are counted by their receivers."""
+core for each; connects on one core. Bytes of TCP, connects and processor time are those that
+the kernel counts, the same for every side; datagrams are counted by their receivers."""
 import os
 import re
 import shutil
@@ -12,11 +12,11 @@ from types import SimpleNamespace
 
 import machine
 from figures import Spread, alternate, ratios
-from pairs import ENDLESS, Datagrams, Delay, Iperf3Datagrams, Pair, Sender
+from pairs import ENDLESS, Connects, Datagrams, Delay, Iperf3Datagrams, Pair, Sender
 from place import BENCH, OUT, PEERS, PROGRAMS, ROOT
-from sides import lua_module
+from sides import BARE_URING, BASE, URING, has_uring, lua_module
 
-SECTIONS = ("bulk", "read", "plain", "datagrams", "relay", "delay")
+SECTIONS = ("bulk", "read", "plain", "datagrams", "relay", "delay", "connect")
 SOQUETE = PROGRAMS / "soquete"
 BULK_PAIR = PROGRAMS / "tests/bench/bulk_pair"
 DATAGRAM_PAIR = PROGRAMS / "tests/bench/datagram_pair"
@@ -188,6 +188,22 @@ def delay_sides(_):
                 [BULK_PAIR, "send", "copy", "{via}", ENDLESS])
 
 
+def connect_sides(opt):
+    client, script = PROGRAMS / "tests/bench/connect_client", BENCH / "connect.lua"
+    yield Connects(BASE, [client, "epoll"])
+    yield Connects("soquete", [SOQUETE, "--backend", "epoll", script])
+    if has_uring():
+        yield Connects(URING, [SOQUETE, "--backend", "uring", script])
+    if opt.against:
+        yield Connects("before", [opt.against, "--backend", "epoll", script])
+    yield Connects(BARE_URING, [client, "uring"])
+    if lua_module("lua5.4", "luv", "m.version_string()"):
+        yield Connects("luv", ["lua5.4", PEERS / "connect_luv.lua"])
+    yield Connects("asyncio", [PYTHON, PEERS / "connect.py"])
+    if shutil.which("node"):
+        yield Connects("Node", ["node", PEERS / "connect.js"])
+
+
 # --- what is measured -----------------------------------------------------------------
 
 # section, title, sides, the figure of the ratios and the one per busy second
@@ -206,6 +222,8 @@ PARTS = [
                     busy="busy_gbits"),
     SimpleNamespace(section="delay", title="What a task waits beside a transfer",
                     sides=delay_sides, rate="p99_us", busy="p50_us"),
+    SimpleNamespace(section="connect", title="Connects", sides=connect_sides,
+                    rate="connects", busy="busy_rate", places=1),
 ]
 
 
@@ -228,7 +246,8 @@ def rows_of(part, chosen, rounds):
 
 
 def measure(opt, core_pairs):
-    """A list of scenarios: each part for each pair of (receiver's cores, sender's)."""
+    """A list of scenarios: each part for each pair of (receiver's cores, sender's), or the
+    first `places` of them."""
     found = []
     for part in PARTS:
         if part.section not in opt.sections:
@@ -237,7 +256,7 @@ def measure(opt, core_pairs):
         if opt.sides:
             wanted = (*opt.sides.split(","), chosen[0].name, "before")
             chosen = [side for side in chosen if side.name in wanted]
-        for cores in core_pairs:
+        for cores in core_pairs[:getattr(part, "places", None)]:
             where = "one core" if cores[0] == cores[1] else "two cores"
             rounds = alternate(chosen, opt.rounds, lambda side: side.measure(cores, opt),
                                f"{part.title}, {where}", part.rate, chosen[0].name)

@@ -84,14 +84,23 @@ def udp_bound(port):
     return any(int(row[1].split(":")[1], 16) == port for row in rows)
 
 
-def udp(*names):
-    """Counters of all programs of this network namespace: OutDatagrams, InDatagrams,
-    RcvbufErrors (snmp_counter of the kernel's docs). What the kernel cuts or joins counts
-    as one."""
+def snmp(protocol, *names):
+    """Counters of all programs of this network namespace (snmp_counter of the kernel's
+    docs)."""
     rows = [line.split() for line in file_text("/proc/net/snmp").splitlines()
-            if line.startswith("Udp:")]
+            if line.startswith(protocol + ":")]
     table = dict(zip(*rows))
     return [int(table[name]) for name in names]
+
+
+def udp(*names):
+    """OutDatagrams, InDatagrams, RcvbufErrors. What the kernel cuts or joins counts as one."""
+    return snmp("Udp", *names)
+
+
+def tcp(*names):
+    """ActiveOpens, which are connects; AttemptFails, EstabResets."""
+    return snmp("Tcp", *names)
 
 
 def cpu_seconds(pids):

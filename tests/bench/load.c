@@ -11,7 +11,6 @@
  * --body (answer.h tells what is compared of a large one). */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -387,17 +386,9 @@ static void hold(void) {
   }
 }
 
-/* An answer wakes the generator, which on the same core would preempt the server in the
- * middle of its work, as no client on another machine can: SCHED_BATCH never preempts
- * (sched(7)). */
-static void be_patient(void) {
-  struct sched_param none = {0};
-  if (sched_setscheduler(0, SCHED_BATCH, &none) < 0) bench_die("SCHED_BATCH", errno);
-}
-
 int main(int argc, char *argv[]) {
   parse(argc, argv);
-  be_patient();
+  bench_be_patient();
   if (opt.mode == BENCH_HTTP) {
     request = bench_file(opt.request_file, &opt.size);
     wanted_body = bench_file(opt.body_file, &wanted_len);

@@ -52,12 +52,14 @@ def calls_words(calls):
     lines = ["## System calls per request", "",
              "Counted by `strace -c`, as the difference between a long run and a short one. "
              "Under strace a server is slow, so that more clients are ready each time it "
-             "looks: waits are cheaper here than they are alone, on all sides.", ""]
+             "looks: waits are cheaper here than they are alone, on all sides."
+             + (" Of connect they are the client's, for a connection." if "connect" in calls
+                else ""), ""]
     rows = [[mode, side, f"{sum(found.values()):.2f}",
              ", ".join(f"{n} {c:.2f}" for n, c in
                        sorted(found.items(), key=lambda item: -item[1]))]
             for mode, by_side in calls.items() for side, found in by_side.items()]
-    return lines + table(["mode", "server", "calls", "which"], rows)
+    return lines + table(["mode", "side", "calls", "which"], rows)
 
 
 def web_words(scenarios):
@@ -105,7 +107,8 @@ def machine_words(m, versions, opt):
              "all its threads, divided by the requests of the same time. The rate per busy "
              "second divides by the processor time of server and generator together: on one "
              "core it is the rate, less what other programs took meanwhile. Bytes of one-way "
-             "transfers are those that the kernel counts at the receiver.", ""]
+             "transfers are those that the kernel counts at the receiver, connects are its "
+             "ActiveOpens.", ""]
     rows = [[s.name, s.version or "", "`" + " ".join(s.argv("lines", "PORT")).replace(
         str(ROOT) + "/", "") + "`"] for s in versions]
     return lines + table(["server", "version", "command"], rows)
@@ -127,13 +130,13 @@ def document(results, chosen, opt):
              "Written by `make bench`; do not edit. The limits are bare C programs of the "
              "bench: `epoll_server.c` and `uring_server.c`; for the web `http_server.c` and "
              "`http_uring_server.c`; for one-way transfers `bulk_pair.c`, `datagram_pair.c` "
-             "and `splice_proxy.c`. Ratios carry over to other machines, absolute figures do "
-             "not.", "",
-             "Where requests are answered soquete is measured with its epoll backend; soquete "
-             "io_uring is the same program with `--backend uring`. One-way transfers take what "
-             "`auto` takes. What io_uring saves is system calls: where one is dear, as with "
-             "mitigations of the processor's faults, that is much; where it is cheap, "
-             f"little.{most_words(results)}", ""]
+             "and `splice_proxy.c`; for connects `connect_client.c`. Ratios carry over to other "
+             "machines, absolute figures do not.", "",
+             "Where requests are answered, and where connects are made, soquete is measured "
+             "with its epoll backend; soquete io_uring is the same program with `--backend "
+             "uring`. One-way transfers take what `auto` takes. What io_uring saves is system "
+             "calls: where one is dear, as with mitigations of the processor's faults, that is "
+             f"much; where it is cheap, little.{most_words(results)}", ""]
     for s in results.get("scenarios", []):
         lines += scenario_words(s)
     if "idle" in results:
@@ -152,6 +155,6 @@ def document(results, chosen, opt):
     lines += machine_words(results["machine"], chosen, opt)
     if results.get("bulk"):
         peers = ", ".join(f"{name} {number}" for name, number in results["peers"].items())
-        lines += [f"The sides of one-way transfers, with {peers}:", "",
+        lines += [f"The sides of one-way transfers and of connects, with {peers}:", "",
                   *commands_words(results["bulk"], ROOT)]
     return "\n".join(lines).rstrip() + "\n"

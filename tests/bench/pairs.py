@@ -1,6 +1,8 @@
 """Two ends of a transfer as two programs, and how they are measured. Every kind of pair has
 a name, its commands, and measure(cores, options), which gives figures."""
+import functools
 import json
+import os
 import select
 import socket
 import subprocess
@@ -54,11 +56,16 @@ class Running:
         self.started.append(process)
         return process
 
+    @staticmethod
+    def said():
+        """What the programs have written to standard error."""
+        return (OUT / "pair.log").read_text()[-2000:]
+
     def wait_for(self, condition, what):
         try:
             return counters.wait_for(condition, what, self.started)
         except RuntimeError as error:
-            raise RuntimeError(f"{error}: {(OUT / 'pair.log').read_text()[-2000:]}") from None
+            raise RuntimeError(f"{error}: {self.said()}") from None
 
     def line_of(self, process, what):
         """What a program says next; the bench ends when it, or its peer, ends without."""
@@ -68,7 +75,7 @@ class Running:
                 break
         line = process.stdout.readline() if select.select([process.stdout], [], [], 0)[0] else ""
         if not line:
-            raise RuntimeError(f"{what} says nothing: {(OUT / 'pair.log').read_text()[-2000:]}")
+            raise RuntimeError(f"{what} says nothing: {self.said()}")
         return line.strip()
 
 
@@ -189,6 +196,61 @@ class Sender:
                 time.monotonic()), opt.seconds)
         return {"cpu_us": busy * 1e6 / sent, "busy_rate": sent / max(busy, 1e-9),
                 "rate": sent / took}
+
+
+class Connects:
+    """A client that connects to a bare C server, receives its greeting and its end, and
+    closes, again and again, TASKS at a time. What it has done is what the kernel counts."""
+
+    TASKS = 50
+    PRIMING = 30000  # connects: the kernel gives each port that it has for them
+
+    def __init__(self, name, client):
+        self.name, self.client = name, [*client, "{port}", self.TASKS]
+
+    def commands(self):
+        return [" ".join(str(word) for word in self.client)]
+
+    @staticmethod
+    def server(programs, cores, port):
+        """The started server, once it listens."""
+        started = programs.start([PROGRAMS / "tests/bench/blocking_server", "greet", "{port}"],
+                                 cores, port=port)
+        programs.wait_for(lambda: counters.listens(port), "no greeting server")
+        return started
+
+    @classmethod
+    @functools.cache
+    def steady_port(cls):
+        """The server's, the same for all sides, and every connection of theirs meets one that
+        is in TIME-WAIT there: else the first side would find none, and the last a table that
+        is full."""
+        port, everywhere = free_port(socket.SOCK_STREAM), os.sched_getaffinity(0)
+        with Running() as programs:
+            cls.server(programs, everywhere, port)
+            client = [PROGRAMS / "tests/bench/connect_client", "epoll", "{port}", cls.TASKS,
+                      cls.PRIMING // cls.TASKS]
+            if programs.start(client, everywhere, port=port).wait(4 * PATIENCE) != 0:
+                raise RuntimeError(f"connects fail: {programs.said()}")
+        return port
+
+    def measure(self, cores, opt):
+        port = self.steady_port()
+        with Running() as programs:
+            server = self.server(programs, cores[0], port)
+            first, = counters.tcp("ActiveOpens")
+            client = programs.start(self.client, cores[1], port=port)
+            programs.wait_for(lambda: counters.tcp("ActiveOpens")[0] > first + self.TASKS,
+                              f"{self.name}: no connection")
+            time.sleep(opt.warmup)
+            made, failed, resets, own, busy, took = differences(lambda: (
+                *counters.tcp("ActiveOpens", "AttemptFails", "EstabResets"),
+                counters.cpu_seconds([client.pid]),
+                counters.cpu_seconds([client.pid, server.pid]), time.monotonic()), opt.seconds)
+            if client.poll() is not None:
+                raise RuntimeError(f"{self.name}: the client has ended: {programs.said()}")
+        return {"connects": made / took, "busy_rate": made / max(busy, 1e-9),
+                "connect_us": own * 1e6 / made, "failed": failed + resets}
 
 
 class Delay:

@@ -10,22 +10,20 @@ both sides of each connection use the same congestion control, reno.
 import argparse
 import json
 import os
-import re
 import shutil
-import signal
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
 import bulk
+import calls
 import growth
 import web
 from figures import Spread, alternate, order, ratios
 from machine import enter_namespace, machine
 from page import document
 from place import OUT, PROGRAMS, ROOT, file_text
-from processes import Server, load, load_argv, measure_server
+from processes import Server, load_argv, measure_server
 from sides import BASE, BLOCKING, LEADERS, lone_sides, sides
 
 SECTIONS = ("lines", "spin", "requests", "udp", "idle", "start", "calls", "web", *bulk.SECTIONS,
@@ -136,30 +134,6 @@ def measure_start(opt):
              "ratio": ratios(rounds, name, "ms", "lua5.4").json()} for name in commands]
 
 
-def count_calls(side, mode, opt, load_mode=None, **words):
-    """System calls by name of a fixed number of requests, start and end excluded: the
-    difference between a long and a short run."""
-    clients = 16 if mode == "udp" else 50
-    counts = []
-    for lines in (20, 120):
-        log = OUT / "strace.log"
-        with Server(side, mode, set(opt.cores)) as server:
-            tracer = subprocess.Popen(
-                ["strace", "-f", "-c", "-U", "calls,name", "-o", log, "-p",
-                 str(server.pid)], stderr=subprocess.PIPE)
-            with tracer:
-                tracer.stderr.readline()  # "attached"
-                load(server, load_mode or mode, clients, set(opt.cores), opt, count=lines,
-                     **words)
-                tracer.send_signal(signal.SIGINT)
-        found = re.findall(r"^\s*(\d+)\s+(\w+)\s*$", log.read_text(), re.M)
-        counts.append({name: int(calls) for calls, name in found if name != "total"})
-    short, long = counts
-    each = clients * 100
-    return {name: (long[name] - short.get(name, 0)) / each for name in sorted(long)
-            if abs(long[name] - short.get(name, 0)) / each >= 0.005}
-
-
 # --- the run --------------------------------------------------------------------------
 
 def arguments():
@@ -227,9 +201,11 @@ def main():
     if "start" in opt.sections:
         results["start"] = measure_start(opt)
     if "calls" in opt.sections and shutil.which("strace"):
-        results["calls"] = {mode: {s.name: count_calls(s, mode, opt)
+        results["calls"] = {mode: {s.name: calls.of_server(s, mode, opt)
                                    for s in chosen if s.name in LEADERS}
                             for mode in ("lines", "requests", "udp")}
+        results["calls"]["connect"] = {s.name: calls.of_client(s, opt)
+                                       for s in bulk.connect_sides(opt) if s.name in LEADERS}
     core = {opt.cores[-1]}
     pairs = [(core, core), (core, {opt.cores[0]})][:len(opt.cores)]
     results["bulk"], results["peers"] = bulk.measure(opt, pairs), bulk.versions()
@@ -237,7 +213,7 @@ def main():
         results["growth"] = growth.measure(chosen, pairs[0], opt)
     if "web" in opt.sections:
         results["web"], more = web.measure(opt, pairs)
-        results["web_calls"] = {s.name: count_calls(s, "files", opt, "http", **web.words("1KiB"))
+        results["web_calls"] = {s.name: calls.of_server(s, "files", opt, "http", **web.words("1KiB"))
                                 for s in more if s.name.startswith("soquete")} if shutil.which("strace") else {}
         chosen += more
     (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
