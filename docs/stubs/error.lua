@@ -11,7 +11,7 @@
 -- report adds its hint. `assert(f())` turns a failure into a raise. A field that errors do
 -- not have raises when it is read, until the script has set it; those below are nil where
 -- they mean nothing. A traceback shows the lines of the script, without those of the library
--- between them; `error("a word to the user", 0)` is shown without one.
+-- between them; `error("a word to the user", 0)` ends a task without one.
 --
 -- Test `code`, never the text: texts get better from version to version.
 --

@@ -391,7 +391,7 @@ function socket:sendfile(file, offset, count) end
 ---memory; `"zerocopy"` (TCP only) lends pages too and waits, a second at most, until the
 ---kernel is done with them. Unless told, `"vmsplice"` is taken for data of 8 MiB and more that
 ---goes at least four times, else `"send"`. A long job over TCP (a second or 1 GiB at least, and
----four times the data) tries both in its first 250 MiB, and goes on with the one that is faster
+---four times the data) tries both in about 250 MiB, and goes on with the one that is faster
 ---there; `figures.method` is the one it has come to. When `"vmsplice"` cannot be used, `"send"`
 ---is taken; a method that was asked for fails instead. The file of `"sendfile"` takes as much
 ---memory as the data once more, 1 MiB at least; it is written piece by piece.

@@ -44,7 +44,7 @@ own.part = part
 local function lazy(name, place, key)
   local function stub(...)
     local f = part(name)[key]
-    if place[key] == stub then place[key] = f end
+    if rawget(place, key) == stub then place[key] = f end
     return f(...)
   end
   place[key] = stub

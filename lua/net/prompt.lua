@@ -36,7 +36,7 @@ local function show(ok, ...)
   if not ok then
     complain((...))
   elseif select("#", ...) > 0 then
-    print(...)
+    _G.print(...) -- the script's own, as in lua5.4
   end
 end
 

@@ -10,8 +10,9 @@ local internal = { ["net.core"] = core }
 local loading = {} -- name -> { name, task, over }: who loads it, the condition of its end
 local awaited = {} -- task -> the name that it waits for
 
-local function load_file(name, path)
-  local chunk, err = loadfile(path)
+-- What stands in for a module of the library has the globals of the library.
+local function load_file(name, path, ...)
+  local chunk, err = loadfile(path, ...)
   if chunk then return chunk end
   error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, err), 0)
 end
@@ -31,8 +32,9 @@ local M = {
   function(name)
     if package.overrides == "" then return nil end
     local path, looked = package.searchpath(name, package.overrides)
-    if path then return load_file(name, path), path end
-    return nil, looked
+    if not path then return nil, looked end
+    if package.embedded(name) then return load_file(name, path, "t", _ENV), path end
+    return load_file(name, path), path
   end,
   function(name)
     local loader = package.embedded(name)

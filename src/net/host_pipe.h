@@ -8,6 +8,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+enum { HOST_PIPE_BYTES = 1024 * 1024 }; /* pipe(7): what a user may have by default */
+
 struct host_pipe {
   int rd, wr;
 };

@@ -2,26 +2,20 @@
 #include "net/lent.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum { PIPE_BYTES = 1024 * 1024 }; /* pipe(7): what a user may have by default */
 
 static size_t whole_pages(size_t n) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   return (n + page - 1) / page * page;
 }
 
-static char *map(size_t n) {
-  void *at = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return at == MAP_FAILED ? NULL : at;
-}
-
 int lent_open(struct lent *l, size_t head_len, size_t body_len) {
   size_t room = whole_pages(head_len), all = room + whole_pages(body_len);
-  char *at = map(all);
-  if (!at) return -ENOMEM;
+  char *at = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return -ENOMEM;
   *l = (struct lent){at + room - head_len, head_len, at, all, room};
   return 0;
 }
@@ -32,20 +26,19 @@ void lent_close(struct lent *l) {
 }
 
 int lent_renew(struct lent *l) {
-  char *fresh = map(l->head_room);
-  if (!fresh) return -ENOMEM;
-  memcpy(fresh + l->head_room - l->head_len, l->bytes, l->head_len);
-  if (mremap(fresh, l->head_room, l->head_room, MREMAP_MAYMOVE | MREMAP_FIXED, l->map) !=
-      MAP_FAILED)
-    return 0;
-  munmap(fresh, l->head_room);
-  return -ENOMEM;
+  char *copy = malloc(l->head_len);
+  if (!copy) return -ENOMEM;
+  memcpy(copy, l->bytes, l->head_len);
+  int status = madvise(l->map, l->head_room, MADV_DONTNEED) < 0 ? -EINVAL : 0;
+  if (status == 0) memcpy(l->bytes, copy, l->head_len);
+  free(copy);
+  return status;
 }
 
 ssize_t lender_send(struct lender *p, struct stream *st, struct net *net, net_h h,
                     const char *bytes, size_t n) {
   struct iovec iov = {(char *)bytes, n};
-  if (!p->open && host_pipe_open(&p->pipe, PIPE_BYTES) < 0) return -EINVAL;
+  if (!p->open && host_pipe_open(&p->pipe, HOST_PIPE_BYTES) < 0) return -EINVAL;
   p->open = true;
   ssize_t lent = host_pipe_lend(p->pipe.wr, &iov, 1);
   if (lent <= 0) return -EINVAL;

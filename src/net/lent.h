@@ -28,8 +28,9 @@ int lent_open(struct lent *l, size_t head_len, size_t body_len);
 /* Takes the pages away from this program. One that was never opened is allowed. */
 void lent_close(struct lent *l);
 
-/* Puts the head, as it is, on pages that nobody was lent, so that it can be written to.
- * 0; or -ENOMEM, then it may not be. */
+/* Puts the head, as it is, on pages that nobody was lent, so that it can be written to:
+ * madvise(2) takes the old ones from this program only. 0; -ENOMEM, or -EINVAL for pages that
+ * are locked (mlockall(2)): then it may not be. */
 int lent_renew(struct lent *l);
 
 /* The pipe through which pages go, shared by all who lend. */

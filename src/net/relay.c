@@ -26,7 +26,7 @@ static bool take_pipe(struct relay *r) {
     return true;
   }
   if (pool->open == RELAY_PIPES) return false;
-  if (host_pipe_open(&r->pipe, RELAY_PIPE_BYTES) < 0) return false;
+  if (host_pipe_open(&r->pipe, HOST_PIPE_BYTES) < 0) return false;
   pool->open++;
   return true;
 }
@@ -129,7 +129,7 @@ static ssize_t receive_copy(struct relay *r, struct net *net,
 static ssize_t receive_pipe(struct relay *r, struct net *net,
                             const struct relay_end *from) {
   if (buf_len(&from->stream->in) > 0 || !take_pipe(r)) return -EINVAL;
-  ssize_t n = stream_splice_in(from->stream, net, from->h, r->pipe.wr, RELAY_PIPE_BYTES);
+  ssize_t n = stream_splice_in(from->stream, net, from->h, r->pipe.wr, HOST_PIPE_BYTES);
   if (n > 0)
     r->in_pipe = (size_t)n;
   else

@@ -14,7 +14,6 @@
 #include "net/stream.h"
 
 enum {
-  RELAY_PIPE_BYTES = 1024 * 1024,
   RELAY_COPY_BYTES = 64 * 1024,
   RELAY_LARGE = 16 * 1024, /* after a receive of so much the next one is spliced */
   RELAY_PIPES = 64,        /* open at once; who finds none copies */

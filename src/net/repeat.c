@@ -18,7 +18,6 @@ enum {
   CALL_BYTES = 1024 * 1024,      /* of one system call */
   FRAGMENTS = 64,                /* of one system call: the block, again and again */
   FILE_BYTES = 1024 * 1024,      /* the block of a file, which has no fragments */
-  PIPE_BYTES = 1024 * 1024,      /* pipe(7): what a user may have by default */
 };
 
 /* Short jobs do not pay for a trial. It begins when slow start is over, and a window of it
@@ -119,7 +118,7 @@ static int prepare_send(struct repeat *r, struct net *net, net_h h) {
 
 static int prepare_vmsplice(struct repeat *r, struct net *net, net_h h) {
   int status = make_block(r, BLOCK_BYTES, true);
-  if (status == 0) status = host_pipe_open(&r->pipe, PIPE_BYTES);
+  if (status == 0) status = host_pipe_open(&r->pipe, HOST_PIPE_BYTES);
   r->piping = status == 0;
   return status;
 }

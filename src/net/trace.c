@@ -40,7 +40,8 @@ static void quote(char *out, size_t size, const void *data, size_t n) {
 }
 
 static bool moves_bytes(const char *op) {
-  return strncmp(op, "recv", 4) == 0 || strncmp(op, "send", 4) == 0;
+  return strncmp(op, "recv", 4) == 0 || strncmp(op, "send", 4) == 0 ||
+         strncmp(op, "splice", 6) == 0 || strcmp(op, "discard") == 0;
 }
 
 static void format_result(char *out, size_t size, const struct net_call *c) {

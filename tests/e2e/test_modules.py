@@ -29,6 +29,13 @@ class Overrides(Case):
         code = "print(require('net').changed)"
         self.assertEnds(self.run_soquete("-e", code, env=env), 0, out="by the instructor\n")
 
+    def test_a_copy_of_a_part_of_the_library_works_as_the_part(self):
+        with open(os.path.join(ROOT, "lua", "net", "channel.lua")) as f:
+            self.file("library/net/channel.lua", f.read())
+        env = dict(os.environ, SOQUETE_PATH=os.path.join(self.folder, "library"))
+        code = "local net = require 'net'; setmetatable = 'astray'; print(pcall(net.channel, 1))"
+        self.assertEnds(self.run_soquete("-e", code, env=env), 0, out="true\tchannel")
+
     def test_a_new_module_stands_beside_the_script(self):
         self.file("lab/helper.lua", "return {answer = 42}")
         self.file("lab/sub/init.lua", "return 'init'")

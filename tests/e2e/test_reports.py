@@ -34,6 +34,10 @@ class Errors(Case):
         line = r"prompt:1: x\nstack traceback:\n\tprompt:1: in [^\n]*\n"
         self.assertRegex(result.err, f"^{line}prompt:1: x\nprompt:1: bad address 'x'[^\n]*\n$")
 
+    def test_the_prompt_shows_values_by_the_print_of_the_script(self):
+        result = self.run_soquete(text="print = function(x) io.write('<', x, '>') end\n1 + 1\n")
+        self.assertEnds(result, 0, out="<2>")
+
     def test_tells_the_hint_of_a_failure(self):
         result = self.code("local net = require 'net'\nassert(net.connect('127.0.0.1:1'))")
         self.assertEnds(result, 1, err="main.lua:2: connect 127.0.0.1:1: connection refused")

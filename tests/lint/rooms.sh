@@ -59,6 +59,12 @@ for file in src/*/*.[ch] lua/**/*.lua tests/*/*.[ch]; do
   [ "$(wc -l <"$file")" -le 500 ] || echo "$file: $(wc -l <"$file") lines"
 done | forbid "a file has 500 lines at most"
 
+if git rev-parse --git-dir >/dev/null 2>&1; then
+  git ls-files | sed 's,/.*,,' | sort -u |
+    grep -vxE 'Makefile|README\.md|LICENSE|src|scripts|tests|lua|docs|\..*' |
+    forbid "these do not stand at the top"
+fi
+
 # Spelt so that this file does not break its own rule.
 search '\b(TO''DO|FIX''ME)\b' Makefile {src,scripts,tests,docs}/**/*.* lua/**/*.lua |
   forbid "unfinished business goes into an issue"

@@ -64,3 +64,14 @@ T.test("a_stream_works_as_a_file", function()
     return number
   end), 12)
 end)
+
+-- A script that is strict about its globals, and has put `require` elsewhere.
+T.test("a_missing_global_is_not_asked_for", function()
+  local load_module, kept = require, getmetatable(_G)
+  setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end })
+  rawset(_G, "require", nil)
+  local ok, result = pcall(load_module, "net")
+  rawset(_G, "require", load_module)
+  setmetatable(_G, kept)
+  T.ok(ok, result)
+end)

@@ -2,6 +2,7 @@
  * net's in memory; the folder is the host's. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 
 #include "net/hot.h"
 #include "support/fake_net.h"
+#include "support/peers.h"
 
 #define HEAD "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n"
 
@@ -246,6 +248,60 @@ static void a_held_answer_lives_on(void **state) {
   hot_release(e);
 }
 
+static void look_on(struct net_observer *observer, struct net *net,
+                    const struct net_call *call) {
+  (void)observer;
+  (void)net;
+  (void)call;
+}
+
+static void take(net_h h, char *got, size_t n) {
+  struct pollfd ready = {.fd = h, .events = POLLIN};
+  for (size_t have = 0; have < n;) {
+    assert_int_equal(poll(&ready, 1, 10000), 1);
+    ssize_t r = recv(h, got + have, n - have, 0);
+    assert_true(r > 0);
+    have += (size_t)r;
+  }
+}
+
+/* Its pages are lent, and those that are on their way keep the date that they left with. Who
+ * watches is shown bytes, which are copied. */
+static void a_large_answer_on_its_way_keeps_its_date(void **state) {
+  enum { BODY = HOT_LENT_BYTES };
+  static struct net_observer observer = {look_on};
+  static char text[BODY + 1], got[BODY + sizeof HEAD];
+  struct fixture *f = *state;
+  struct stream st;
+  net_h a, b;
+  int status;
+  struct net *host = net_host("epoll", &status);
+  peers_pair(host, &a, &b);
+  stream_init(&st);
+  memset(text, 'x', BODY);
+  write_file(f, "large", text);
+  assert_int_equal(keep(f, "/large", "large", BODY), 0);
+  struct hot_entry *e = find(f, "/large");
+  memcpy(e->bytes, HEAD, 35);
+  assert_int_equal(hot_send(f->hot, e, 0, &st, host, a), e->len);
+  assert_true(f->hot->lender.open);
+  e->date_at = 0;
+  assert_memory_not_equal(find(f, "/large")->bytes, HEAD, 35);
+  take(b, got, e->len);
+  assert_memory_equal(got, HEAD, 35);
+  assert_memory_equal(got + sizeof HEAD - 1, text, BODY);
+  lender_close(&f->hot->lender);
+  host->observer = &observer;
+  assert_int_equal(hot_send(f->hot, e, 0, &st, host, a), e->len);
+  assert_false(f->hot->lender.open);
+  take(b, got, e->len);
+  assert_memory_equal(got, e->bytes, e->len);
+  stream_fini(&st);
+  net_close(host, a);
+  net_close(host, b);
+  net_free(host);
+}
+
 /* A server that stops drops the cache, and ends what it has begun. */
 static void a_held_answer_is_sent_without_the_cache(void **state) {
   struct fixture *f = *state;
@@ -329,6 +385,7 @@ int main(void) {
       TEST(a_large_file_is_not_kept),
       TEST(a_change_that_is_not_told_is_seen_after_a_second),
       TEST(a_held_answer_lives_on),
+      TEST(a_large_answer_on_its_way_keeps_its_date),
       TEST(a_held_answer_is_sent_without_the_cache),
       TEST(the_least_recently_used_goes),
       TEST(the_bytes_have_a_limit),

@@ -193,8 +193,8 @@ static void stuff(void) {
 
 static void what_is_held_is_bounded_while_the_target_reads_nothing(void **state) {
   stuff();
-  assert_true(line.relay.in_pipe <= RELAY_PIPE_BYTES);
-  assert_true(buf_len(&line.relay.copied) <= RELAY_PIPE_BYTES);
+  assert_true(line.relay.in_pipe <= HOST_PIPE_BYTES);
+  assert_true(buf_len(&line.relay.copied) <= HOST_PIPE_BYTES);
   size_t sent = line.sent;
   while (line.got < sent) {
     step();

@@ -109,6 +109,21 @@ static void one_byte_is_one_byte(void **state) {
   assert_non_null(strstr(printed(f), ": 1 byte \"x\"\n"));
 }
 
+static void bytes_that_only_the_kernel_sees_are_counted(void **state) {
+  struct fixture *f = *state;
+  int ends[2];
+  assert_int_equal(pipe(ends), 0);
+  assert_int_equal(write(ends[1], "hello", 5), 5);
+  assert_int_equal(net_splice_out(f->net, f->a, ends[0], 5), 5);
+  assert_non_null(strstr(printed(f), " splice_out #1 127.0.0.1:40000: 5 bytes\n"));
+  assert_int_equal(net_discard(f->net, f->b, 9), 5);
+  const char *line = printed(f);
+  assert_non_null(strstr(line, " discard #"));
+  assert_non_null(strstr(line, ": 5 bytes\n"));
+  close(ends[0]);
+  close(ends[1]);
+}
+
 static void what_would_block_and_what_ends_say_so(void **state) {
   struct fixture *f = *state;
   char byte;
@@ -250,6 +265,7 @@ int main(void) {
       TRACE_TEST(only_32_bytes_are_shown),
       TRACE_TEST(the_longest_line_fits),
       TRACE_TEST(one_byte_is_one_byte),
+      TRACE_TEST(bytes_that_only_the_kernel_sees_are_counted),
       TRACE_TEST(what_would_block_and_what_ends_say_so),
       TRACE_TEST(failures_are_told_by_name),
       TRACE_TEST(a_new_handle_is_told_by_its_number),
