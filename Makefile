@@ -17,7 +17,7 @@
 #                    for every n; ONLY=alloc,calls,outside; SAMPLE=200 takes some by SEED=N
 #   make docs        write docs/api from the stubs in docs/stubs
 #   make docs-check  run the code blocks of the pages, compare stubs and program
-#   make lint        formatting, room rules, luacheck, cppcheck
+#   make lint        formatting, room rules, luacheck, pyflakes, cppcheck
 #   make format      let clang-format rewrite the C files
 #   make cov         run the tests in MODE=cov, print the lines covered by file; fails
 #                    below 90 %
@@ -43,7 +43,7 @@ Q := $(if $(V),,@)
 BUILD := gcc libc6-dev liblua5.4-dev libutf8proc-dev lua-cjson-dev liburing-dev
 TEST  := libcmocka-dev netbase python3 netcat-openbsd socat lua-filesystem iproute2 \
          curl wget apache2-utils wrk strace iperf3
-LINT  := clang-format-14 lua-check cppcheck
+LINT  := clang-format-14 lua-check cppcheck pyflakes3
 CHECK := valgrind
 PEERS := default-jdk-headless chromium nginx-light
 FUZZ  := clang-14 libclang-rt-14-dev
@@ -144,6 +144,7 @@ all_objs     := $(objects) $(test_objs) $(out)/src/cli/main.o $(out)/gen/embedde
 c_files   := $(wildcard src/*/*.[ch] tests/*/*.[ch])
 lua_files := $(modules) $(wildcard scripts/*.lua docs/*.lua tests/lua/*.lua \
              tests/regress/*.lua tests/fuzz/*.lua tests/lint/*.lua tests/support/*.lua)
+py_files  := $(wildcard tests/*/*.py tests/bench/peers/*.py)
 
 # --- Rules ---------------------------------------------------------------------------
 
@@ -278,6 +279,7 @@ lint:
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(c_files)
 	$(Q)tests/lint/rooms.sh
 	$(Q)luacheck --quiet $(lua_files)
+	$(Q)pyflakes3 $(py_files)
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j 2 -D_GNU_SOURCE \
 	  --enable=warning,performance,portability --suppress=missingIncludeSystem \
 	  -Isrc -Itests src tests

@@ -13,7 +13,6 @@ import sys
 import termios
 import threading
 
-import harness
 from harness import PATIENCE, Case, Stream, until
 
 
