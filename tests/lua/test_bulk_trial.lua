@@ -61,7 +61,7 @@ local function cut(data, most, options)
 end
 
 T.test("every_byte_of_a_long_job_arrives_in_order", { seconds = 30 }, function()
-  for _, size in ipairs { 8191, 3 * MIB + 5, 9 * MIB + 7 } do
+  for _, size in ipairs(T.slow > 1 and { 8191 } or { 8191, 3 * MIB + 5, 9 * MIB + 7 }) do
     local data = pattern(size)
     local a, b = T.pair()
     local sender = net.spawn(function()
@@ -94,9 +94,9 @@ end)
 
 T.test("a_trial_may_be_cancelled_anywhere", { seconds = 30 }, function()
   local before = T.open_files()
-  for _, size in ipairs { 8191, 9 * MIB + 7 } do
+  for _, size in ipairs(T.slow > 1 and { 8191 } or { 8191, 9 * MIB + 7 }) do
     local data = pattern(size)
-    for mib = 60, T.slow > 1 and 60 or 260, 50 do
+    for mib = 10, T.slow > 1 and 10 or 260, 50 do
       local figures = cut(data, mib * MIB + 1, { seconds = 1000 })
       T.ok(figures.method == "send" or figures.method == "vmsplice", figures.method)
       T.eq(T.open_files(), before)
