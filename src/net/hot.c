@@ -144,9 +144,9 @@ struct hot_entry *hot_find(struct hot *hot, const char *key, size_t len) {
 /* --- sending ---------------------------------------------------------------------------- */
 
 /* Small answers are queued and leave together at the end of the turn; copying a larger one
- * into the queue costs more than its own system call. A reader that does not take all of
- * an answer at once gets the rest by copies: each time its pages would be lent once more. So does an observer, who sees
- * bytes that are copied. */
+ * into the queue costs more than its own system call. A reader that does not take all of an
+ * answer at once gets the rest by copies: each time its pages would be lent once more. Who
+ * observes the net is shown bytes, which are copied too. */
 ssize_t hot_send(struct hot *hot, const struct hot_entry *entry, size_t at,
                  struct stream *st, struct net *net, net_h h) {
   enum { QUEUED_BYTES = 4096 };
