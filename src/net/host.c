@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -280,11 +281,19 @@ static bool is_ready(int fd, short events) {
   return poll_now(&p, 1) > 0;
 }
 
+int host_own_terminal(int fd) {
+  char name[32];
+  if (!isatty(fd)) return -errno;
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  int access = fcntl(fd, F_GETFL) & O_ACCMODE;
+  int own = open(name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  return own < 0 ? -errno : own;
+}
+
 ssize_t host_file_read(int fd, void *bytes, size_t n) {
   if (!is_ready(fd, POLLIN)) return -EAGAIN;
-  ssize_t r;
-  do r = read(fd, bytes, n);
-  while (r < 0 && errno == EINTR);
+  ssize_t r = read(fd, bytes, n);
+  if (r < 0 && errno == EINTR) return -EAGAIN; /* what was there may be gone: ask again */
   return r < 0 ? -errno : r;
 }
 

@@ -67,6 +67,11 @@ int host_kind(int fd);
 /* True when the kernel would let an operation on the descriptor sleep. */
 bool host_blocks(int fd);
 
+/* The terminal that `fd` is, opened once more with O_NONBLOCK, which then is nobody
+ * else's: at Ctrl-C a terminal drops its input, also what poll(2) has just found, and
+ * a read(2) that could sleep would (termios(3), NOFLSH). A descriptor, or -errno: -ENOTTY. */
+int host_own_terminal(int fd);
+
 /* Descriptors that are no sockets and that other programs share, so that O_NONBLOCK cannot
  * be set: poll(2) is asked first. -EAGAIN arms nothing. A write hands over at most 4 KiB,
  * which a pipe that is writable takes without sleeping (pipe(7), PIPE_BUF). */

@@ -79,6 +79,8 @@ static net_h epoll_adopt(struct net *net, int fd, bool own) {
   if (is_own(e, fd)) return -EBUSY;
   int kind = host_kind(fd);
   if (kind < 0) return kind;
+  int terminal = kind == 0 && !own ? host_own_terminal(fd) : -ENOTTY;
+  if (terminal >= 0) return enrol(e, terminal, SLOT_PLAIN);
   int r = grow(e, fd);
   if (r < 0) return r;
   uint32_t flags = own ? SLOT_OPEN : SLOT_OPEN | SLOT_LENT;

@@ -58,7 +58,8 @@ struct net_ops {
   const char *name;
   net_h (*socket)(struct net *, int family, int type, int proto);
   /* An inherited descriptor, a socket or not: O_NONBLOCK is never set on it. close gives
-   * an owned one back to the kernel; one that is not stays open. -EBUSY: it is this net's. */
+   * an owned one back to the kernel; one that is not stays open, and where it is a terminal
+   * the handle may be another descriptor of that. -EBUSY: it is this net's. */
   net_h (*adopt)(struct net *, int fd, bool own);
   int (*pair)(struct net *, int family, int type, net_h out[2]); /* connected sockets */
   int (*bind)(struct net *, net_h, const struct addr *);

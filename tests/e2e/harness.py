@@ -273,6 +273,13 @@ class Case(unittest.TestCase):
             if not shutil.which(command):
                 self.skipTest(f"{command} is not installed")
 
+    def need_strace(self):
+        """One that may trace."""
+        self.need("strace")
+        probe = self.run_program("strace", "-o", "/dev/null", "true")
+        if probe.status != 0:
+            self.skipTest("strace may not trace here: " + probe.err.strip())
+
     def need_ipv6(self):
         """So is a machine without IPv6."""
         try:

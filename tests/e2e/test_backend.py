@@ -37,11 +37,8 @@ LOOKS = r"epoll_wait\(.*, 0\)|io_uring_enter\(\d+, \d+, 0,"
 class Traced(Case):
     def traced(self, *argv, inject=()):
         """Runs the program under strace: how it ends, and its calls."""
-        self.need("strace")
+        self.need_strace()
         log = os.path.join(self.folder, "log")
-        probe = self.run_program("strace", "-o", log, "true")
-        if "ptrace" in probe.err:
-            self.skipTest("strace may not trace here: " + probe.err.strip())
         calls = "trace=epoll_wait,epoll_pwait,epoll_pwait2,io_uring_setup,io_uring_enter"
         words = ["strace", "-f", "-qq", "-o", log, "-e", calls]
         for what in inject:

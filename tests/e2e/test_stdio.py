@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import termios
+import time
 
 import harness
 from harness import Case, Stream
@@ -13,9 +14,9 @@ from harness import Case, Stream
 class Terminal:
     """A pseudo-terminal: the program has one end, the test types at the other."""
 
-    def __init__(self, case, *args, flushes=False):
+    def __init__(self, case, *args, flushes=False, under=()):
         """At Ctrl-C a terminal drops what was typed, and also what is written just then: only
-        one that `flushes` does."""
+        one that `flushes` does. The program runs `under` another one's command."""
         case.need("setsid")
         try:
             self.ours, theirs = pty.openpty()
@@ -27,7 +28,7 @@ class Terminal:
             termios.tcsetattr(theirs, termios.TCSANOW, modes)
         args = case.command(*args)
         self.program = case.start(  # --ctty: so that Ctrl-C makes a signal
-            "setsid", "--ctty", *args, stdin=theirs, stdout=theirs, stderr=theirs
+            "setsid", "--ctty", *under, *args, stdin=theirs, stdout=theirs, stderr=theirs
         )
         os.close(theirs)
         self.screen = Stream(self.ours)
@@ -203,6 +204,23 @@ class AtATerminal(Case):
         terminal.type("\3")
         self.assertEqual(terminal.program.ends(), -signal.SIGINT)
         terminal.shows("closed")
+
+
+    def test_control_c_drops_what_was_about_to_be_read(self):
+        """The terminal forgets a line between the poll that finds it and the read."""
+        self.need_strace()
+        code = """
+        local guard <close> = setmetatable({}, {__close = function() print("closed") end})
+        print("ready")
+        io.read()
+        """
+        slow = ("strace", "-qq", "-o", "/dev/null", "-e", "inject=poll:delay_exit=500000")
+        terminal = Terminal(self, self.file("main.lua", code), flushes=True, under=slow)
+        terminal.shows("ready")
+        terminal.type("a line\n")
+        time.sleep(0.2)
+        terminal.type("\3")
+        self.assertEqual(terminal.program.ends(), -signal.SIGINT)
 
 
 class Prompt(Case):
