@@ -11,7 +11,7 @@ import subprocess
 from types import SimpleNamespace
 
 import machine
-from figures import Spread, alternate, ratios
+from figures import Spread, alternate, one_by_one, ratios
 from pairs import ENDLESS, Connects, Datagrams, Delay, Iperf3Datagrams, Pair, Sender
 from place import BENCH, OUT, PEERS, PROGRAMS, ROOT
 from sides import BARE_URING, BASE, URING, has_uring, lua_module
@@ -258,7 +258,8 @@ def measure(opt, core_pairs):
             chosen = [side for side in chosen if side.name in wanted]
         for cores in core_pairs[:getattr(part, "places", None)]:
             where = "one core" if cores[0] == cores[1] else "two cores"
-            rounds = alternate(chosen, opt.rounds, lambda side: side.measure(cores, opt),
+            rounds = alternate(chosen, opt.rounds,
+                               one_by_one(lambda side: side.measure(cores, opt)),
                                f"{part.title}, {where}", part.rate, chosen[0].name)
             found.append({"section": part.section, "title": part.title, "base":
                           chosen[0].name, "cores": [sorted(c) for c in cores],

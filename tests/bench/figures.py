@@ -39,12 +39,17 @@ def order(names, number):
     return list(names) if number % 2 == 0 else list(reversed(names))
 
 
-def alternate(sides, rounds, measure, what, figure, base):
+def one_by_one(measure):
+    """Measures all sides by measuring each."""
+    return lambda sides: {side.name: measure(side) for side in sides}
+
+
+def alternate(sides, rounds, measure_all, what, figure, base):
     """Measures every side in each round, and tells how they stand: a list of
-    {side's name: figures}."""
+    {side's name: figures}, as measure_all gives them for a list of sides."""
     found, by_name = [], {side.name: side for side in sides}
     for number in range(rounds):
-        got = {name: measure(by_name[name]) for name in order(by_name, number)}
+        got = measure_all([by_name[name] for name in order(by_name, number)])
         found.append(got)
         told = [f"{name} {ratio(got, name, figure, base):.2f}" for name in by_name]
         print(f"  {what}, round {number + 1}: {' '.join(told)}", flush=True)

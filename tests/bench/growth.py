@@ -2,10 +2,10 @@
 a message: tables and charts of docs/benchmarks.md."""
 import plot
 from bulk import BULK_PAIR, SOQUETE
-from figures import Spread, alternate
+from figures import Spread, alternate, one_by_one
 from pairs import ENDLESS, Pair
 from place import BENCH
-from processes import measure_server
+from processes import measure_servers
 from sides import BARE_URING, BASE, URING
 
 CLIENTS = (1, 10, 100, 1000, 3000, 9000)
@@ -35,13 +35,14 @@ def measure(servers, cores, opt):
     connections, sizes = [], []
     for clients in CLIENTS:
         rounds = alternate(servers, opt.rounds,
-                           lambda side: measure_server(side, "lines", clients, cores, opt),
+                           lambda sides: measure_servers(sides, "lines", clients, cores, opt),
                            f"growth {clients} clients", "busy_rate", BASE)
         connections += points(clients, rounds, [s.name for s in servers],
                               ("rate", "p99_us", "cpu_us"))
     for size in SIZES:
         sides = size_sides(size)
-        rounds = alternate(sides, opt.rounds, lambda side: side.measure(cores, opt),
+        rounds = alternate(sides, opt.rounds,
+                           one_by_one(lambda side: side.measure(cores, opt)),
                            f"growth {size} B", "gbits", sides[0].name)
         sizes += points(size, rounds, [s.name for s in sides], ("gbits", "cpu_ns_kib"))
     return {"connections": connections, "sizes": sizes}

@@ -1,12 +1,16 @@
 """Servers and the load generator as processes, pinned to cores."""
+import contextlib
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import time
 
 from place import OUT, PROGRAMS, file_text
+
+TURNS = 8  # of a server in a round
 
 
 def pin(cores):
@@ -72,12 +76,30 @@ def load(server, mode, clients, cores, opt, **more):
     return json.loads(done.stdout)
 
 
-def measure_server(side, mode, clients, cores, opt, load_mode=None, **words):
-    """A server that is started anew, warmed up and measured: the generator's figures."""
-    with Server(side, mode, cores[0]) as server:
-        got = load(server, load_mode or mode, clients, cores[1], opt, seconds=opt.seconds,
-                   warmup=opt.warmup, pid=server.pid, **words)
+def measure_servers(sides, mode, clients, cores, opt, load_mode=None, turns=TURNS, **words):
+    """Servers that are started anew, warmed up and measured in many short turns: what else
+    the machine does changes within seconds, and so meets all of them alike."""
+    with contextlib.ExitStack() as started:
+        servers = [started.enter_context(Server(side, mode, cores[0])) for side in sides]
+        parts = {side.name: [] for side in sides}
+        for turn in range(turns):
+            warmup = opt.warmup if turn == 0 else opt.warmup / 10
+            for server in servers if turn % 2 == 0 else reversed(servers):
+                parts[server.side.name].append(
+                    load(server, load_mode or mode, clients, cores[1], opt, warmup=warmup,
+                         seconds=opt.seconds / turns, pid=server.pid, **words))
+    return {name: joined(all_turns) for name, all_turns in parts.items()}
+
+
+def joined(turns):
+    """The generator's figures for the turns of one server as those of one."""
+    got = dict(turns[0])
+    for name in ("requests", "seconds", "server_cpu_ns", "load_cpu_ns", "errors", "lost"):
+        got[name] = sum(t[name] for t in turns)
+    for name in ("p50_us", "p99_us"):
+        got[name] = statistics.median(t[name] for t in turns)
     requests = max(1, got["requests"])
+    got["rate"] = got["requests"] / got["seconds"]
     got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
     got["busy"] = got["server_cpu_ns"] / 1e9 / got["seconds"]
     got["load_busy"] = got["load_cpu_ns"] / 1e9 / got["seconds"]

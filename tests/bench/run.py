@@ -3,16 +3,19 @@
 and build/bench/results.json.
 
 Every figure is a ratio between sides of the same run: the sides alternate, each round has
-all of them, each round gives one ratio, and the median of the ratios is told with the
-smallest and the largest. Where it may, it runs in a network namespace of its own, in which
-both sides of each connection use the same congestion control, reno.
+all of them (servers in many short turns), each round gives one ratio, and the median of the
+ratios is told with the smallest and the largest. Where it may, it runs in a network
+namespace of its own, in which both sides of each connection use the same congestion control,
+reno.
 """
 import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from figures import Spread, alternate, order, ratios
 from machine import enter_namespace, machine
 from page import document
 from place import OUT, PROGRAMS, ROOT, file_text
-from processes import Server, load_argv, measure_server
+from processes import Server, load_argv, measure_servers
 from sides import BASE, BLOCKING, LEADERS, lone_sides, sides
 
 SECTIONS = ("lines", "spin", "requests", "udp", "idle", "start", "calls", "web", *bulk.SECTIONS,
@@ -35,7 +38,7 @@ SECTIONS = ("lines", "spin", "requests", "udp", "idle", "start", "calls", "web",
 
 def scenario(title, chosen, mode, clients, cores, opt, base=BASE):
     rounds = alternate(chosen, opt.rounds,
-                       lambda side: measure_server(side, mode, clients, cores, opt),
+                       lambda sides: measure_servers(sides, mode, clients, cores, opt),
                        f"{mode} {clients} clients", "busy_rate", base)
     rows = []
     for side in chosen:
@@ -186,6 +189,7 @@ def streams(results, chosen, opt):
 
 def main():
     opt = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # no program outlives it
     enter_namespace()
     OUT.mkdir(parents=True, exist_ok=True)
     chosen = list(sides(opt.against))

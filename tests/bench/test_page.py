@@ -43,7 +43,7 @@ class Figures(unittest.TestCase):
             measured.append(side.name)
             return {"rate": len(measured)}
         pair = [SimpleNamespace(name=name) for name in "ab"]
-        rounds = figures.alternate(pair, 2, measure, "a test", "rate", "a")
+        rounds = figures.alternate(pair, 2, figures.one_by_one(measure), "a test", "rate", "a")
         self.assertEqual(measured, ["a", "b", "b", "a"])
         self.assertEqual([r["a"]["rate"] for r in rounds], [1, 4])
 
@@ -57,13 +57,15 @@ class WebPage(unittest.TestCase):
 
     RATES = {"soquete": 600, web.NGINX: 300, sides.BASE: 500, sides.BARE_URING: 800}
 
-    def figures(self, side, *_):
-        return {"rate": self.RATES[side.name], "cpu_us": 1000 / self.RATES[side.name],
-                "busy": 0.5, "load_busy": 0.5, "p50_us": 1, "p99_us": 2, "errors": 0}
+    def figures(self, all_sides, *_):
+        return {side.name: {"rate": self.RATES[side.name],
+                            "cpu_us": 1000 / self.RATES[side.name], "busy": 0.5,
+                            "load_busy": 0.5, "p50_us": 1, "p99_us": 2, "errors": 0}
+                for side in all_sides}
 
     def test_the_ratios_are_told(self):
         chosen = [SimpleNamespace(name=name, modes=("files",)) for name in self.RATES]
-        with unittest.mock.patch.object(web, "measure_once", self.figures):
+        with unittest.mock.patch.object(web, "measure_round", self.figures):
             found = web.scenario(chosen, "files", "1KiB", ({0}, {0}), SimpleNamespace(rounds=1))
         lines = "\n".join(page.web_words([found])).splitlines()
         cells = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:]

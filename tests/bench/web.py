@@ -12,11 +12,12 @@ from pathlib import Path
 
 from figures import Spread, alternate, ratios
 from place import BENCH, OUT, PEERS, PROGRAMS, first_line
-from processes import measure_server
+from processes import TURNS, measure_servers
 from sides import BARE_URING, BASE, URING, Side, has_uring
 
 NGINX = "nginx"
 SIZES = {"100B": 100, "1KiB": 1024, "10KiB": 10240, "100KiB": 102400, "10MiB": 10 << 20}
+LONG = ("10MiB",)  # the answers to all clients come together, a few times in a second
 CLIENTS = 50
 ALWAYS = ("soquete", URING, "before", NGINX, BASE, BARE_URING)  # in each scenario
 WITH_ALL = ("1KiB", "text")  # all others too, on one core
@@ -176,16 +177,18 @@ def words(name):
 
 # --- what is measured -----------------------------------------------------------------
 
-def measure_once(side, mode, name, cores, opt):
-    if isinstance(side, Limit):
-        side.file = words(name)["body"]
-    return measure_server(side, mode, CLIENTS, cores, opt, "http", **words(name))
+def measure_round(sides, mode, name, cores, opt):
+    for side in sides:
+        if isinstance(side, Limit):
+            side.file = words(name)["body"]
+    turns = 1 if name in LONG else TURNS
+    return measure_servers(sides, mode, CLIENTS, cores, opt, "http", turns, **words(name))
 
 
 def scenario(chosen, mode, name, cores, opt):
     chosen = [s for s in chosen if mode in s.modes]
     rounds = alternate(chosen, opt.rounds,
-                       lambda side: measure_once(side, mode, name, cores, opt),
+                       lambda sides: measure_round(sides, mode, name, cores, opt),
                        f"{mode} {name}", "rate", NGINX)
     rows = [{"side": n,
              "rate_ratio": ratios(rounds, n, "rate", NGINX).json(),
