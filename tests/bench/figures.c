@@ -1,21 +1,25 @@
 /* What the load generator has seen. */
 #include "bench/figures.h"
 
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 /* A histogram as HDR's: exact below 64 ns, above it 64 steps for each power of two, so
  * that a value is known to 1.6 %. */
 enum { STEP_BITS = 6, STEPS = 1 << STEP_BITS, BUCKETS = (64 - STEP_BITS + 1) * STEPS };
 
+struct clocks {
+  int64_t wall_ns, server_ns, own_ns;
+};
+
 static struct {
   uint64_t requests, errors, lost;
   uint64_t latency[BUCKETS];
   uint64_t largest_ns;
-  int64_t begin_ns, end_ns, server_begin_ns, server_end_ns;
-  int64_t own_begin_ns, own_end_ns;
+  bool measures;
   pid_t server;
+  struct clocks at_begin, within; /* within: all windows */
   const char *first_error;
 } seen;
 
@@ -64,22 +68,22 @@ static int64_t server_ns(void) {
 }
 
 void figures_begin(pid_t server) {
-  memset(seen.latency, 0, sizeof seen.latency);
-  seen.requests = seen.largest_ns = 0;
+  seen.measures = true;
   seen.server = server;
-  seen.server_begin_ns = server_ns();
-  seen.own_begin_ns = figures_own_ns();
-  seen.begin_ns = figures_now();
+  seen.at_begin = (struct clocks){0, server_ns(), figures_own_ns()};
+  seen.at_begin.wall_ns = figures_now();
 }
 
 void figures_end(void) {
-  seen.end_ns = figures_now();
-  seen.server_end_ns = server_ns();
-  seen.own_end_ns = figures_own_ns();
+  seen.within.wall_ns += figures_now() - seen.at_begin.wall_ns;
+  seen.within.server_ns += server_ns() - seen.at_begin.server_ns;
+  seen.within.own_ns += figures_own_ns() - seen.at_begin.own_ns;
+  seen.measures = false;
 }
 
 void figures_answered(int64_t sent_ns, int64_t now_ns) {
   uint64_t took = (uint64_t)(now_ns - sent_ns);
+  if (!seen.measures) return;
   seen.requests++;
   seen.latency[bucket_of(took)]++;
   if (took > seen.largest_ns) seen.largest_ns = took;
@@ -111,7 +115,7 @@ const char *figures_first_error(void) {
 }
 
 void figures_print(void) {
-  double seconds = (double)(seen.end_ns - seen.begin_ns) / 1e9;
+  double seconds = (double)seen.within.wall_ns / 1e9;
   printf("\"requests\": %lu, \"seconds\": %.6f, \"rate\": %.1f, \"p50_us\": %.1f, "
          "\"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, "
          "\"errors\": %lu, \"lost\": %lu, \"first_error\": \"%s\", "
@@ -120,6 +124,5 @@ void figures_print(void) {
          percentile_us(0.9), percentile_us(0.99), percentile_us(0.999),
          (double)seen.largest_ns / 1000, seen.errors, seen.lost,
          seen.first_error ? seen.first_error : "",
-         (long)(seen.server_end_ns - seen.server_begin_ns),
-         (long)(seen.own_end_ns - seen.own_begin_ns));
+         (long)seen.within.server_ns, (long)seen.within.own_ns);
 }

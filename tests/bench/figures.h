@@ -1,5 +1,6 @@
-/* What the load generator has seen: requests, wrong answers, latencies, processor time. One
- * window is measured; what came before it is warm-up. Times are monotonic nanoseconds. */
+/* What the load generator has seen: requests, wrong answers, latencies, processor time. What
+ * comes within windows is measured, as one; the rest is warm-up, of which only errors count.
+ * Times are monotonic nanoseconds. */
 #ifndef BENCH_FIGURES_H
 #define BENCH_FIGURES_H
 
@@ -11,7 +12,7 @@ int64_t figures_now(void);
 /* This process's processor time so far. */
 int64_t figures_own_ns(void);
 
-/* Begins the window anew; `server` is the process whose processor time is told, 0: none. */
+/* Begins a window; `server` is the process whose processor time is told, 0: none. */
 void figures_begin(pid_t server);
 void figures_end(void);
 

@@ -4,6 +4,11 @@
  * went to the wrong client, or came twice, is an error. Prints one JSON object; the status
  * is 1 when any answer was wrong.
  *
+ * With --turns it opens its connections, prints "open", and for each line on standard input
+ * ("WARMUP SECONDS") asks for so long, of which the first part is not measured, waits for the
+ * answers that are still to come, and prints "done". At the end of the input it prints the
+ * figures of all turns.
+ *
  * Modes: lines (kept-open connections), requests (a connection for each line; the answer
  * ends with the server's close), udp, and idle: opens the connections, prints "open", and
  * for each line on standard input sends one line on each of them, prints "answered"; and
@@ -42,12 +47,13 @@ static struct {
   long count; /* lines of each connection; 0: until the time is over */
   pid_t pid;  /* the server, whose processor time is told; 0: none */
   const char *request_file, *body_file;
-} opt = {"127.0.0.1", "lines", BENCH_LINES, 0, 100, 1.0, 0.3, 32, 0, 0, NULL, NULL};
+  bool turns;
+} opt = {"127.0.0.1", "lines", BENCH_LINES, 0, 100, 1.0, 0.3, 32, 0, 0, NULL, NULL, false};
 
 static void usage(void) {
   fputs("usage: load --port N [--host 127.0.0.1] [--mode lines|requests|udp|idle|http]\n"
         "            [--connections 100] [--seconds 1] [--warmup 0.3] [--size 32]\n"
-        "            [--count LINES of each connection] [--pid SERVER]\n"
+        "            [--count LINES of each connection | --turns] [--pid SERVER]\n"
         "            [--request FILE --body FILE]\n",
         stderr);
   exit(2);
@@ -66,6 +72,7 @@ static void parse(int argc, char *argv[]) {
       {"pid",         required_argument, NULL, 'i'},
       {"request",     required_argument, NULL, 'r'},
       {"body",        required_argument, NULL, 'b'},
+      {"turns",       no_argument,       NULL, 't'},
       {NULL,          0,                 NULL, 0  },
   };
   int c;
@@ -82,19 +89,22 @@ static void parse(int argc, char *argv[]) {
     case 'i': opt.pid = atoi(optarg); break;
     case 'r': opt.request_file = optarg; break;
     case 'b': opt.body_file = optarg; break;
+    case 't': opt.turns = true; break;
     default: usage();
     }
   }
   if (optind < argc || opt.port <= 0 || opt.connections <= 0 || opt.size < 1 ||
       opt.size > SIZE_MAX_BYTES)
     usage();
+  if (opt.turns && (opt.count > 0 || opt.mode == BENCH_IDLE)) usage();
   if (opt.mode == BENCH_HTTP && !(opt.request_file && opt.body_file)) usage();
 }
 
 /* --- clients -------------------------------------------------------------------------- */
 
 struct client {
-  int fd;        /* -1: ended */
+  int fd;        /* -1: none */
+  bool waits;    /* for an answer */
   uint32_t life; /* counts its connections: completions of an earlier one are dropped */
   uint32_t number;
   size_t got;
@@ -106,7 +116,8 @@ struct client {
 
 static struct ring ring;
 static struct client *clients; /* owned */
-static int alive;
+static int alive, waiting;
+static bool stops; /* nothing more is asked */
 static struct sockaddr_in server;
 static char congestion[16];
 static char *request, *wanted_body; /* owned; http */
@@ -155,13 +166,24 @@ static void queue_send(struct client *c, unsigned flags) {
   io_uring_sqe_set_data64(sqe, tag(c, OP_SEND));
 }
 
+static void wait_for_answer(struct client *c, int64_t now) {
+  c->got = 0;
+  c->sent_ns = now;
+  waiting += !c->waits;
+  c->waits = true;
+}
+
+static void wait_no_longer(struct client *c) {
+  waiting -= c->waits;
+  c->waits = false;
+}
+
 static void next_line(struct client *c, int64_t now) {
   if (opt.mode == BENCH_HTTP)
     answer_init(c->answer);
   else
     make_line(c);
-  c->got = 0;
-  c->sent_ns = now;
+  wait_for_answer(c, now);
   queue_send(c, 0);
 }
 
@@ -171,8 +193,7 @@ static void next_connection(struct client *c, int64_t now) {
   c->fd = open_socket();
   c->life++;
   make_line(c);
-  c->got = 0;
-  c->sent_ns = now;
+  wait_for_answer(c, now);
   struct io_uring_sqe *sqe = ring_entry(&ring);
   io_uring_prep_connect(sqe, c->fd, (struct sockaddr *)&server, sizeof server);
   sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
@@ -181,9 +202,22 @@ static void next_connection(struct client *c, int64_t now) {
   ring_receive(&ring, c->fd, tag(c, OP_RECV));
 }
 
-static void end_client(struct client *c) {
-  close(c->fd);
+static void next(struct client *c, int64_t now) {
+  if (opt.mode == BENCH_REQUESTS)
+    next_connection(c, now);
+  else
+    next_line(c, now);
+}
+
+static void end_connection(struct client *c) {
+  if (c->fd >= 0) close(c->fd);
   c->fd = -1;
+}
+
+static void end_client(struct client *c) {
+  wait_no_longer(c);
+  end_connection(c);
+  c->left = 0;
   alive--;
 }
 
@@ -196,21 +230,13 @@ static void failed(struct client *c, const char *what) {
 static void answered(struct client *c) {
   int64_t now = figures_now();
   figures_answered(c->sent_ns, now);
-  if (opt.mode == BENCH_IDLE) return;
+  wait_no_longer(c);
   if (c->left > 0) c->left--;
-  if (opt.mode == BENCH_REQUESTS) {
-    close(c->fd);
-    c->fd = -1;
-  }
-  if (c->left == 0) {
-    if (c->fd >= 0) close(c->fd);
-    c->fd = -1;
-    alive--;
-  } else if (opt.mode == BENCH_REQUESTS) {
-    next_connection(c, now);
-  } else {
-    next_line(c, now);
-  }
+  if (opt.mode == BENCH_REQUESTS) end_connection(c);
+  if (c->left == 0)
+    end_client(c);
+  else if (opt.mode != BENCH_IDLE && !stops)
+    next(c, now);
 }
 
 /* An answer to a datagram that had been given up, and was then sent again. */
@@ -293,19 +319,28 @@ static void resend_lost(int64_t now) {
   if (opt.mode != BENCH_UDP || now - looked_ns < TICK_NS) return;
   looked_ns = now;
   for (struct client *c = clients; c < clients + opt.connections; c++) {
-    if (c->fd < 0 || now - c->sent_ns < LOST_NS) continue;
+    if (!c->waits || now - c->sent_ns < LOST_NS) continue;
     figures_lost();
     next_line(c, now);
   }
 }
 
-static void run(void) {
+static void start_clients(void) {
+  int64_t now = figures_now();
+  stops = false;
+  for (struct client *c = clients; c < clients + opt.connections; c++)
+    if (c->left != 0) next(c, now);
+}
+
+/* Asks until all clients have ended, or the time is over. */
+static void run(double warmup, double seconds) {
   int64_t begin = figures_now(), measure = begin, stop = INT64_MAX;
   if (opt.count == 0) {
-    measure = begin + (int64_t)(opt.warmup * 1e9);
-    stop = measure + (int64_t)(opt.seconds * 1e9);
+    measure = begin + (int64_t)(warmup * 1e9);
+    stop = measure + (int64_t)(seconds * 1e9);
   }
   bool warm = false;
+  start_clients();
   for (int64_t now = begin; alive > 0 && now < stop; now = figures_now()) {
     if (!warm && now >= measure) {
       figures_begin(opt.pid);
@@ -314,7 +349,25 @@ static void run(void) {
     turn();
     resend_lost(now);
   }
-  figures_end();
+  if (warm) figures_end();
+}
+
+static void take_turns(void) {
+  char line[64];
+  puts("open");
+  fflush(stdout);
+  while (fgets(line, sizeof line, stdin)) {
+    double warmup, seconds;
+    if (sscanf(line, "%lf %lf", &warmup, &seconds) != 2) usage();
+    run(warmup, seconds);
+    stops = true;
+    while (waiting > 0) {
+      turn();
+      resend_lost(figures_now());
+    }
+    puts("done");
+    fflush(stdout);
+  }
 }
 
 static void open_client(struct client *c) {
@@ -352,16 +405,6 @@ static void open_clients(void) {
   close(fd);
 }
 
-static void start_clients(void) {
-  int64_t now = figures_now();
-  for (struct client *c = clients; c < clients + opt.connections; c++) {
-    if (opt.mode == BENCH_REQUESTS)
-      next_connection(c, now);
-    else if (c->fd >= 0)
-      next_line(c, now);
-  }
-}
-
 static void tell(void) {
   printf(
       "{\"mode\": \"%s\", \"connections\": %d, \"size\": %zu, \"congestion\": \"%s\", ",
@@ -375,6 +418,7 @@ static void hold(void) {
   char command[64];
   puts("open");
   fflush(stdout);
+  figures_begin(0);
   while (fgets(command, sizeof command, stdin)) {
     uint64_t wanted = figures_requests() + (uint64_t)opt.connections;
     for (struct client *c = clients; c < clients + opt.connections; c++) {
@@ -398,8 +442,10 @@ int main(int argc, char *argv[]) {
   if (opt.mode == BENCH_IDLE) {
     hold();
   } else {
-    start_clients();
-    run();
+    if (opt.turns)
+      take_turns();
+    else
+      run(opt.warmup, opt.seconds);
     tell();
   }
   if (figures_first_error()) fprintf(stderr, "load: %s\n", figures_first_error());

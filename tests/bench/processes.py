@@ -3,7 +3,6 @@ import contextlib
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -58,10 +57,10 @@ class Server:
         raise RuntimeError("no Rss")
 
 
-def load_argv(server, mode, clients, opt, **more):
+def load_argv(server, mode, clients, opt, *flags, **more):
     words = {"port": server.port, "mode": mode, "connections": clients,
              "size": opt.size, **more}
-    argv = [str(PROGRAMS / "tests/bench/load")]
+    argv = [str(PROGRAMS / "tests/bench/load"), *flags]
     for name, value in words.items():
         argv += [f"--{name}", str(value)]
     return argv
@@ -76,30 +75,58 @@ def load(server, mode, clients, cores, opt, **more):
     return json.loads(done.stdout)
 
 
+class Load:
+    """A generator with its open connections; a context. It asks in turns."""
+
+    def __init__(self, server, mode, clients, cores, opt, **words):
+        argv = load_argv(server, mode, clients, opt, "--turns", pid=server.pid, **words)
+        self.process = subprocess.Popen(argv, preexec_fn=pin(cores), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        self.says("open")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def says(self, wanted):
+        line = self.process.stdout.readline().strip()
+        if line != wanted:
+            raise RuntimeError(f"{' '.join(self.process.args)}: {line!r} for {wanted!r}")
+
+    def turn(self, warmup, seconds):
+        self.process.stdin.write(f"{warmup} {seconds}\n")
+        self.process.stdin.flush()
+        self.says("done")
+
+    def figures(self):
+        told = json.loads(self.process.communicate()[0])
+        if self.process.returncode != 0:
+            raise RuntimeError(f"{' '.join(self.process.args)}: {told}")
+        return told
+
+
 def measure_servers(sides, mode, clients, cores, opt, load_mode=None, turns=TURNS, **words):
-    """Servers that are started anew, warmed up and measured in many short turns: what else
-    the machine does changes within seconds, and so meets all of them alike."""
+    """Servers that are started anew, warmed up and asked in many short turns: what else the
+    machine does changes within seconds, and so meets all of them alike. Gives the generator's
+    figures of each."""
     with contextlib.ExitStack() as started:
-        servers = [started.enter_context(Server(side, mode, cores[0])) for side in sides]
-        parts = {side.name: [] for side in sides}
-        for turn in range(turns):
-            warmup = opt.warmup if turn == 0 else opt.warmup / 10
-            for server in servers if turn % 2 == 0 else reversed(servers):
-                parts[server.side.name].append(
-                    load(server, load_mode or mode, clients, cores[1], opt, warmup=warmup,
-                         seconds=opt.seconds / turns, pid=server.pid, **words))
-    return {name: joined(all_turns) for name, all_turns in parts.items()}
+        loads = {}
+        for side in sides:
+            server = started.enter_context(Server(side, mode, cores[0]))
+            loads[side.name] = started.enter_context(
+                Load(server, load_mode or mode, clients, cores[1], opt, **words))
+            loads[side.name].turn(opt.warmup, 0)
+        for number in range(turns):
+            for one in list(loads.values())[::1 if number % 2 == 0 else -1]:
+                one.turn(opt.warmup / 10, opt.seconds / turns)
+        return {name: with_shares(one.figures()) for name, one in loads.items()}
 
 
-def joined(turns):
-    """The generator's figures for the turns of one server as those of one."""
-    got = dict(turns[0])
-    for name in ("requests", "seconds", "server_cpu_ns", "load_cpu_ns", "errors", "lost"):
-        got[name] = sum(t[name] for t in turns)
-    for name in ("p50_us", "p99_us"):
-        got[name] = statistics.median(t[name] for t in turns)
+def with_shares(got):
     requests = max(1, got["requests"])
-    got["rate"] = got["requests"] / got["seconds"]
     got["cpu_us"] = got["server_cpu_ns"] / 1000 / requests
     got["busy"] = got["server_cpu_ns"] / 1e9 / got["seconds"]
     got["load_busy"] = got["load_cpu_ns"] / 1e9 / got["seconds"]

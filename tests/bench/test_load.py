@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The bench's generator counts right, and notices each kind of wrong answer."""
+import json
 import os
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -160,6 +162,35 @@ class Generator(unittest.TestCase):
         done = subprocess.run(argv, input="\n\n", capture_output=True, text=True, timeout=60)
         self.assertEqual(done.stdout.split(), ["open", "answered", "answered"])
         self.assertEqual((done.returncode, double.lines), (0, 10))
+
+    def turns(self, double, mode, text):
+        argv = [LOAD, "--turns", "--port", str(double.port), "--mode", mode,
+                "--connections", "3"]
+        return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60)
+
+    def test_turns_are_told_together_and_leave_nothing_on_its_way(self):
+        for mode, kind in (("lines", socket.SOCK_STREAM), ("requests", socket.SOCK_STREAM),
+                           ("udp", socket.SOCK_DGRAM)):
+            with self.subTest(mode=mode):
+                double = Double(upper, kind, close_after=mode == "requests")
+                done = self.turns(double, mode, "0.01 0.05\n" * 3)
+                *words, told = done.stdout.splitlines()
+                got = json.loads(told)
+                self.assertEqual((done.returncode, words), (0, ["open"] + ["done"] * 3))
+                self.assertGreater(got["requests"], 0)
+                self.assertLess(got["requests"], double.lines)  # some were warm-up
+                self.assertGreater(got["seconds"], 0.12)
+
+    def test_a_turn_waits_for_the_last_answers(self):
+        def slow(data, _):
+            time.sleep(0.2)
+            return data.upper()
+        double = Double(slow)
+        done = self.turns(double, "lines", "0 0.01\n" * 2)
+        self.assertEqual((done.returncode, double.lines), (0, 6))
+
+    def test_bad_turns_are_refused(self):
+        self.assertEqual(self.turns(Double(upper), "lines", "what\n").returncode, 2)
 
     def test_bad_arguments_are_refused(self):
         for words in ({"connections": 0}, {"size": 0}, {"mode": "what"}):
