@@ -123,6 +123,6 @@ void figures_print(void) {
          seen.requests, seconds, (double)seen.requests / seconds, percentile_us(0.5),
          percentile_us(0.9), percentile_us(0.99), percentile_us(0.999),
          (double)seen.largest_ns / 1000, seen.errors, seen.lost,
-         seen.first_error ? seen.first_error : "",
-         (long)seen.within.server_ns, (long)seen.within.own_ns);
+         seen.first_error ? seen.first_error : "", (long)seen.within.server_ns,
+         (long)seen.within.own_ns);
 }

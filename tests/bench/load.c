@@ -48,7 +48,13 @@ static struct {
   pid_t pid;  /* the server, whose processor time is told; 0: none */
   const char *request_file, *body_file;
   bool turns;
-} opt = {"127.0.0.1", "lines", BENCH_LINES, 0, 100, 1.0, 0.3, 32, 0, 0, NULL, NULL, false};
+} opt = {.host = "127.0.0.1",
+         .mode_name = "lines",
+         .mode = BENCH_LINES,
+         .connections = 100,
+         .seconds = 1.0,
+         .warmup = 0.3,
+         .size = 32};
 
 static void usage(void) {
   fputs("usage: load --port N [--host 127.0.0.1] [--mode lines|requests|udp|idle|http]\n"
