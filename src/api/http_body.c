@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <lauxlib.h>
-#include <string.h>
 
 #include "api/args.h"
+#include "base/copy.h"
 #include "base/status.h"
 
 enum { SLOT_MESSAGE = 1, SLOT_N };
@@ -83,7 +83,7 @@ static ssize_t chunks_step(struct http_conn *c, char *out, size_t n, int *rule) 
       return STATUS_INVALID;
     }
     if (r == HTTP1_CHUNK_DATA) {
-      memcpy(out + got, buf_bytes(&st->in) + data.at, data.len);
+      copy_bytes(out + got, buf_bytes(&st->in) + data.at, data.len);
       got += data.len;
     }
     stream_take(st, used);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
+
 enum { CAP_MIN = 256 };
 
 void buf_init(struct buf *b) {
@@ -78,7 +80,7 @@ int buf_append(struct buf *b, const void *bytes, size_t n) {
   char *at;
   int r = buf_reserve(b, n, &at);
   if (r < 0) return r;
-  memcpy(at, bytes, n);
+  copy_bytes(at, bytes, n);
   buf_commit(b, n);
   return 0;
 }

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
+
+#include "base/copy.h"
 
 /* Small pieces at a distance of a power of two would compete for the same few lines of the
  * processor's cache. */
@@ -67,7 +68,7 @@ ssize_t ahead_take(struct ahead *a, uint16_t *chunk, void *bytes, size_t n, bool
     return -error;
   }
   if (n > c->len) n = c->len;
-  if (n > 0 && bytes) memcpy(bytes, bytes_of(a, *chunk) + c->at, n);
+  if (n > 0 && bytes) copy_bytes(bytes, bytes_of(a, *chunk) + c->at, n);
   if (peek) return (ssize_t)n;
   c->at += (uint16_t)n;
   c->len -= (uint16_t)n;

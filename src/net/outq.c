@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/copy.h"
 #include "base/table.h"
 
 void outq_init(struct outq *q, struct net *net,
@@ -204,7 +204,7 @@ static ssize_t append(struct outq *q, struct outq_slot *slot, net_h h, const cha
     int r = begin_entry(q, slot, h);
     if (r < 0) return r;
   }
-  memcpy(q->arena + q->used, bytes, n);
+  copy_bytes(q->arena + q->used, bytes, n);
   q->used += n;
   q->entries[slot->entry - 1].len += (uint32_t)n;
   return (ssize_t)n;

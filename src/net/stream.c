@@ -2,8 +2,8 @@
 #include "net/stream.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "base/copy.h"
 #include "base/status.h"
 
 void stream_init(struct stream *st) {
@@ -26,7 +26,7 @@ ssize_t stream_recv(struct stream *st, struct net *net, net_h h, void *bytes, si
   size_t held = buf_len(&st->in);
   if (held > 0) {
     if (n > held) n = held;
-    memcpy(bytes, buf_bytes(&st->in), n);
+    copy_bytes(bytes, buf_bytes(&st->in), n);
     stream_take(st, n);
     return (ssize_t)n;
   }

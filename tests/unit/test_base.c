@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/copy.h"
 #include "base/list.h"
 #include "base/nearest.h"
 #include "base/rng.h"
@@ -289,6 +290,22 @@ static void buf_agrees_with_a_plain_array_after_any_steps(void **state) {
   free(stream);
   buf_fini(&b);
 }
+/* --- copy --- */
+
+static void copy_takes_every_byte_and_no_other(void **state) {
+  (void)state;
+  enum { MOST = 5000 };
+  static const size_t sizes[] = {0, 1, 1023, 1024, 1025, 2047, 2048, 2049, MOST};
+  char from[MOST], to[MOST + 2];
+  for (int i = 0; i < MOST; i++) from[i] = (char)(i * 7 % 251 + 1);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    memset(to, 0, sizeof to);
+    copy_bytes(to + 1, from, sizes[i]);
+    assert_memory_equal(to + 1, from, sizes[i]);
+    assert_int_equal(to[0], 0);
+    assert_int_equal(to[sizes[i] + 1], 0);
+  }
+}
 
 /* --- rng --- */
 
@@ -380,6 +397,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(buf_reads_no_byte_past_those_it_was_given),
     cmocka_unit_test(buf_searches_no_byte_past_those_it_holds),
     cmocka_unit_test(buf_agrees_with_a_plain_array_after_any_steps),
+    cmocka_unit_test(copy_takes_every_byte_and_no_other),
     cmocka_unit_test(rng_gives_the_published_numbers),
     cmocka_unit_test(rng_below_reaches_every_number_and_no_other),
     cmocka_unit_test(nearest_counts_each_kind_of_slip_once),
