@@ -290,6 +290,7 @@ static void buf_agrees_with_a_plain_array_after_any_steps(void **state) {
   free(stream);
   buf_fini(&b);
 }
+
 /* --- copy --- */
 
 static void copy_takes_every_byte_and_no_other(void **state) {
