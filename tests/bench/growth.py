@@ -5,7 +5,7 @@ from bulk import BULK_PAIR, SOQUETE
 from figures import Spread, alternate, one_by_one
 from pairs import ENDLESS, Pair
 from place import BENCH
-from processes import measure_servers
+from processes import TURNS, measure_servers
 from sides import BARE_URING, BASE, URING
 
 CLIENTS = (1, 10, 100, 1000, 3000, 9000)
@@ -34,8 +34,10 @@ def measure(servers, cores, opt):
     servers = [s for s in servers if s.name in SERVERS]
     connections, sizes = [], []
     for clients in CLIENTS:
+        turns = TURNS if clients <= 1000 else 1  # with more a turn would be one answer each
         rounds = alternate(servers, opt.rounds,
-                           lambda sides: measure_servers(sides, "lines", clients, cores, opt),
+                           lambda sides: measure_servers(sides, "lines", clients, cores, opt,
+                                                         turns=turns),
                            f"growth {clients} clients", "busy_rate", BASE)
         connections += points(clients, rounds, [s.name for s in servers],
                               ("rate", "p99_us", "cpu_us"))

@@ -338,24 +338,25 @@ static void start_clients(void) {
     if (c->left != 0) next(c, now);
 }
 
-/* Asks until all clients have ended, or the time is over. */
-static void run(double warmup, double seconds) {
-  int64_t begin = figures_now(), measure = begin, stop = INT64_MAX;
-  if (opt.count == 0) {
-    measure = begin + (int64_t)(warmup * 1e9);
-    stop = measure + (int64_t)(seconds * 1e9);
-  }
-  bool warm = false;
-  start_clients();
-  for (int64_t now = begin; alive > 0 && now < stop; now = figures_now()) {
-    if (!warm && now >= measure) {
-      figures_begin(opt.pid);
-      warm = true;
-    }
+/* Asks until the time is over, or all clients have ended. */
+static void ask_until(int64_t stop) {
+  for (int64_t now = figures_now(); alive > 0 && now < stop; now = figures_now()) {
     turn();
     resend_lost(now);
   }
-  if (warm) figures_end();
+}
+
+static int64_t in(double seconds) {
+  return figures_now() + (int64_t)(seconds * 1e9);
+}
+
+static void run(double warmup, double seconds) {
+  start_clients();
+  if (opt.count == 0) ask_until(in(warmup));
+  if (seconds <= 0) return;
+  figures_begin(opt.pid);
+  ask_until(opt.count == 0 ? in(seconds) : INT64_MAX);
+  figures_end();
 }
 
 static void take_turns(void) {

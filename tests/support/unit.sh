@@ -1,37 +1,43 @@
 #!/bin/bash
-# Runs cmocka programs and adds up what they say: unit.sh build/release/tests/unit/test_x ...
-# RUN may hold a command to run them under, SLOW how much longer they take then.
-# Ends with one line "N passed, N failed, N skipped". A program that dies, hangs or says
-# nothing counts as one failure.
+# Runs cmocka programs, one on each processor, and adds up what they say:
+# unit.sh build/release/tests/unit/test_x ... RUN may hold a command to run them under, SLOW
+# how much longer they take then. Ends with one line "N passed, N failed, N skipped". A
+# program that dies, hangs or says nothing counts as one failure.
 set -u
 
-passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+logs=$(mktemp -d)
+export logs
+trap 'rm -rf "$logs"' EXIT
 
 # The sum of the numbers of the lines "[  WORD  ] 3 test(s)...".
 count() {
-  awk -v word="$1" '$1 == "[" && $2 == word && $4 ~ /^[0-9]+$/ && $5 ~ /^test/ { n += $4 }
-                    END { print n + 0 }' "$log"
+  awk -v word="$2" '$1 == "[" && $2 == word && $4 ~ /^[0-9]+$/ && $5 ~ /^test/ { n += $4 }
+                    END { print n + 0 }' "$1"
 }
 
-for program in "$@"; do
+# What a program says is printed at once, so that it stays together.
+run_program() {
+  local log=$logs/${1##*/} status p f s
   # shellcheck disable=SC2086 # RUN is a command with arguments
-  timeout $((300 * ${SLOW:-1})) ${RUN:-} "$program" >"$log" 2>&1
+  timeout $((300 * ${SLOW:-1})) ${RUN:-} "$1" >"$log" 2>&1
   status=$?
-  p=$(count PASSED) f=$(count FAILED) s=$(count SKIPPED)
-  if [ $((p + f + s)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then
-    f=1
-    echo "$program: ended with status $status"
-  fi
-  if [ -n "${V:-}" ]; then
-    cat "$log"
-  elif [ "$f" -gt 0 ]; then
-    grep -vE '^\[( RUN  |       OK|  PASSED|=)' "$log"
-  fi
-  printf '%-24s %4d passed %3d failed %3d skipped\n' "${program##*/}" "$p" "$f" "$s"
-  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-done
+  p=$(count "$log" PASSED) f=$(count "$log" FAILED) s=$(count "$log" SKIPPED)
+  {
+    if [ $((p + f + s)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then
+      f=1
+      echo "$1: ended with status $status"
+    fi
+    if [ -n "${V:-}" ]; then
+      cat "$log"
+    elif [ "$f" -gt 0 ]; then
+      grep -vE '^\[( RUN  |       OK|  PASSED|=)' "$log"
+    fi
+    printf '%-24s %4d passed %3d failed %3d skipped\n' "${1##*/}" "$p" "$f" "$s"
+  } >"$log.told"
+  cat "$log.told"
+}
+export -f count run_program
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c 'run_program "$1"' program {}
+tail -q -n 1 "$logs"/*.told | awk '{ p += $2; f += $4; s += $6 }
+  END { print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped"; exit f > 0 }'
