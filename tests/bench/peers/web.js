@@ -2,7 +2,7 @@
 const fs = require('fs'), path = require('path');
 const port = Number(process.argv[2]), root = process.argv[3];
 
-require('http').createServer((req, res) => {
+const server = require('http').createServer((req, res) => {
   if (req.url === '/text') {
     res.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': 13 });
     res.end('hello, world\n');
@@ -21,4 +21,6 @@ require('http').createServer((req, res) => {
     if (stat.size > 65536) fs.createReadStream(file).pipe(res);
     else fs.readFile(file, (_, data) => res.end(data));
   });
-}).listen(port, '127.0.0.1', 511);
+});
+server.keepAliveTimeout = 600 * 1000; // a client waits for its turn
+server.listen(port, '127.0.0.1', 511);
