@@ -70,8 +70,10 @@ static void unnamed_peer(const struct socket *s, char out[SOCKET_TEXT]) {
 
 void socket_whom(const struct socket *s, char out[SOCKET_TEXT]) {
   *out = '\0';
-  if (s->family == AF_UNSPEC && s->h <= 0)
+  if (s->family == AF_UNSPEC && !s->adopted)
     strcpy(out, "standard input");
+  else if (s->family == AF_UNSPEC && s->h < 0)
+    strcpy(out, "closed descriptor");
   else if (s->family == AF_UNSPEC)
     snprintf(out, SOCKET_TEXT, "descriptor %d", (int)s->h);
   else if (!name_of(s, NET_PEER, out))

@@ -283,7 +283,10 @@ static bool is_ready(int fd, short events) {
 
 int host_own_terminal(int fd) {
   char name[32];
+  int pair;
   if (!isatty(fd)) return -errno;
+  if (ioctl(fd, TIOCGPTN, &pair) == 0)
+    return -ENOTTY; /* a master: another open, another pair */
   snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
   int access = fcntl(fd, F_GETFL) & O_ACCMODE;
   int own = open(name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -67,9 +67,11 @@ int host_kind(int fd);
 /* True when the kernel would let an operation on the descriptor sleep. */
 bool host_blocks(int fd);
 
-/* The terminal that `fd` is, opened once more with O_NONBLOCK, which then is nobody
- * else's: at Ctrl-C a terminal drops its input, also what poll(2) has just found, and
- * a read(2) that could sleep would (termios(3), NOFLSH). A descriptor, or -errno: -ENOTTY. */
+/* The terminal that `fd` is, opened once more with O_NONBLOCK, which then is nobody else's:
+ * at Ctrl-C a terminal drops its input (termios(3), NOFLSH), also what poll(2) has just
+ * found, and a read(2) that may sleep then does. A descriptor, -ENOTTY for what is none, or
+ * another -errno: without /proc, or where this user may not open it, a read through the
+ * shared one may sleep until the next line. */
 int host_own_terminal(int fd);
 
 /* Descriptors that are no sockets and that other programs share, so that O_NONBLOCK cannot

@@ -37,9 +37,11 @@ def of_server(side, mode, opt, load_mode=None, **words):
             tracer = subprocess.Popen([*STRACE, "-p", str(server.pid)], stderr=subprocess.PIPE)
             with tracer:
                 tracer.stderr.readline()  # "attached"
-                load(server, load_mode or mode, clients, set(opt.cores), opt, count=count,
-                     **words)
-                tracer.send_signal(signal.SIGINT)
+                try:
+                    load(server, load_mode or mode, clients, set(opt.cores), opt, count=count,
+                         **words)
+                finally:
+                    tracer.send_signal(signal.SIGINT)
         return counted()
     return each(run, clients)
 

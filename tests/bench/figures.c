@@ -120,9 +120,9 @@ void figures_print(void) {
          "\"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, "
          "\"errors\": %lu, \"lost\": %lu, \"first_error\": \"%s\", "
          "\"server_cpu_ns\": %ld, \"load_cpu_ns\": %ld",
-         seen.requests, seconds, (double)seen.requests / seconds, percentile_us(0.5),
-         percentile_us(0.9), percentile_us(0.99), percentile_us(0.999),
-         (double)seen.largest_ns / 1000, seen.errors, seen.lost,
+         seen.requests, seconds, seconds > 0 ? (double)seen.requests / seconds : 0,
+         percentile_us(0.5), percentile_us(0.9), percentile_us(0.99),
+         percentile_us(0.999), (double)seen.largest_ns / 1000, seen.errors, seen.lost,
          seen.first_error ? seen.first_error : "", (long)seen.within.server_ns,
          (long)seen.within.own_ns);
 }

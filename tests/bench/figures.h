@@ -1,6 +1,6 @@
-/* What the load generator has seen: requests, wrong answers, latencies, processor time. What
- * comes within windows is measured, as one; the rest is warm-up, of which only errors count.
- * Times are monotonic nanoseconds. */
+/* What the load generator has seen: requests, wrong answers, latencies, processor time.
+ * What comes within windows is measured, as one; of the rest, the warm-up, only errors and
+ * what was lost count. Times are monotonic nanoseconds. */
 #ifndef BENCH_FIGURES_H
 #define BENCH_FIGURES_H
 

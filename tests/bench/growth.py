@@ -34,7 +34,7 @@ def measure(servers, cores, opt):
     servers = [s for s in servers if s.name in SERVERS]
     connections, sizes = [], []
     for clients in CLIENTS:
-        turns = TURNS if clients <= 1000 else 1  # with more a turn would be one answer each
+        turns = TURNS if clients <= 1000 else 1  # with more a turn would be few answers each
         rounds = alternate(servers, opt.rounds,
                            lambda sides: measure_servers(sides, "lines", clients, cores, opt,
                                                          turns=turns),

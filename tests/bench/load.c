@@ -4,10 +4,10 @@
  * went to the wrong client, or came twice, is an error. Prints one JSON object; the status
  * is 1 when any answer was wrong.
  *
- * With --turns it opens its connections, prints "open", and for each line on standard input
- * ("WARMUP SECONDS") asks for so long, of which the first part is not measured, waits for the
- * answers that are still to come, and prints "done". At the end of the input it prints the
- * figures of all turns.
+ * With --turns it opens its connections, prints "open", and for each line on standard
+ * input ("WARMUP SECONDS") asks for so long, of which the first part is not measured, waits
+ * for the answers that are still to come, and prints "done". At the end of the input it
+ * prints the figures of all turns.
  *
  * Modes: lines (kept-open connections), requests (a connection for each line; the answer
  * ends with the server's close), udp, and idle: opens the connections, prints "open", and
@@ -34,6 +34,7 @@ enum {
   SIZE_MAX_BYTES = 65536,
   LOST_NS = 1000 * 1000 * 1000, /* a datagram that has no answer by then is sent again */
   TICK_NS = 50 * 1000 * 1000,
+  PATIENCE_SECONDS = 10, /* for the answers that are still to come */
 };
 
 /* --- options -------------------------------------------------------------------------- */
@@ -102,7 +103,8 @@ static void parse(int argc, char *argv[]) {
   if (optind < argc || opt.port <= 0 || opt.connections <= 0 || opt.size < 1 ||
       opt.size > SIZE_MAX_BYTES)
     usage();
-  if (opt.turns && (opt.count > 0 || opt.mode == BENCH_IDLE)) usage();
+  if ((opt.turns || opt.mode == BENCH_IDLE) && opt.count > 0) usage();
+  if (opt.turns && opt.mode == BENCH_IDLE) usage();
   if (opt.mode == BENCH_HTTP && !(opt.request_file && opt.body_file)) usage();
 }
 
@@ -368,9 +370,11 @@ static void take_turns(void) {
     if (sscanf(line, "%lf %lf", &warmup, &seconds) != 2) usage();
     run(warmup, seconds);
     stops = true;
+    int64_t limit = in(PATIENCE_SECONDS);
     while (waiting > 0) {
       turn();
       resend_lost(figures_now());
+      if (figures_now() > limit) bench_die("the last answers", ETIMEDOUT);
     }
     puts("done");
     fflush(stdout);

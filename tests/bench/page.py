@@ -99,8 +99,8 @@ def machine_words(m, versions, opt):
              "```sh", "make bench-deps", f"make bench ROUNDS={opt.rounds} SECONDS={opt.seconds}"
              + (f" ONLY={opt.only}" if opt.only else ""), "```", "",
              f"Each round starts every server anew, warms it up for {opt.warmup} s and "
-             f"measures for {opt.seconds} s, which the servers take in {TURNS} turns each, over "
-             f"connections that stay; {opt.rounds} rounds, each second one in the "
+             f"measures for {opt.seconds} s, which the servers take in {TURNS} turns each (in one "
+             f"where answers are long or clients many), over connections that stay; {opt.rounds} rounds, each second one in the "
              "opposite order. A figure is the median of the rounds, with the smallest and "
              "the largest in brackets; a ratio is taken within its round. The generator is "
              "`tests/bench/load.c`: a closed loop over io_uring that compares every byte of "

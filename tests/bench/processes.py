@@ -29,25 +29,33 @@ class Server:
     def __init__(self, side, mode, cores):
         kind = socket.SOCK_DGRAM if mode == "udp" else socket.SOCK_STREAM
         self.side, self.mode, self.port = side, mode, free_port(kind)
-        with open(OUT / "server.log", "w") as log:
+        self.log = OUT / f"server-{self.port}.log"
+        with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 side.argv(mode, self.port), preexec_fn=pin(cores), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=log)
         self.pid = self.process.pid
 
     def __enter__(self):
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_until_ready(self):
         limit = time.monotonic() + 15
         while not self.side.ready(self.mode, self.port):
             if self.process.poll() is not None or time.monotonic() > limit:
-                self.__exit__()
                 sys.exit(f"bench: {self.process.args} does not answer: "
-                         + (OUT / "server.log").read_text()[-2000:])
+                         + self.log.read_text()[-2000:])
             time.sleep(0.02)
-        return self
 
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+        self.log.unlink(missing_ok=True)
 
     def resident_kib(self):
         """Exact; VmRSS in /proc/PID/status is kept by processor, and off by dozens of pages."""
@@ -84,7 +92,11 @@ class Load:
                                         stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
-        self.says("open")
+        try:
+            self.says("open")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -102,10 +114,10 @@ class Load:
         self.says("done")
 
     def figures(self):
-        told = json.loads(self.process.communicate()[0])
+        told = self.process.communicate()[0]  # of the answers to turns nothing is left
         if self.process.returncode != 0:
             raise RuntimeError(f"{' '.join(self.process.args)}: {told}")
-        return told
+        return json.loads(told)
 
 
 def measure_servers(sides, mode, clients, cores, opt, load_mode=None, turns=TURNS, **words):

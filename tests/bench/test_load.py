@@ -189,6 +189,13 @@ class Generator(unittest.TestCase):
         done = self.turns(double, "lines", "0 0.01\n" * 2)
         self.assertEqual((done.returncode, double.lines), (0, 6))
 
+    def test_a_server_that_closes_between_turns_is_noticed(self):
+        double = Double(lambda data, before: None if before else data.upper())
+        done = self.turns(double, "lines", "0 0.01\n" * 2)
+        told = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((done.returncode, told["errors"]), (1, 3))
+        self.assertIn("closed too early", told["first_error"])
+
     def test_bad_turns_are_refused(self):
         self.assertEqual(self.turns(Double(upper), "lines", "what\n").returncode, 2)
 

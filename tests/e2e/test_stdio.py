@@ -14,9 +14,10 @@ from harness import Case, Stream
 class Terminal:
     """A pseudo-terminal: the program has one end, the test types at the other."""
 
-    def __init__(self, case, *args, flushes=False, under=()):
+    def __init__(self, case, *args, flushes=False, under=(), typed=""):
         """At Ctrl-C a terminal drops what was typed, and also what is written just then: only
-        one that `flushes` does. The program runs `under` another one's command."""
+        one that `flushes` does. The program runs `under` another one's command, and finds
+        what was `typed` before it began."""
         case.need("setsid")
         try:
             self.ours, theirs = pty.openpty()
@@ -26,6 +27,7 @@ class Terminal:
             modes = termios.tcgetattr(theirs)
             modes[3] |= termios.NOFLSH
             termios.tcsetattr(theirs, termios.TCSANOW, modes)
+        self.type(typed)
         args = case.command(*args)
         self.program = case.start(  # --ctty: so that Ctrl-C makes a signal
             "setsid", "--ctty", *under, *args, stdin=theirs, stdout=theirs, stderr=theirs
@@ -205,20 +207,30 @@ class AtATerminal(Case):
         self.assertEqual(terminal.program.ends(), -signal.SIGINT)
         terminal.shows("closed")
 
+    def test_control_backslash_tells_who_reads(self):
+        terminal = Terminal(self, self.file("main.lua", "io.write('name? ') io.read()"))
+        terminal.shows("name? ")
+        terminal.type("\x1c")
+        terminal.shows("read standard input")
+
+    def test_a_child_reads_after_us_and_sleeps(self):
+        """Its descriptor is the terminal's as before: not ours, and not O_NONBLOCK."""
+        code = "print('got', io.read()) os.execute('head -n 1 | tr a-z A-Z')"
+        terminal = Terminal(self, self.file("main.lua", code))
+        terminal.type("one\n")
+        terminal.shows("got\tone")
+        terminal.type("two\n")
+        terminal.shows("TWO")
+        self.assertEqual(terminal.program.ends(), 0)
 
     def test_control_c_drops_what_was_about_to_be_read(self):
         """The terminal forgets a line between the poll that finds it and the read."""
         self.need_strace()
-        code = """
-        local guard <close> = setmetatable({}, {__close = function() print("closed") end})
-        print("ready")
-        io.read()
-        """
         slow = ("strace", "-qq", "-o", "/dev/null", "-e", "inject=poll:delay_exit=500000")
-        terminal = Terminal(self, self.file("main.lua", code), flushes=True, under=slow)
+        terminal = Terminal(self, self.file("main.lua", "print('ready') io.read()"),
+                            flushes=True, under=slow, typed="a line\n")
         terminal.shows("ready")
-        terminal.type("a line\n")
-        time.sleep(0.2)
+        time.sleep(0.2)  # the poll has found the line, and is held for half a second
         terminal.type("\3")
         self.assertEqual(terminal.program.ends(), -signal.SIGINT)
 

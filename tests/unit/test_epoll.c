@@ -101,6 +101,50 @@ static void an_inherited_file_is_always_ready(void **state) {
   fclose(file);
 }
 
+/* The two ends of a terminal, or none where the system has none. */
+static void open_terminal(int ends[2]) {
+  ends[0] = posix_openpt(O_RDWR | O_NOCTTY);
+  if (ends[0] < 0) skip();
+  assert_int_equal(grantpt(ends[0]), 0);
+  assert_int_equal(unlockpt(ends[0]), 0);
+  ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY);
+  assert_true(ends[1] >= 0);
+}
+
+/* What poll(2) has found is gone when the terminal drops its input. */
+static void an_inherited_terminal_is_read_through_a_descriptor_of_our_own(void **state) {
+  struct net *net = *state;
+  int ends[2];
+  char bytes[8];
+  open_terminal(ends);
+  net_h h = net_adopt(net, ends[1], false);
+  assert_true(h >= 0 && h != ends[1]);
+  assert_int_equal(net_recv(net, h, bytes, sizeof bytes), -EAGAIN);
+  assert_true(fcntl(h, F_GETFD) & FD_CLOEXEC);
+  assert_true(fcntl(h, F_GETFL) & O_NONBLOCK);
+  assert_false(fcntl(ends[1], F_GETFL) & O_NONBLOCK);
+  assert_int_equal(write(ends[0], "ab\n", 3), 3);
+  peers_await(net, h, NET_RD);
+  assert_int_equal(net_recv(net, h, bytes, sizeof bytes), 3);
+  net_close(net, h);
+  assert_int_equal(fcntl(h, F_GETFD), -1);
+  assert_true(fcntl(ends[1], F_GETFD) >= 0);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+/* Opened once more it would be the master of another terminal. */
+static void the_masters_end_of_a_terminal_is_read_itself(void **state) {
+  struct net *net = *state;
+  int ends[2];
+  open_terminal(ends);
+  net_h h = net_adopt(net, ends[0], false);
+  assert_int_equal(h, ends[0]);
+  net_close(net, h);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 static void what_is_no_descriptor_is_not_adopted(void **state) {
   assert_int_equal(net_adopt(*state, 1000, false), -EBADF);
 }
@@ -307,6 +351,8 @@ int main(void) {
       EPOLL_TEST(an_inherited_descriptor_never_becomes_non_blocking),
       EPOLL_TEST(an_inherited_descriptor_stays_open_when_it_is_closed),
       EPOLL_TEST(an_inherited_file_is_always_ready),
+      EPOLL_TEST(an_inherited_terminal_is_read_through_a_descriptor_of_our_own),
+      EPOLL_TEST(the_masters_end_of_a_terminal_is_read_itself),
       EPOLL_TEST(what_is_no_descriptor_is_not_adopted),
       EPOLL_TEST(the_reserve_refuses_client_after_client),
       EPOLL_TEST(what_was_read_ahead_is_the_next_message),
