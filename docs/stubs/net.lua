@@ -226,9 +226,11 @@ function net.socketpair(family, type) end
 ---
 ---Other programs may share it, so `O_NONBLOCK` is never set on it. Sockets are used with
 ---`MSG_DONTWAIT`; other files are asked with poll(2) first, and written in pieces of 4 KiB,
----which a pipe takes without waiting. Two things can stop all tasks for a while: a client of a
----shared listener that another program accepts first, and a terminal that is stopped
----(Ctrl-S) within a piece. Descriptors above 2 are closed on exec.
+---which a pipe takes without waiting. Three things can stop all tasks for a while: a client of
+---a shared listener that another program accepts first, input that another program reads first
+---or a terminal drops (Ctrl-C), and a terminal that is stopped (Ctrl-S) within a piece.
+---`io.stdin` opens a terminal once more, so its reads do not. Descriptors above 2 are closed on
+---exec.
 ---
 ---Codes: `EBADF` (nothing is open there), `EBUSY` (a socket or the runtime uses it).
 ---
