@@ -71,6 +71,11 @@ ifeq ($(MODE),fuzz)
 CC := clang-14
 endif
 
+# The suites are told how many times as long all takes: some do less then, under fewer seeds.
+ifeq ($(MODE),asan)
+export SLOW ?= 2
+endif
+
 # Callbacks have the signature of their table, so unused parameters are no sign of a slip.
 warnings := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Wformat -Werror=format-security \
