@@ -7,12 +7,13 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 import sides
 import web
 from generator import load
-from place import OUT
-from processes import Server
+from place import OUT, PROGRAMS
+from processes import Server, measure_servers
 
 
 class Servers(unittest.TestCase):
@@ -48,6 +49,34 @@ class Servers(unittest.TestCase):
             with self.subTest(side=side.name), Server(side, "lines", {0}) as server:
                 done, got = load(server.port, "lines", connections=1, count=20)
                 self.assertEqual((done.returncode, got["requests"]), (0, 20), done.stderr)
+
+
+class Turns(unittest.TestCase):
+    """The servers of a round, each in many turns."""
+
+    OPT = SimpleNamespace(size=32, seconds=0.2, warmup=0.05)
+
+    def measure(self, *chosen):
+        OUT.mkdir(parents=True, exist_ok=True)
+        cores = os.sched_getaffinity(0)
+        return measure_servers(chosen, "lines", 5, (cores, cores), self.OPT)
+
+    def test_each_has_the_figures_of_all_its_turns(self):
+        chosen = [s for s in sides.sides() if s.name in (sides.BASE, "soquete")]
+        got = self.measure(*chosen)
+        self.assertEqual(list(got), [s.name for s in chosen])
+        for figures in got.values():
+            self.assertGreater(figures["requests"], 100)
+            self.assertEqual((figures["errors"], figures["lost"]), (0, 0))
+            self.assertGreaterEqual(figures["seconds"], self.OPT.seconds)
+
+    def test_wrong_answers_end_the_measurement(self):
+        script = ("local s = require('net').listen('127.0.0.1:' .. arg[1]) "
+                  "while true do local c = s:accept() require('net').spawn(function() "
+                  "for p in c:pieces() do c:send(p == 'ready?\\n' and 'READY?\\n' or p) end end) end")
+        side = sides.Side("echo", [str(PROGRAMS / "soquete"), "-e", script, "{port}"])
+        with self.assertRaisesRegex(RuntimeError, "not the line in upper case"):
+            self.measure(side)
 
 
 class WebServers(unittest.TestCase):
