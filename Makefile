@@ -154,8 +154,8 @@ py_files  := $(wildcard tests/*/*.py tests/bench/peers/*.py)
 
 # --- Rules ---------------------------------------------------------------------------
 
-.PHONY: all build demo test programs unit lua lua_of_names e2e fuzzers replay fuzz storm soak campaign \
-        bench bench-deps docs docs-check lint format cov valgrind tsan deps install clean \
+.PHONY: all build demo test programs unit lua lua_of_names e2e fuzzers replay fuzz storm soak \
+        campaign bench bench-deps docs docs-check lint format cov valgrind tsan deps install clean \
         help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
