@@ -19,6 +19,7 @@ T.test("fdopen_takes_a_file_and_close_closes_it", function()
   T.fails("eof", s:recv())
   T.fails("EBADF", s:send("x")) -- it was opened for reading
   s:close()
+  T.match(tostring(T.fails("closed", s:recv())), "recv closed descriptor: ")
   T.eq(T.descriptor_flags(0), nil)
   T.fails("EBADF", net.fdopen(0))
 end)
